@@ -1,0 +1,31 @@
+/* What the kernel knows of one sandbox: who it is and which policy image judges it. */
+#pragma once
+
+#include "bpf/abi/types.h"
+
+#define ABI_SLOT_POLICY(generation, image) (((__u64)(generation) << 32) | (image))
+#define ABI_SLOT_IMAGE(policy) ((__u32)(policy))
+#define ABI_SLOT_GENERATION(policy) ((__u32)((policy) >> 32))
+
+/* Value of the mmapable array `slots`. Everything but `policy` is written while the slot is out of
+ * use or its policy names ABI_IMAGE_NONE; `policy` is one aligned word, and storing it is the swap. */
+struct abi_slot {
+	__u64 sandbox; /* identity of the sandbox; 0: the slot is free, all is denied */
+	__u64 policy;  /* ABI_SLOT_POLICY(generation, image) */
+	__u32 tenant;
+	__u16 gate_port; /* host order; the relay's listening port inside; 0: no way out */
+	__u16 reserved;
+};
+
+_Static_assert(sizeof(struct abi_slot) == 24, "slots are read by user space");
+
+/* Value of the per-CPU array `counters`, by slot. Reset when a slot is taken into use. */
+struct abi_counters {
+	__u64 bytes_sent, bytes_received; /* IP bytes of relayed connections */
+	__u64 packets_sent, packets_received;
+	__u64 connections_allowed, connections_denied; /* decisions, TCP connect and UDP send */
+	__u64 execs;
+	__u64 events_lost; /* events of this sandbox that found no room in the ring */
+};
+
+_Static_assert(sizeof(struct abi_counters) == 64, "counters are read by user space");

@@ -1,0 +1,57 @@
+/* A policy after parsing and checking: plain data, shared with enforce, launch and core. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi/rule.h"
+
+#define POLICY_NAME_SIZE 64
+#define POLICY_DESCRIPTION_SIZE 192
+#define POLICY_RULES_MAX 16384
+#define POLICY_RULE_PORTS_MAX ABI_PORT_RANGES_MAX
+#define POLICY_SYSCALLS_MAX 512
+#define POLICY_HASH_SIZE 65
+
+struct policy_ports {
+	uint16_t first, last; /* both inside; 0 to 65535 means any port */
+};
+
+/* {"cidr": "203.0.113.0/24", "ports": [443, "8000-8010"], "protocol": "tcp"} */
+struct policy_rule {
+	struct abi_address address; /* network address, host bits zero */
+	uint8_t prefix_bits;	    /* of the 128: IPv4 /24 is 120 */
+	uint8_t protocol;	    /* IPPROTO_TCP */
+	uint8_t n_ports;
+	struct policy_ports ports[POLICY_RULE_PORTS_MAX];
+	uint16_t id; /* its place in the policy's own list: what a record names */
+};
+
+struct policy_limits {
+	uint64_t memory_bytes, disk_bytes;
+	uint32_t cpu_millis, pids, open_files;
+};
+
+struct policy {
+	char name[POLICY_NAME_SIZE];
+	char description[POLICY_DESCRIPTION_SIZE];
+	char hash[POLICY_HASH_SIZE]; /* SHA-256 of the canonical JSON, hex */
+	char *canonical;	     /* canonical JSON: sorted keys, no white space; owned */
+	struct policy_rule *rules;   /* owned */
+	size_t n_rules;
+	struct policy_limits limits;	   /* never zero after parsing: defaults are filled in */
+	char (*syscalls_denied)[32];	   /* names known to libseccomp; sorted, unique; owned */
+	size_t n_syscalls_denied;
+	unsigned int n_references;
+};
+
+/* True if the policy lets a sandbox reach anything at all, so that it needs the gate. */
+static inline bool policy_has_network(const struct policy *policy)
+{
+	return policy->n_rules > 0;
+}
+
+struct policy *policy_ref(struct policy *policy);
+/* Drops one reference, frees at zero. Takes NULL, returns NULL. */
+struct policy *policy_unref(struct policy *policy);

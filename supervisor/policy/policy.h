@@ -1,0 +1,42 @@
+/* From files to policies, to one effective policy, to the image that the kernel judges by.
+ *
+ * Pure: reads files that it is given, keeps no state, needs no privileges. The language, the meaning
+ * of each rule and of the meet are in policies/README.md. */
+#pragma once
+
+#include "supervisor/base/failure.h"
+#include "supervisor/policy/model.h"
+
+/* Parses and checks one policy. `file` is for messages. On error `why` holds a sentence, and in
+ * `location` file, line, column and JSON pointer. Returns 0, -EINVAL, -E2BIG, -ENOMEM. */
+int policy_parse(const char *text, size_t size_bytes, const char *file, struct policy **ret_policy,
+	struct failure *why);
+
+/* All `*.json` (not `*.test.json`, not `*.schema.json`) of a directory, sorted by name; the file
+ * name must be the policy's name. All or nothing. -ENOENT when "deny-all" is not among them. */
+int policy_load_dir(
+	const char *directory, struct policy ***ret_policies, size_t *ret_n, struct failure *why);
+
+/* The meet: allowed is only what both allow; the smaller limit; either one's denied system calls.
+ * Rules keep the `id` of `request`. `bound` NULL: `request` itself. The name is `request`'s; the
+ * hash is of the meet. */
+int policy_meet(const struct policy *bound, const struct policy *request,
+	struct policy **ret_policy, struct failure *why);
+
+/* The kernel's form: rows for the hash of exact rules and for the LPM trie. */
+struct policy_image {
+	struct abi_exact_key *exact_keys; /* `image` is 0: enforce fills it in */
+	uint32_t *exact_rules;
+	size_t n_exact;
+	struct abi_cidr_key *cidr_keys;
+	struct abi_cidr_value *cidr_values;
+	size_t n_cidr;
+};
+
+/* Whole addresses with single ports go to the hash, all else to the trie, closed so that the longest
+ * prefix alone decides. Special ranges (loopback, link-local and metadata, private, multicast,
+ * IPv4-in-IPv6 forms) are holes in any rule that is wider than they are: only a rule inside such a
+ * range opens it. Returns 0, -E2BIG (`why` says which limit), -ENOMEM. */
+int policy_compile(
+	const struct policy *policy, struct policy_image **ret_image, struct failure *why);
+struct policy_image *policy_image_free(struct policy_image *image);
