@@ -16,9 +16,19 @@ struct store;
 #define STORE_HASH_SIZE 65
 #define STORE_TENANT_UNBOUND "*"
 
-/* Opens or creates `path`; refuses a schema newer than it knows (-EPROTONOSUPPORT). */
+#define STORE_USAGES_MAX 1000000 /* ended sandboxes whose numbers are kept; the oldest go first */
+
+/* Opens or creates `path` (mode 0600), and holds it alone until store_free() or the process's end.
+ * -EPROTONOSUPPORT: a newer cloched wrote it; -EBUSY: another process has it open; -EBADMSG: it is
+ * damaged; -EINVAL: another program's; other -errno. All functions below return 0 or -errno:
+ * -ENOSPC (the disk is full), -EIO and the like; what failed changed nothing. */
 int store_open(const char *path, struct store **ret_store, struct failure *why);
 struct store *store_free(struct store *store);
+
+/* Makes the calls up to store_commit() one change. A failed commit has undone all of them. */
+int store_begin(struct store *store);
+int store_commit(struct store *store);
+void store_rollback(struct store *store);
 
 struct store_tenant {
 	uint32_t id; /* from 1 */
@@ -28,8 +38,9 @@ struct store_tenant {
 	uint64_t created_ns;
 };
 
-/* Ids are never used again. -EEXIST when the name is taken. */
+/* Sets `tenant->id`. Ids are never used again. -EEXIST when the name is taken. */
 int store_tenant_insert(struct store *store, struct store_tenant *tenant);
+/* Its keys go with it; its usage stays. -EBUSY while it has sandboxes, -ENOENT. */
 int store_tenant_delete(struct store *store, uint32_t id);
 int store_tenant_each(struct store *store,
 	void (*callback)(const struct store_tenant *tenant, void *userdata), void *userdata);
@@ -43,7 +54,9 @@ struct store_key {
 	uint64_t created_ns;
 };
 
+/* -EEXIST when id or hash is taken, -ENOENT when there is no such tenant. */
 int store_key_insert(struct store *store, const struct store_key *key);
+/* -ENOENT. */
 int store_key_delete(struct store *store, const char *id);
 int store_key_each(struct store *store,
 	void (*callback)(const struct store_key *key, void *userdata), void *userdata);
@@ -63,15 +76,20 @@ struct store_sandbox {
 	uint32_t n_labels, n_env;
 };
 
+/* -EEXIST when the id is taken. */
 int store_sandbox_insert(struct store *store, const struct store_sandbox *sandbox);
+/* -ENOENT. */
 int store_sandbox_set_state(struct store *store, uint64_t id, uint32_t state);
-/* Removes the living row and keeps `usage` (opaque to the store: struct wire_usage) for it. */
+/* Removes the living row and keeps `usage` (opaque to the store: struct wire_usage) for it, in one
+ * step. `usage` NULL: keeps nothing, for one that was never claimed. -ENOENT. */
 int store_sandbox_end(struct store *store, uint64_t id, uint32_t tenant, uint64_t ended_ns,
 	const void *usage, size_t usage_size);
+/* In order of creation. The callback may end the sandbox that it was given. */
 int store_sandbox_each(struct store *store,
 	void (*callback)(const struct store_sandbox *sandbox, void *userdata), void *userdata);
 
-/* Last numbers of an ended sandbox; -ENOENT. */
+/* Last numbers of an ended sandbox; -ENOENT. What an older cloched stored may be shorter than
+ * `usage_size`: the rest is zeros, so a usage struct grows at its end. */
 int store_usage_get(struct store *store, uint64_t sandbox, uint32_t *ret_tenant, void *ret_usage,
 	size_t usage_size);
 int store_usage_each(struct store *store, uint32_t tenant,

@@ -1,0 +1,284 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/store/database.h"
+
+#define STAGE "open state"
+#define APPLICATION_ID 0x436c6f63 /* "Cloc" */
+
+/* Script n brings a file from version n to n + 1. Only ever appended to. */
+static const char *const schema_steps[] = {
+	"CREATE TABLE tenants ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT," /* AUTOINCREMENT: an id is never used again */
+	" name TEXT NOT NULL UNIQUE,"
+	" policy TEXT NOT NULL,"
+	" sandboxes_max INTEGER NOT NULL,"
+	" created_ns INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE TABLE keys ("
+	" id TEXT NOT NULL PRIMARY KEY,"
+	" hash TEXT NOT NULL UNIQUE,"
+	" tenant INTEGER NOT NULL REFERENCES tenants (id),"
+	" administrator INTEGER NOT NULL,"
+	" description TEXT NOT NULL,"
+	" created_ns INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE TABLE sandboxes ("
+	" id INTEGER PRIMARY KEY,"
+	" created_ns INTEGER NOT NULL,"
+	" expires_ns INTEGER NOT NULL,"
+	" tenant INTEGER NOT NULL,"
+	" slot INTEGER NOT NULL,"
+	" uid_first INTEGER NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" cgroup_id INTEGER NOT NULL,"
+	" memory_index INTEGER NOT NULL,"
+	" memory_bytes INTEGER NOT NULL,"
+	" disk_bytes INTEGER NOT NULL,"
+	" cpu_millis INTEGER NOT NULL,"
+	" pids INTEGER NOT NULL,"
+	" warm INTEGER NOT NULL,"
+	" template TEXT NOT NULL,"
+	" policy TEXT NOT NULL,"
+	" n_labels INTEGER NOT NULL,"
+	" labels BLOB NOT NULL,"
+	" n_env INTEGER NOT NULL,"
+	" env BLOB NOT NULL"
+	") STRICT;"
+	"CREATE INDEX sandboxes_of_tenant ON sandboxes (tenant);"
+	"CREATE TABLE usage ("
+	" place INTEGER PRIMARY KEY AUTOINCREMENT," /* order of ending: the oldest go first */
+	" sandbox INTEGER NOT NULL UNIQUE,"
+	" tenant INTEGER NOT NULL,"
+	" ended_ns INTEGER NOT NULL,"
+	" usage BLOB NOT NULL"
+	") STRICT;"
+	"CREATE INDEX usage_of_tenant ON usage (tenant, place);"
+	"CREATE TABLE totals ("
+	" tenant INTEGER PRIMARY KEY,"
+	" usage BLOB NOT NULL"
+	") STRICT;",
+};
+
+#define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
+
+static const char *const statement_texts[STORE_N_STATEMENTS] = {
+	[STORE_BEGIN] = "BEGIN IMMEDIATE",
+	[STORE_COMMIT] = "COMMIT",
+	[STORE_ROLLBACK] = "ROLLBACK",
+	[STORE_SAVE] = "SAVEPOINT change",
+	[STORE_SAVE_RELEASE] = "RELEASE change",
+	[STORE_SAVE_ROLLBACK] = "ROLLBACK TO change",
+	[STORE_TENANT_INSERT] = "INSERT INTO tenants (name, policy, sandboxes_max, created_ns)"
+				" VALUES (?, ?, ?, ?)",
+	[STORE_TENANT_DELETE] = "DELETE FROM tenants WHERE id = ?",
+	[STORE_TENANT_EACH] = "SELECT id, name, policy, sandboxes_max, created_ns FROM tenants"
+			      " ORDER BY id",
+	[STORE_KEY_INSERT] = "INSERT INTO keys"
+			     " (id, hash, tenant, administrator, description, created_ns)"
+			     " VALUES (?, ?, ?, ?, ?, ?)",
+	[STORE_KEY_DELETE] = "DELETE FROM keys WHERE id = ?",
+	[STORE_KEY_DELETE_OF_TENANT] = "DELETE FROM keys WHERE tenant = ?",
+	[STORE_KEY_EACH] = "SELECT id, hash, tenant, administrator, description, created_ns"
+			   " FROM keys ORDER BY created_ns, id",
+	[STORE_SANDBOX_INSERT] =
+		"INSERT INTO sandboxes (id, created_ns, expires_ns, tenant, slot, uid_first, state,"
+		" cgroup_id, memory_index, memory_bytes, disk_bytes, cpu_millis, pids, warm,"
+		" template, policy, n_labels, labels, n_env, env)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[STORE_SANDBOX_SET_STATE] = "UPDATE sandboxes SET state = ?2 WHERE id = ?1",
+	[STORE_SANDBOX_DELETE] = "DELETE FROM sandboxes WHERE id = ?",
+	[STORE_SANDBOX_OF_TENANT] = "SELECT id FROM sandboxes WHERE tenant = ? LIMIT 1",
+	[STORE_SANDBOX_EACH] =
+		"SELECT id, created_ns, expires_ns, tenant, slot, uid_first, state,"
+		" cgroup_id, memory_index, memory_bytes, disk_bytes, cpu_millis, pids, warm,"
+		" template, policy, n_labels, labels, n_env, env FROM sandboxes"
+		" ORDER BY created_ns, id",
+	[STORE_USAGE_PUT] = "INSERT INTO usage (sandbox, tenant, ended_ns, usage)"
+			    " VALUES (?, ?, ?, ?)",
+	[STORE_USAGE_TRIM] = "DELETE FROM usage"
+			     " WHERE place <= (SELECT max(place) FROM usage) - ?",
+	[STORE_USAGE_GET] = "SELECT tenant, usage FROM usage WHERE sandbox = ?",
+	[STORE_USAGE_EACH] = "SELECT sandbox, usage FROM usage WHERE tenant = ? ORDER BY place",
+	[STORE_TOTAL_PUT] = "INSERT INTO totals (tenant, usage) VALUES (?, ?)"
+			    " ON CONFLICT (tenant) DO UPDATE SET usage = excluded.usage",
+	[STORE_TOTAL_GET] = "SELECT usage FROM totals WHERE tenant = ?",
+};
+
+struct store *store_free(struct store *store)
+{
+	if (!store)
+		return NULL;
+	for (size_t i = 0; i < STORE_N_STATEMENTS; i++)
+		sqlite3_finalize(store->statements[i]);
+	sqlite3_close(store->database);
+	free(store);
+	return NULL;
+}
+
+static void cleanup_store(struct store **store)
+{
+	store_free(*store);
+}
+
+static int execute(struct store *store, const char *text)
+{
+	return store_errno(store, sqlite3_exec(store->database, text, NULL, NULL, NULL));
+}
+
+static int read_number(struct store *store, const char *text, int *ret_value)
+{
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(store->database, text, -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*ret_value = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	return store_errno(store, code);
+}
+
+/* Born with mode 0600: SQLite gives its side files the mode of the main one. The descriptor may only
+ * be closed here because a file that did not exist cannot be open already: closing any descriptor of
+ * a file drops the process's POSIX locks on it. */
+static int make_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	close(fd);
+	return 0;
+}
+
+static int refuse_foreign(struct store *store, int version, struct failure *why)
+{
+	int id = 0, n_objects = 0, r;
+
+	r = read_number(store, "PRAGMA application_id", &id);
+	if (r == 0)
+		r = read_number(store, "SELECT count(*) FROM sqlite_schema", &n_objects);
+	if (r < 0)
+		return failure_set(why, r, STAGE, "%s", sqlite3_errmsg(store->database));
+	if (id != APPLICATION_ID && (id != 0 || version != 0 || n_objects != 0))
+		return failure_set(why, -EINVAL, STAGE,
+			"This is a database of another program; choose another state directory.");
+	return 0;
+}
+
+static int step_schema(struct store *store, int version)
+{
+	char text[80];
+	int r = execute(store, "BEGIN IMMEDIATE");
+
+	if (r < 0)
+		return r;
+	snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		APPLICATION_ID, version + 1);
+	r = execute(store, schema_steps[version]);
+	if (r == 0)
+		r = execute(store, text);
+	if (r == 0)
+		r = execute(store, "COMMIT");
+	if (r < 0 && !sqlite3_get_autocommit(store->database))
+		execute(store, "ROLLBACK");
+	return r;
+}
+
+static int bring_up_to_date(struct store *store, struct failure *why)
+{
+	int version = 0, r = read_number(store, "PRAGMA user_version", &version);
+
+	if (r < 0)
+		return failure_set(why, r, STAGE, "%s", sqlite3_errmsg(store->database));
+	r = refuse_foreign(store, version, why);
+	if (r < 0)
+		return r;
+	if (version > SCHEMA_VERSION || version < 0)
+		return failure_set(why, -EPROTONOSUPPORT, STAGE,
+			"The state has version %d and this cloched knows up to %d; run the newer "
+			"cloched that wrote it.", version, SCHEMA_VERSION);
+	for (; version < SCHEMA_VERSION; version++) {
+		r = step_schema(store, version);
+		if (r < 0)
+			return failure_set(why, r, STAGE, "Version %d of the state: %s",
+				version + 1, sqlite3_errmsg(store->database));
+	}
+	return 0;
+}
+
+static int prepare_all(struct store *store, struct failure *why)
+{
+	for (int i = 0; i < STORE_N_STATEMENTS; i++) {
+		int code = sqlite3_prepare_v3(store->database, statement_texts[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL);
+
+		if (code != SQLITE_OK)
+			return failure_set(why, store_errno(store, code), STAGE,
+				"The tables are not as this cloched made them: %s",
+				sqlite3_errmsg(store->database));
+	}
+	return 0;
+}
+
+/* The exclusive lock keeps a second cloched from the same state, and with it the WAL index needs no
+ * shared memory file (sqlite.org/wal.html#noshm). It goes with the process, however that ends. */
+static int configure(struct store *store, struct failure *why)
+{
+	int r;
+
+	sqlite3_extended_result_codes(store->database, 1);
+	sqlite3_db_config(store->database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(store->database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	r = execute(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+			   "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+			   "PRAGMA journal_size_limit = 16777216");
+	if (r == -EBUSY)
+		return failure_set(why, r, STAGE,
+			"Another process has the state open; end it, or choose another --state-dir.");
+	if (r == -EBADMSG)
+		return failure_set(why, r, STAGE,
+			"The file is damaged or no database; move it away to start afresh.");
+	if (r < 0)
+		return failure_set(why, r, STAGE, "%s", sqlite3_errmsg(store->database));
+	return 0;
+}
+
+static int open_steps(struct store *store, const char *path, struct failure *why)
+{
+	int r = make_file(path), code;
+
+	if (r < 0)
+		return failure_set(why, r, STAGE, "Cannot make the file: %s.", strerror(-r));
+	code = sqlite3_open_v2(path, &store->database,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code != SQLITE_OK)
+		return failure_set(why, store_errno(store, code), STAGE, "%s",
+			store->database ? sqlite3_errmsg(store->database) : sqlite3_errstr(code));
+	r = configure(store, why);
+	if (r == 0)
+		r = bring_up_to_date(store, why);
+	if (r == 0)
+		r = prepare_all(store, why);
+	return r;
+}
+
+int store_open(const char *path, struct store **ret_store, struct failure *why)
+{
+	_cleanup_(cleanup_store) struct store *store = calloc(1, sizeof(*store));
+	int r;
+
+	if (!store)
+		return failure_set(why, -ENOMEM, STAGE, "There is no memory left.");
+	r = open_steps(store, path, why);
+	if (r < 0) {
+		failure_at(why, "%s", path);
+		return r;
+	}
+	*ret_store = steal_ptr(&store);
+	return 0;
+}
