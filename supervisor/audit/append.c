@@ -1,0 +1,281 @@
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/audit/log-file.h"
+#include "supervisor/base/clock.h"
+
+static void put_time(struct json_line *line, uint64_t time_ns)
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
+	struct tm when;
+	char text[64];
+	size_t used;
+
+	gmtime_r(&seconds, &when);
+	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &when);
+	snprintf(text + used, sizeof(text) - used, ".%09uZ", (unsigned)(time_ns % NS_PER_SECOND));
+	json_line_add_text(line, "time", text);
+}
+
+static void put_policy(struct json_line *line, const struct audit_subject *subject)
+{
+	if (!subject->policy_name && !subject->policy_generation)
+		return;
+	json_line_key(line, "policy");
+	json_line_raw(line, "{");
+	if (subject->policy_name)
+		json_line_add_text(line, "name", subject->policy_name);
+	if (subject->policy_hash)
+		json_line_add_text(line, "hash", subject->policy_hash);
+	json_line_add_unsigned(line, "generation", subject->policy_generation);
+	json_line_raw(line, "}");
+}
+
+static void put_subject(struct json_line *line, const struct audit_subject *subject)
+{
+	char name[32];
+
+	if (!subject)
+		return;
+	if (subject->sandbox) {
+		snprintf(name, sizeof(name), "sb-%016" PRIx64, subject->sandbox);
+		json_line_add_text(line, "sandbox", name);
+	}
+	if (subject->tenant)
+		json_line_add_unsigned(line, "tenant_id", subject->tenant);
+	if (subject->tenant_name)
+		json_line_add_text(line, "tenant", subject->tenant_name);
+	put_policy(line, subject);
+}
+
+void audit_line_begin(struct audit *audit, struct audit_line *line, const char *type,
+	uint64_t time_ns, const struct audit_subject *subject)
+{
+	struct json_line *pending = &audit->pending;
+
+	*line = (struct audit_line){
+		.facts = {.sequence = audit->sequence + 1},
+		.start_bytes = pending->size_bytes,
+	};
+	snprintf(line->facts.type, sizeof(line->facts.type), "%s", type);
+	if (subject) {
+		line->facts.sandbox = subject->sandbox;
+		line->facts.tenant = subject->tenant;
+	}
+	json_line_raw(pending, "{\"v\":1");
+	json_line_add_unsigned(pending, "seq", line->facts.sequence);
+	put_time(pending, time_ns);
+	json_line_add_text(pending, "type", line->facts.type);
+	put_subject(pending, subject);
+}
+
+int audit_line_end(struct audit *audit, struct audit_line *line)
+{
+	struct json_line *pending = &audit->pending;
+	size_t size_bytes;
+	int r = 0;
+
+	json_line_raw(pending, "}\n");
+	size_bytes = pending->size_bytes - line->start_bytes;
+	if (pending->failed)
+		r = -ENOMEM;
+	else if (size_bytes > AUDIT_LINE_MAX)
+		r = -E2BIG;
+	if (r < 0) {
+		json_line_cut(pending, line->start_bytes);
+		return r;
+	}
+	audit->sequence = line->facts.sequence;
+	audit->n_pending++;
+	audit_index_add(&audit->index, &line->facts, audit->size_bytes + line->start_bytes,
+		(uint32_t)size_bytes);
+	return 0;
+}
+
+void audit_count_loss(struct audit *audit, uint64_t n, const char *where)
+{
+	size_t i = 0;
+
+	if (n == 0)
+		return;
+	audit->n_lost += n;
+	while (i < AUDIT_PLACES_MAX - 1 && audit->losses[i].where &&
+		strcmp(audit->losses[i].where, where) != 0)
+		i++;
+	if (!audit->losses[i].where)
+		audit->losses[i].where = where;
+	audit->losses[i].n += n;
+}
+
+/* Takes back the records that did not reach the file: all after the first `kept_bytes` of pending.
+ */
+static void take_back(struct audit *audit, size_t written_bytes)
+{
+	const struct json_line *pending = &audit->pending;
+	size_t kept_bytes = 0;
+	uint32_t n_kept = 0;
+
+	for (size_t i = 0; i < written_bytes; i++) {
+		if (pending->data[i] != '\n')
+			continue;
+		kept_bytes = i + 1;
+		n_kept++;
+	}
+	audit->torn = written_bytes > kept_bytes;
+	audit->size_bytes += kept_bytes;
+	audit->sequence -= audit->n_pending - n_kept;
+	audit_index_cut(&audit->index, audit->sequence);
+	audit_count_loss(audit, audit->n_pending - n_kept, "disk");
+}
+
+static int mend(struct audit *audit)
+{
+	if (!audit->torn)
+		return 0;
+	if (ftruncate(audit->fd, (off_t)audit->size_bytes) < 0)
+		return -errno;
+	audit->torn = false;
+	return 0;
+}
+
+/* Returns 0 or -errno, and how much was written either way. */
+static int write_pending(const struct audit *audit, size_t *ret_written_bytes)
+{
+	size_t written_bytes = 0;
+	int r = 0;
+
+	while (r == 0 && written_bytes < audit->pending.size_bytes) {
+		ssize_t n = write(audit->fd, audit->pending.data + written_bytes,
+			audit->pending.size_bytes - written_bytes);
+
+		if (n >= 0)
+			written_bytes += (size_t)n;
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	*ret_written_bytes = written_bytes;
+	return r;
+}
+
+int audit_flush(struct audit *audit)
+{
+	size_t written_bytes = 0;
+	int r;
+
+	if (audit->pending.size_bytes == 0)
+		return 0;
+	r = mend(audit);
+	if (r == 0)
+		r = write_pending(audit, &written_bytes);
+	if (r == 0) {
+		audit->size_bytes += written_bytes;
+	} else {
+		take_back(audit, written_bytes);
+		audit->writable = false;
+		mend(audit);
+		loop_timer_arm(audit->retry_timer, AUDIT_RETRY_MS, AUDIT_RETRY_MS);
+	}
+	json_line_cut(&audit->pending, 0);
+	audit->n_pending = 0;
+	return r;
+}
+
+void audit_end_of_round(struct audit *audit)
+{
+	if (audit->round_armed)
+		return;
+	audit->round_armed = true;
+	loop_timer_arm(audit->round_timer, 0, 0);
+}
+
+static bool tell_loss(struct audit *audit, struct audit_loss *loss)
+{
+	uint64_t n = loss->n, n_lost = audit->n_lost;
+	struct audit_line line;
+
+	assert(audit->pending.size_bytes == 0);
+	audit_line_begin(audit, &line, "audit.lost", clock_realtime_ns(), NULL);
+	json_line_add_unsigned(&audit->pending, "lost", n);
+	json_line_add_text(&audit->pending, "where", loss->where);
+	if (audit_line_end(audit, &line) < 0)
+		return false;
+	if (audit_flush(audit) < 0) {
+		/* This record is no loss of its own: what it says will be said later. */
+		for (size_t i = 0; i < AUDIT_PLACES_MAX && audit->losses[i].where; i++)
+			if (strcmp(audit->losses[i].where, "disk") == 0)
+				audit->losses[i].n -= audit->n_lost - n_lost;
+		audit->n_lost = n_lost;
+		return false;
+	}
+	loss->n -= n;
+	return true;
+}
+
+void audit_tell_losses(struct audit *audit)
+{
+	for (size_t i = 0; i < AUDIT_PLACES_MAX && audit->losses[i].where; i++)
+		if (audit->losses[i].n > 0 && !tell_loss(audit, &audit->losses[i]))
+			return;
+	audit->writable = true;
+	loop_timer_disarm(audit->retry_timer);
+}
+
+void audit_lost(struct audit *audit, uint64_t n, const char *where)
+{
+	audit_count_loss(audit, n, where);
+	if (n == 0 || !audit->writable || audit_flush(audit) < 0)
+		return;
+	audit_tell_losses(audit);
+	audit_end_of_round(audit);
+}
+
+static int encode(
+	struct audit *audit, const char *type, const struct audit_subject *subject, json_t *body)
+{
+	struct audit_line line;
+	const char *key;
+	json_t *value;
+
+	audit_line_begin(audit, &line, type, clock_realtime_ns(), subject);
+	json_object_foreach(body, key, value)
+	{
+		json_line_raw(&audit->pending, ",");
+		json_line_text(&audit->pending, key, strlen(key));
+		json_line_raw(&audit->pending, ":");
+		json_line_value(&audit->pending, value);
+	}
+	return audit_line_end(audit, &line);
+}
+
+static int encode_without_body(
+	struct audit *audit, const char *type, const struct audit_subject *subject)
+{
+	struct audit_line line;
+
+	audit_line_begin(audit, &line, type, clock_realtime_ns(), subject);
+	json_line_add_bool(&audit->pending, "body_too_large", true);
+	return audit_line_end(audit, &line);
+}
+
+void audit_record(
+	struct audit *audit, const char *type, const struct audit_subject *subject, json_t *body)
+{
+	int r = -ENOSPC;
+
+	if (audit->writable) {
+		r = encode(audit, type, subject, body);
+		if (r == -E2BIG)
+			r = encode_without_body(audit, type, subject);
+	}
+	json_decref(body);
+	if (r < 0) {
+		audit_count_loss(audit, 1, r == -ENOSPC ? "disk" : "memory");
+		return;
+	}
+	if (audit_flush(audit) == 0)
+		audit_end_of_round(audit);
+}

@@ -1,0 +1,69 @@
+/* The open log: what the files of this room share.
+ *
+ * A record gets its sequence when it is encoded into `pending`, behind the lines that wait there.
+ * One write(2) takes `pending` to the file. What a full disk refuses is cut away again, up to the
+ * last whole line, and its sequences are taken back: numbers in the file are dense, and what is
+ * missing is told by an audit.lost record. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "supervisor/audit/audit.h"
+#include "supervisor/audit/index.h"
+#include "supervisor/audit/json-line.h"
+
+#define AUDIT_FILE "audit.jsonl"
+#define AUDIT_LINE_MAX                                                                             \
+	32768 /* bytes of one record; a larger body is left out, and that is said                  \
+	       */
+#define AUDIT_PENDING_MAX 65536 /* bytes that may wait for the end of the round */
+#define AUDIT_RETRY_MS 250      /* between attempts to write to a full disk */
+#define AUDIT_PLACES_MAX 8      /* different places that can lose records */
+
+struct audit_loss {
+	const char *where;
+	uint64_t n; /* not yet told by a record */
+};
+
+struct audit {
+	int fd;
+	bool writable;
+	bool torn;           /* bytes past `size_bytes` must be cut before the next write */
+	uint64_t size_bytes; /* of the file, to the end of its last whole line */
+	uint64_t sequence;   /* of the last record, pending ones included */
+	struct json_line pending;
+	uint32_t n_pending;
+	struct audit_index index;
+	struct audit_loss losses[AUDIT_PLACES_MAX];
+	uint64_t n_lost;
+	struct loop_source *round_timer, *retry_timer;
+	bool round_armed;
+	void (*listener)(void *userdata);
+	void *listener_userdata;
+};
+
+/* Begins a record in `pending` with its common fields but `process`; the body's members follow,
+ * then audit_line_end(). `time_ns` is realtime. Never fails: a failure shows in audit_line_end().
+ */
+struct audit_line {
+	struct audit_facts facts;
+	size_t start_bytes; /* in pending */
+};
+void audit_line_begin(struct audit *audit, struct audit_line *line, const char *type,
+	uint64_t time_ns, const struct audit_subject *subject);
+/* Ends the line and gives it its place. A line that is too long, or that memory had no room for, is
+ * taken out again: returns -E2BIG or -ENOMEM. */
+int audit_line_end(struct audit *audit, struct audit_line *line);
+
+/* Writes `pending`. Returns 0, or -errno after the loss was counted. */
+int audit_flush(struct audit *audit);
+/* Counts `n` records that `where` (a string that lives for ever) lost, to be told by a record. */
+void audit_count_loss(struct audit *audit, uint64_t n, const char *where);
+/* Has the listener called, and what waits written, when the loop's round ends. */
+void audit_end_of_round(struct audit *audit);
+/* Tells what was lost, one record for each place, each in a write of its own. */
+void audit_tell_losses(struct audit *audit);
+
+/* Reads the common fields of a line that this room wrote. Returns false if it is not one. */
+bool audit_line_parse(const char *line, size_t size_bytes, struct audit_facts *ret_facts);
