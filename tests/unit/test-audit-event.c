@@ -1,0 +1,281 @@
+/* supervisor/audit/event.c: every field of a kernel event, named and in order. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bpf/abi/rule.h"
+#include "bpf/abi/slot.h"
+#include "supervisor/audit/audit.h"
+#include "supervisor/base/clock.h"
+#include "supervisor/base/fd.h"
+#include "tests/harness/check.h"
+
+static const struct audit_subject subject = {
+	.sandbox = 0x10,
+	.tenant = 4,
+	.tenant_name = "acme",
+	.policy_name = "web",
+	.policy_hash = "beef",
+	.policy_generation = 2,
+};
+
+static struct abi_event_header header(enum abi_event_type type, size_t size_bytes)
+{
+	struct abi_event_header event = {
+		.version = ABI_VERSION,
+		.type = type,
+		.size = (uint32_t)size_bytes,
+		.boottime_ns = clock_read_ns(CLOCK_BOOTTIME),
+		.sandbox = 0x10,
+		.tenant = 4,
+		.policy = ABI_SLOT_POLICY(2, 1),
+		.process =
+			{
+				.pid_host = 4321,
+				.pid_inside = 7,
+				.parent_pid_host = 4320,
+				.uid_host = 101000,
+				.start_boottime_ns = 99,
+				.exe_inode = 1234,
+				.exe_device = 8 << 20 | 1,
+				.comm = "p\"\xff",
+				.exe = "/usr/bin/python3",
+			},
+	};
+
+	return event;
+}
+
+/* Writes the event and returns its line without what changes: sequence and time. */
+static char *line_of(const struct abi_event_header *event)
+{
+	char directory[] = "/tmp/cloche-test-audit-XXXXXX", path[64], *text = NULL, *type;
+	struct audit *audit = NULL;
+	struct loop *loop = NULL;
+
+	CHECK(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/audit.jsonl", directory);
+	CHECK_INT(loop_new(&loop), 0);
+	CHECK_INT(audit_open(loop, directory, &audit, NULL), 0);
+	audit_event(audit, event, &subject);
+	CHECK_INT(loop_run_once(loop, 0), 0);
+	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
+	audit_free(audit);
+	loop_free(loop);
+	unlink(path);
+	rmdir(directory);
+	type = strstr(text, "\"type\"");
+	CHECK(type);
+	memmove(text, type, strlen(type) + 1);
+	return text;
+}
+
+static void check_event(const struct abi_event_header *event, const char *type, const char *body)
+{
+	char *line = line_of(event), expected[2048];
+
+	snprintf(expected, sizeof(expected),
+		"\"type\":\"%s\",\"sandbox\":\"sb-0000000000000010\",\"tenant_id\":4,"
+		"\"tenant\":\"acme\",\"policy\":{\"name\":\"web\",\"hash\":\"beef\",\"generation\":"
+		"2},"
+		"\"process\":{\"pid\":7,\"pid_host\":4321,\"ppid_host\":4320,\"uid_host\":101000,"
+		"\"start_ns\":99,\"exe\":\"/usr/bin/"
+		"python3\",\"exe_inode\":1234,\"exe_device\":\"8:1\","
+		"\"comm_untrusted\":\"p\\\"\xef\xbf\xbd\"},%s}\n",
+		type, body);
+	CHECK_TEXT(line, expected);
+	free(line);
+}
+
+static struct abi_network_event network(enum abi_operation operation, const char *address)
+{
+	struct abi_network_event event = {
+		.header = header(ABI_EVENT_NETWORK, sizeof(event)),
+		.port = 443,
+		.rule = ABI_RULE_NONE,
+		.family = AF_INET6,
+		.protocol = IPPROTO_TCP,
+		.operation = operation,
+		.verdict = ABI_VERDICT_DENY,
+		.reason = ABI_REASON_DEFAULT,
+		.socket_type = SOCK_STREAM,
+	};
+
+	CHECK_INT(inet_pton(AF_INET6, address, event.address.bytes), 1);
+	return event;
+}
+
+TEST(a_denied_connect_names_every_field)
+{
+	struct abi_network_event event = network(ABI_OPERATION_CONNECT, "fd00::1");
+
+	check_event(&event.header, "network.connect",
+		"\"operation\":\"connect\",\"verdict\":\"deny\",\"reason\":\"default\",\"rule\":"
+		"null,"
+		"\"family\":\"ipv6\",\"address\":\"fd00::1\",\"port\":443,\"protocol\":\"tcp\","
+		"\"socket_type\":\"stream\"");
+}
+
+TEST(an_allowed_connect_goes_by_the_gate_and_names_its_rule)
+{
+	struct abi_network_event event = network(ABI_OPERATION_CONNECT, "::ffff:10.214.0.2");
+
+	event.family = AF_INET;
+	event.verdict = ABI_VERDICT_REDIRECT;
+	event.reason = ABI_REASON_RULE;
+	event.rule = 0;
+	check_event(&event.header, "network.connect",
+		"\"operation\":\"connect\",\"verdict\":\"allow\",\"via\":\"gate\",\"reason\":"
+		"\"rule\","
+		"\"rule\":0,\"family\":\"ipv4\",\"address\":\"10.214.0.2\",\"port\":443,"
+		"\"protocol\":\"tcp\",\"socket_type\":\"stream\"");
+}
+
+TEST(a_mapped_address_is_told_as_ipv4_with_the_family_that_was_asked)
+{
+	struct abi_network_event event = network(ABI_OPERATION_SENDMSG, "::ffff:8.8.8.8");
+
+	event.protocol = IPPROTO_UDP;
+	event.socket_type = SOCK_DGRAM;
+	check_event(&event.header, "network.send",
+		"\"operation\":\"sendmsg\",\"verdict\":\"deny\",\"reason\":\"default\",\"rule\":"
+		"null,"
+		"\"family\":\"ipv6\",\"address\":\"8.8.8.8\",\"port\":443,\"protocol\":\"udp\","
+		"\"socket_type\":\"dgram\"");
+}
+
+TEST(a_refused_socket_has_no_address_and_unknown_numbers_stay_numbers)
+{
+	struct abi_network_event event = network(ABI_OPERATION_SOCKET, "::");
+
+	event.family = 38;
+	event.protocol = 132;
+	event.socket_type = SOCK_RAW;
+	event.reason = ABI_REASON_SOCKET_TYPE;
+	check_event(&event.header, "network.socket",
+		"\"operation\":\"socket\",\"verdict\":\"deny\",\"reason\":\"socket_type\",\"rule\":"
+		"null,"
+		"\"family\":38,\"protocol\":132,\"socket_type\":\"raw\"");
+}
+
+TEST(an_exec_lists_its_arguments)
+{
+	struct abi_exec_event event = {
+		.header = header(ABI_EVENT_EXEC, sizeof(event)),
+		.argv_size = 11,
+		.argv = "sh\0\0-c\0a\nb",
+	};
+
+	check_event(&event.header, "process.exec",
+		"\"argv\":[\"sh\",\"\",\"-c\",\"a\\nb\"],\"argv_truncated\":false");
+}
+
+TEST(arguments_that_were_cut_are_marked_and_sizes_are_not_trusted)
+{
+	struct abi_exec_event event = {
+		.header = header(ABI_EVENT_EXEC, sizeof(event)),
+		.argv_size = 100000,
+		.argv_truncated = 1,
+	};
+	char body[640] = "\"argv\":[\"";
+
+	memset(event.argv, 'x', sizeof(event.argv));
+	memset(body + strlen(body), 'x', sizeof(event.argv));
+	strcat(body, "\"],\"argv_truncated\":true");
+	check_event(&event.header, "process.exec", body);
+}
+
+TEST(an_exit_tells_code_or_signal)
+{
+	struct abi_exit_event event = {
+		.header = header(ABI_EVENT_EXIT, sizeof(event)),
+		.exit_code = 3,
+		.lifetime_ns = 55,
+	};
+
+	check_event(&event.header, "process.exit",
+		"\"exit_code\":3,\"signal\":null,\"oom_killed\":false,\"lifetime_ns\":55");
+	event.exit_code = -1;
+	event.signal = 9;
+	event.oom_killed = 1;
+	check_event(&event.header, "process.exit",
+		"\"exit_code\":null,\"signal\":\"SIGKILL\",\"oom_killed\":true,\"lifetime_ns\":55");
+	event.signal = 40;
+	event.oom_killed = 0;
+	check_event(&event.header, "process.exit",
+		"\"exit_code\":null,\"signal\":\"SIG40\",\"oom_killed\":false,\"lifetime_ns\":55");
+}
+
+TEST(an_earlier_generation_is_told_without_the_hash_of_the_later)
+{
+	struct abi_network_event event = network(ABI_OPERATION_CONNECT, "fd00::1");
+	char *line;
+
+	event.header.policy = ABI_SLOT_POLICY(1, 1);
+	line = line_of(&event.header);
+	CHECK(strstr(line, "\"policy\":{\"name\":\"web\",\"generation\":1}"));
+	free(line);
+}
+
+TEST(the_time_is_that_of_the_event)
+{
+	struct abi_exit_event event = {.header = header(ABI_EVENT_EXIT, sizeof(event))};
+	char directory[] = "/tmp/cloche-test-audit-XXXXXX", path[64], *text = NULL, *found;
+	struct audit *audit = NULL;
+	struct loop *loop = NULL;
+	int64_t hour_before_s;
+	struct tm when = {};
+
+	CHECK(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/audit.jsonl", directory);
+	CHECK_INT(loop_new(&loop), 0);
+	CHECK_INT(audit_open(loop, directory, &audit, NULL), 0);
+	event.header.boottime_ns -= 3600 * NS_PER_SECOND;
+	hour_before_s = (int64_t)(clock_realtime_ns() / NS_PER_SECOND) - 3600;
+	audit_event(audit, &event.header, NULL);
+	CHECK_INT(loop_run_once(loop, 0), 0);
+	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
+	found = strstr(text, "\"time\":\"");
+	CHECK(found && strptime(found + 8, "%Y-%m-%dT%H:%M:%S", &when));
+	CHECK(llabs(timegm(&when) - hour_before_s) <= 60);
+	free(text);
+	audit_free(audit);
+	loop_free(loop);
+	unlink(path);
+	rmdir(directory);
+}
+
+TEST(an_event_that_is_malformed_is_a_counted_loss)
+{
+	struct abi_exec_event exec = {.header = header(ABI_EVENT_EXEC, 100)};
+	struct abi_event_header unknown = header(77, sizeof(unknown));
+	struct abi_network_event operation = network(99, "::");
+	char directory[] = "/tmp/cloche-test-audit-XXXXXX", path[64], *text = NULL;
+	struct audit *audit = NULL;
+	struct loop *loop = NULL;
+
+	CHECK(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/audit.jsonl", directory);
+	CHECK_INT(loop_new(&loop), 0);
+	CHECK_INT(audit_open(loop, directory, &audit, NULL), 0);
+	audit_event(audit, &exec.header, &subject);
+	audit_event(audit, &unknown, &subject);
+	audit_event(audit, &operation.header, &subject);
+	unknown.version = ABI_VERSION + 1;
+	audit_event(audit, &unknown, &subject);
+	CHECK_INT(loop_run_once(loop, 0), 0);
+	CHECK_INT(audit_n_lost(audit), 4);
+	CHECK_INT(audit_last_sequence(audit), 1);
+	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
+	CHECK(strstr(text, "\"type\":\"audit.lost\",\"lost\":4,\"where\":\"malformed\"}"));
+	free(text);
+	audit_free(audit);
+	loop_free(loop);
+	unlink(path);
+	rmdir(directory);
+}

@@ -1,0 +1,366 @@
+/* supervisor/audit open.c, append.c: dense numbers over restarts, a torn end, a full disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/audit/audit.h"
+#include "supervisor/base/fd.h"
+#include "tests/harness/check.h"
+
+static struct {
+	struct loop *loop;
+	struct audit *audit;
+	char directory[64], path[96];
+} log_;
+
+static void open_log(void)
+{
+	struct failure why = {};
+
+	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, &why), 0);
+}
+
+static void begin(void)
+{
+	snprintf(log_.directory, sizeof(log_.directory), "/tmp/cloche-test-audit-XXXXXX");
+	CHECK(mkdtemp(log_.directory));
+	snprintf(log_.path, sizeof(log_.path), "%s/audit.jsonl", log_.directory);
+	CHECK_INT(loop_new(&log_.loop), 0);
+	open_log();
+}
+
+static void reopen(void)
+{
+	log_.audit = audit_free(log_.audit);
+	open_log();
+}
+
+static void end(void)
+{
+	log_.audit = audit_free(log_.audit);
+	log_.loop = loop_free(log_.loop);
+	unlink(log_.path);
+	rmdir(log_.directory);
+}
+
+static void append_bytes(const char *bytes, size_t size_bytes)
+{
+	int fd = open(log_.path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK_INT(write(fd, bytes, size_bytes), size_bytes);
+	close(fd);
+}
+
+/* The n-th line (from 0) of the file, parsed; NULL when there are fewer. */
+static json_t *line_at(size_t n)
+{
+	char *text = NULL, *line;
+	json_t *record;
+
+	CHECK_INT(fd_read_file_at(AT_FDCWD, log_.path, 1 << 24, &text, NULL), 0);
+	line = text;
+	while (n-- > 0 && line)
+		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
+	if (!line || !*line) {
+		free(text);
+		return NULL;
+	}
+	*strchr(line, '\n') = '\0';
+	record = json_loads(line, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	CHECK(record);
+	free(text);
+	return record;
+}
+
+static void check_line(size_t n, int64_t sequence, const char *type)
+{
+	json_t *record = line_at(n);
+
+	CHECK(record);
+	CHECK_INT(json_integer_value(json_object_get(record, "seq")), sequence);
+	CHECK_TEXT(json_string_value(json_object_get(record, "type")), type);
+	json_decref(record);
+}
+
+TEST(a_record_is_in_the_file_when_the_call_returns)
+{
+	struct audit_subject subject = {
+		.sandbox = 0xabc,
+		.tenant = 7,
+		.tenant_name = "ac\"me",
+		.policy_name = "deny-all",
+		.policy_hash = "00ff",
+		.policy_generation = 3,
+	};
+	char *text = NULL, *time;
+
+	begin();
+	audit_record(log_.audit, "sandbox.create", &subject,
+		json_pack("{s:s,s:b}", "template", "python", "warm", 1));
+	CHECK_INT(fd_read_file_at(AT_FDCWD, log_.path, 4096, &text, NULL), 0);
+	time = strstr(text, "\"time\":\"20");
+	CHECK(time && time[8 + 29] == 'Z' && time[8 + 19] == '.');
+	memmove(time + 7, time + 8 + 31, strlen(time + 8 + 31) + 1);
+	CHECK_TEXT(text,
+		"{\"v\":1,\"seq\":1,\"time\":,\"type\":\"sandbox.create\","
+		"\"sandbox\":\"sb-0000000000000abc\",\"tenant_id\":7,\"tenant\":\"ac\\\"me\","
+		"\"policy\":{\"name\":\"deny-all\",\"hash\":\"00ff\",\"generation\":3},"
+		"\"template\":\"python\",\"warm\":true}\n");
+	free(text);
+	end();
+}
+
+TEST(a_record_without_subject_or_body_has_the_common_fields_alone)
+{
+	json_t *record;
+
+	begin();
+	audit_record(log_.audit, "daemon.start", NULL, NULL);
+	record = line_at(0);
+	CHECK_INT(json_object_size(record), 4);
+	json_decref(record);
+	end();
+}
+
+TEST(the_file_is_private_and_one_process_has_it)
+{
+	struct audit *second = NULL;
+	struct failure why = {};
+	struct stat info;
+	pid_t child;
+	int status;
+
+	begin();
+	CHECK_INT(stat(log_.path, &info), 0);
+	CHECK_INT(info.st_mode & 07777, 0600);
+	child = fork();
+	if (child == 0)
+		_exit(audit_open(log_.loop, log_.directory, &second, &why) == -EBUSY ? 0 : 1);
+	CHECK_INT(waitpid(child, &status, 0), child);
+	CHECK_INT(status, 0);
+	end();
+}
+
+TEST(numbers_go_on_after_a_restart)
+{
+	begin();
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	audit_record(log_.audit, "a.two", NULL, NULL);
+	reopen();
+	CHECK_INT(audit_last_sequence(log_.audit), 2);
+	audit_record(log_.audit, "a.three", NULL, NULL);
+	check_line(1, 2, "a.two");
+	check_line(2, 3, "a.three");
+	CHECK(!line_at(3));
+	end();
+}
+
+TEST(half_a_line_is_cut_off_and_recorded)
+{
+	json_t *record;
+
+	begin();
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	append_bytes("{\"v\":1,\"seq\":2,\"ti\xff", 19);
+	reopen();
+	check_line(0, 1, "a.one");
+	check_line(1, 2, "audit.recovered");
+	record = line_at(1);
+	CHECK_INT(json_integer_value(json_object_get(record, "cut_bytes")), 19);
+	CHECK_TEXT(json_string_value(json_object_get(record, "cut_text")),
+		"{\"v\":1,\"seq\":2,\"ti\xef\xbf\xbd");
+	json_decref(record);
+	CHECK(!line_at(2));
+	end();
+}
+
+TEST(half_of_the_very_first_line_is_cut_off_too)
+{
+	begin();
+	append_bytes("{\"v\":1,", 7);
+	reopen();
+	check_line(0, 1, "audit.recovered");
+	CHECK(!line_at(1));
+	end();
+}
+
+TEST(a_long_run_of_zeros_at_the_end_is_cut_off)
+{
+	char *zeros = calloc(1, 100000);
+	json_t *record;
+
+	begin();
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	append_bytes(zeros, 100000);
+	free(zeros);
+	reopen();
+	check_line(0, 1, "a.one");
+	record = line_at(1);
+	CHECK_INT(json_integer_value(json_object_get(record, "cut_bytes")), 100000);
+	json_decref(record);
+	end();
+}
+
+TEST(a_last_line_that_is_no_record_is_not_continued)
+{
+	struct failure why = {};
+
+	begin();
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	append_bytes("hello\n", 6);
+	log_.audit = audit_free(log_.audit);
+	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, &why), -EBADMSG);
+	CHECK(strstr(why.sentence, "move the file away"));
+	CHECK(!log_.audit);
+	end();
+}
+
+TEST(a_directory_that_cannot_be_made_is_named)
+{
+	struct failure why = {};
+
+	begin();
+	log_.audit = audit_free(log_.audit);
+	CHECK_INT(audit_open(log_.loop, "/nowhere/audit", &log_.audit, &why), -ENOENT);
+	CHECK(strstr(why.sentence, "/nowhere/audit"));
+	end();
+}
+
+TEST(a_body_that_is_too_large_is_left_out_and_that_is_said)
+{
+	char *large = malloc(40001);
+	json_t *record;
+
+	memset(large, 'x', 40000);
+	large[40000] = '\0';
+	begin();
+	audit_record(log_.audit, "a.big", NULL, json_pack("{s:s}", "text", large));
+	audit_record(log_.audit, "a.next", NULL, NULL);
+	record = line_at(0);
+	CHECK(json_is_true(json_object_get(record, "body_too_large")));
+	CHECK(!json_object_get(record, "text"));
+	json_decref(record);
+	check_line(1, 2, "a.next");
+	free(large);
+	end();
+}
+
+/* A file size limit is a full disk for one process: write(2) is short, then fails with EFBIG. */
+static void set_room(rlim_t room_bytes)
+{
+	struct rlimit limit;
+	struct stat info;
+
+	CHECK_INT(stat(log_.path, &info), 0);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur =
+		room_bytes == RLIM_INFINITY ? limit.rlim_max : (rlim_t)info.st_size + room_bytes;
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void run_until_writable(void)
+{
+	while (!audit_is_writable(log_.audit))
+		CHECK_INT(loop_run_once(log_.loop, -1), 0);
+}
+
+TEST(a_full_disk_is_counted_and_told_and_burns_no_number)
+{
+	json_t *record;
+
+	signal(SIGXFSZ, SIG_IGN);
+	begin();
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	set_room(20);
+	audit_record(log_.audit, "a.lost", NULL, NULL);
+	CHECK(!audit_is_writable(log_.audit));
+	CHECK_INT(audit_last_sequence(log_.audit), 1);
+	audit_record(log_.audit, "a.lost", NULL, json_pack("{s:i}", "k", 1));
+	audit_lost(log_.audit, 5, "ring");
+	CHECK_INT(audit_n_lost(log_.audit), 7);
+	CHECK(!line_at(1));
+	set_room(RLIM_INFINITY);
+	run_until_writable();
+	audit_record(log_.audit, "a.two", NULL, NULL);
+	check_line(1, 2, "audit.lost");
+	record = line_at(1);
+	CHECK_INT(json_integer_value(json_object_get(record, "lost")), 2);
+	CHECK_TEXT(json_string_value(json_object_get(record, "where")), "disk");
+	json_decref(record);
+	record = line_at(2);
+	CHECK_INT(json_integer_value(json_object_get(record, "lost")), 5);
+	CHECK_TEXT(json_string_value(json_object_get(record, "where")), "ring");
+	json_decref(record);
+	check_line(3, 4, "a.two");
+	CHECK(!line_at(4));
+	CHECK_INT(audit_n_lost(log_.audit), 7);
+	end();
+}
+
+TEST(a_disk_that_stays_full_keeps_the_count_right)
+{
+	json_t *record;
+
+	signal(SIGXFSZ, SIG_IGN);
+	begin();
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	set_room(0);
+	audit_record(log_.audit, "a.lost", NULL, NULL);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(loop_run_once(log_.loop, -1), 0);
+	CHECK(!audit_is_writable(log_.audit));
+	CHECK_INT(audit_n_lost(log_.audit), 1);
+	set_room(RLIM_INFINITY);
+	run_until_writable();
+	record = line_at(1);
+	CHECK_INT(json_integer_value(json_object_get(record, "lost")), 1);
+	json_decref(record);
+	CHECK(!line_at(2));
+	end();
+}
+
+TEST(losses_elsewhere_are_told_at_once)
+{
+	json_t *record;
+
+	begin();
+	audit_lost(log_.audit, 0, "ring");
+	CHECK(!line_at(0));
+	audit_lost(log_.audit, 12, "ring");
+	record = line_at(0);
+	CHECK_INT(json_integer_value(json_object_get(record, "lost")), 12);
+	json_decref(record);
+	CHECK_INT(loop_run_once(log_.loop, 0), 0);
+	CHECK(!line_at(1));
+	CHECK(audit_is_writable(log_.audit));
+	end();
+}
+
+static void count_call(void *userdata)
+{
+	++*(int *)userdata;
+}
+
+TEST(the_listener_is_called_once_a_round_and_not_when_nothing_came)
+{
+	int n = 0;
+
+	begin();
+	audit_set_listener(log_.audit, count_call, &n);
+	audit_record(log_.audit, "a.one", NULL, NULL);
+	audit_record(log_.audit, "a.two", NULL, NULL);
+	CHECK_INT(n, 0);
+	CHECK_INT(loop_run_once(log_.loop, 0), 0);
+	CHECK_INT(n, 1);
+	CHECK_INT(loop_run_once(log_.loop, 0), 0);
+	CHECK_INT(n, 1);
+	end();
+}
