@@ -1,0 +1,133 @@
+/* Every command: its name, what it takes, what it does. Help, manual and completion follow this. */
+#include "supervisor/base/cleanup.h"
+#include "tools/cloche/body.h"
+#include "tools/cloche/command.h"
+
+const struct option_form command_options[] = {
+	{"url", "URL", "where the daemon listens: unix:///PATH or http://HOST:PORT ($CLOCHE_URL)",
+		false},
+	{"key-file", "FILE", "read the key from FILE ($CLOCHE_KEY, <state>/admin.key)", false},
+	{"json", NULL, "print what the API says, unchanged", false},
+	{"help", NULL, "say this", false},
+	{0},
+};
+
+static const struct option_form run_options[] = {
+	BODY_SANDBOX_OPTIONS,
+	BODY_ENV_OPTION,
+	{"timeout", "SECONDS", "kill the command after this time (exit code 124)", false},
+	BODY_COMMAND_OPTIONS,
+	{"keep", NULL, "leave the sandbox there afterwards", false},
+	{0},
+};
+
+static const struct option_form create_options[] = {
+	BODY_SANDBOX_OPTIONS,
+	BODY_ENV_OPTION,
+	{"timeout", "SECONDS", "end the sandbox after this time", false},
+	{0},
+};
+
+static const struct option_form list_options[] = {
+	{"label", "KEY=VALUE", "only those with this label", true},
+	{0},
+};
+
+static const struct option_form exec_options[] = {
+	BODY_ENV_OPTION,
+	{"timeout", "SECONDS", "kill the command after this time (exit code 124)", false},
+	BODY_COMMAND_OPTIONS,
+	{"shell", "TEXT", "run TEXT with sh -c instead of a command after \"--\"", false},
+	{"detach", NULL, "print the command's id and let it run; its output is dropped", false},
+	{0},
+};
+
+static const struct option_form code_options[] = {
+	{"language", "NAME", "python, node or shell", false},
+	{"sandbox", "ID", "run it there instead of in a sandbox of its own", false},
+	BODY_SANDBOX_OPTIONS,
+	BODY_ENV_OPTION,
+	{"timeout", "SECONDS", "kill the program after this time (exit code 124)", false},
+	{0},
+};
+
+static const struct option_form logs_options[] = {
+	{"follow", NULL, "go on with what comes", false},
+	{0},
+};
+
+static const struct option_form events_options[] = {
+	{"follow", NULL, "go on with what comes", false},
+	{"after", "SEQ", "only records after this sequence number", false},
+	{"sandbox", "ID", "only records of this sandbox", false},
+	{"type", "TYPE", "only this type, or its first part: network, network.connect", false},
+	{"limit", "N", "so many records at most", false},
+	{0},
+};
+
+static const struct option_form usage_options[] = {
+	{"tenant", "NAME", "of this tenant (administrators)", false},
+	{"all", NULL, "a row for every tenant (administrators)", false},
+	{0},
+};
+
+static const struct option_form tenant_create_options[] = {
+	{"policy", "NAME", "what bounds all its sandboxes (deny-all)", false},
+	{"sandboxes-max", "N", "so many sandboxes at a time", false},
+	{0},
+};
+
+static const struct option_form key_create_options[] = {
+	{"tenant", "NAME", "whose key", false},
+	{"description", "TEXT", "shown in the list", false},
+	{"administrator", NULL, "may manage tenants and keys", false},
+	{0},
+};
+
+static const struct option_form key_list_options[] = {
+	{"tenant", "NAME", "only this tenant's", false},
+	{0},
+};
+
+const struct command command_table[] = {
+	{"run", "[options] -- COMMAND…", "run a command in a sandbox made for it", run_options,
+		command_run, EXIT_CODE_OWN, false},
+	{"create", "[options]", "make a sandbox and print its id", create_options, command_create,
+		EXIT_CODE_FAILED, false},
+	{"ls", "[--label KEY=VALUE]…", "list sandboxes", list_options, command_list,
+		EXIT_CODE_FAILED, false},
+	{"get", "ID", "show one sandbox", NULL, command_get, EXIT_CODE_FAILED, false},
+	{"exec", "ID [options] -- COMMAND…", "run a command in a sandbox", exec_options,
+		command_exec, EXIT_CODE_OWN, false},
+	{"code", "--language NAME [options] [FILE|-]", "run a program's text", code_options,
+		command_code, EXIT_CODE_OWN, false},
+	{"rm", "ID…", "end sandboxes", NULL, command_remove, EXIT_CODE_FAILED, false},
+	{"logs", "ID [--follow]", "show what a sandbox did: its audit records", logs_options,
+		command_logs, EXIT_CODE_FAILED, false},
+	{"events", "[options]", "show audit records", events_options, command_events,
+		EXIT_CODE_FAILED, false},
+	{"usage", "[ID | --tenant NAME | --all]", "show what was used: the bill", usage_options,
+		command_usage, EXIT_CODE_FAILED, false},
+	{"policy list", "", "list policies", NULL, command_policy_list, EXIT_CODE_FAILED, false},
+	{"policy show", "NAME", "show one policy", NULL, command_policy_show, EXIT_CODE_FAILED,
+		false},
+	{"policy reload", "", "read the policy files again", NULL, command_policy_reload,
+		EXIT_CODE_FAILED, false},
+	{"templates", "", "list what sandboxes start from", NULL, command_templates,
+		EXIT_CODE_FAILED, false},
+	{"tenant create", "NAME [options]", "make a tenant", tenant_create_options,
+		command_tenant_create, EXIT_CODE_FAILED, false},
+	{"tenant ls", "", "list tenants", NULL, command_tenant_list, EXIT_CODE_FAILED, false},
+	{"tenant rm", "NAME…", "end tenants, their sandboxes and keys", NULL, command_tenant_remove,
+		EXIT_CODE_FAILED, false},
+	{"key create", "--tenant NAME [options]", "make a key and print it", key_create_options,
+		command_key_create, EXIT_CODE_FAILED, false},
+	{"key ls", "[--tenant NAME]", "list keys", key_list_options, command_key_list,
+		EXIT_CODE_FAILED, false},
+	{"key rm", "ID…", "revoke keys", NULL, command_key_remove, EXIT_CODE_FAILED, false},
+	{"status", "", "say whether the daemon is ready", NULL, command_status, EXIT_CODE_FAILED,
+		false},
+	{"version", "", "print the version", NULL, command_version, EXIT_CODE_FAILED, true},
+};
+
+const size_t command_table_size = ARRAY_SIZE(command_table);

@@ -1,0 +1,149 @@
+/* tenant, key: who may use Cloche. For administrators. */
+#include <stdio.h>
+
+#include "tools/cloche/call.h"
+#include "tools/cloche/print.h"
+
+int command_tenant_create(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *body = json_object(), *answer = NULL;
+	const char *policy = arguments_text(arguments, "policy");
+	struct failure why = {0};
+	double n_max;
+	int code, r;
+
+	if (arguments->n_words != 1 || arguments->n_rest)
+		return call_misused(client, "tenant create wants one name.");
+	r = arguments_number(arguments, "sandboxes-max", 1, &n_max, &why);
+	if (r < 0)
+		return call_failed(client, &why);
+	if (r > 0)
+		json_object_set_new(body, "sandboxes_max", json_integer((json_int_t)n_max));
+	if (json_object_set_new(body, "name", json_string(arguments->words[0])) < 0 ||
+		(policy && json_object_set_new(body, "policy", json_string(policy)) < 0))
+		return call_misused(client, "The name is no UTF-8.");
+	code = call_json(client, "POST", "/v1/tenants", body, &answer);
+	if (code == 0 && !client->json)
+		printf("%s\n", print_member(answer, "name"));
+	return code;
+}
+
+int command_tenant_list(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	struct print_table table = {.right = 12};
+	const json_t *tenant;
+	size_t i;
+	int code;
+
+	if (arguments->n_words || arguments->n_rest)
+		return call_misused(client, "tenant ls takes options only.");
+	code = call_json(client, "GET", "/v1/tenants", NULL, &answer);
+	if (code || client->json)
+		return code;
+	print_row(&table, "NAME", "POLICY", "SANDBOXES", "MAX", "CREATED (UTC)", NULL);
+	json_array_foreach(json_object_get(answer, "tenants"), i, tenant)
+	{
+		char n[PRINT_CELL_SIZE], n_max[PRINT_CELL_SIZE], created[PRINT_CELL_SIZE];
+		uint64_t limit = print_number(tenant, "sandboxes_max");
+
+		print_row(&table, print_member(tenant, "name"), print_member(tenant, "policy"),
+			print_count(n, (int64_t)print_number(tenant, "sandboxes")),
+			limit ? print_count(n_max, (int64_t)limit) : "-",
+			print_time(
+				created, json_string_value(json_object_get(tenant, "created_at"))),
+			NULL);
+	}
+	print_table_end(&table);
+	return EXIT_CODE_DONE;
+}
+
+static int remove_each(struct client *client, const struct arguments *arguments, const char *base)
+{
+	int code = EXIT_CODE_DONE;
+
+	for (size_t i = 0; i < arguments->n_words; i++) {
+		_cleanup_json_ json_t *answer = NULL;
+		char path[CALL_PATH_SIZE];
+		int one;
+
+		if (call_path(path, base, arguments->words[i], NULL) < 0)
+			return call_misused(client, "That is no name.");
+		one = call_json(client, "DELETE", path, NULL, &answer);
+		if (one)
+			code = one;
+		else if (!client->json)
+			printf("%s\n", arguments->words[i]);
+	}
+	return code;
+}
+
+int command_tenant_remove(struct client *client, const struct arguments *arguments)
+{
+	if (!arguments->n_words || arguments->n_rest)
+		return call_misused(client, "tenant rm wants names of tenants.");
+	return remove_each(client, arguments, "/v1/tenants/");
+}
+
+int command_key_create(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *body = json_object(), *answer = NULL;
+	const char *tenant = arguments_text(arguments, "tenant");
+	const char *description = arguments_text(arguments, "description");
+	int code;
+
+	if (!tenant || arguments->n_words || arguments->n_rest)
+		return call_misused(client, "key create wants --tenant NAME.");
+	if (json_object_set_new(body, "tenant", json_string(tenant)) < 0 ||
+		(description &&
+			json_object_set_new(body, "description", json_string(description)) < 0))
+		return call_misused(client, "The name is no UTF-8.");
+	if (arguments_flag(arguments, "administrator"))
+		json_object_set_new(body, "administrator", json_true());
+	code = call_json(client, "POST", "/v1/keys", body, &answer);
+	if (code || client->json)
+		return code;
+	/* only the key on standard output, so that it can go into a file */
+	printf("%s\n", print_member(answer, "key"));
+	fprintf(stderr, "Key %s of tenant %s. It is shown only now: keep it.\n",
+		print_member(answer, "id"), tenant);
+	return EXIT_CODE_DONE;
+}
+
+int command_key_list(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	struct print_table table = {0};
+	char path[CALL_PATH_SIZE] = "/v1/keys";
+	const json_t *key;
+	size_t i;
+	int code;
+
+	if (arguments->n_words || arguments->n_rest)
+		return call_misused(client, "key ls takes options only.");
+	if (call_query(path, "tenant", arguments_text(arguments, "tenant")) < 0)
+		return call_misused(client, "That is no tenant's name.");
+	code = call_json(client, "GET", path, NULL, &answer);
+	if (code || client->json)
+		return code;
+	print_row(&table, "ID", "TENANT", "ADMINISTRATOR", "CREATED (UTC)", "DESCRIPTION", NULL);
+	json_array_foreach(json_object_get(answer, "keys"), i, key)
+	{
+		char created[PRINT_CELL_SIZE];
+
+		print_row(&table, print_member(key, "id"), print_member(key, "tenant"),
+			json_is_true(json_object_get(key, "administrator")) ? "yes" : "no",
+			print_time(created, json_string_value(json_object_get(key, "created_at"))),
+			print_member(key, "description"), NULL);
+	}
+	print_table_end(&table);
+	return EXIT_CODE_DONE;
+}
+
+int command_key_remove(struct client *client, const struct arguments *arguments)
+{
+	if (!arguments->n_words || arguments->n_rest)
+		return call_misused(
+			client, "key rm wants ids of keys, as 'cloche key ls' shows them.");
+	return remove_each(client, arguments, "/v1/keys/");
+}
