@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* connect(2): loopback stays inside; what a rule allows is turned to the gate, and where it meant to
+ * go stays in the socket's state; all else gets EPERM. Also the first send of TCP Fast Open. */
+#include "bpf/lib/address.h"
+#include "bpf/lib/network.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+MATCH_INLINE void count(const struct sandbox *sandbox, __u8 verdict)
+{
+	struct abi_counters *row = sandbox_counters(sandbox->slot);
+
+	if (!sandbox->id || !row)
+		return;
+	if (verdict == ABI_VERDICT_DENY)
+		sandbox_count(&row->connections_denied, 1);
+	else
+		sandbox_count(&row->connections_allowed, 1);
+}
+
+/* Leaves what the other hooks go by. `published` is set by sockops, just before the SYN. */
+MATCH_INLINE void remember(
+	struct socket_state *state, const struct sandbox *sandbox, const struct emit_network_facts *what)
+{
+	state->redirected = what->verdict.verdict == ABI_VERDICT_REDIRECT;
+	state->published = 0;
+	state->reported = 0;
+	state->policy = sandbox->policy;
+	state->address = what->facts.address;
+	state->port = what->facts.port;
+	state->rule = what->verdict.rule;
+}
+
+static __noinline int judge_connect(
+	struct socket_state *state, struct sandbox *sandbox, struct emit_network_facts *what)
+{
+	bool live = sandbox_of_socket(state, sandbox);
+
+	what->verdict = judge_destination(live, sandbox, &what->facts);
+	if (live && what->verdict.verdict != ABI_VERDICT_DENY)
+		remember(state, sandbox, what);
+	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
+		return ABI_VERDICT_ALLOW;
+	count(sandbox, what->verdict.verdict);
+	emit_network(sandbox, what);
+	return what->verdict.verdict;
+}
+
+MATCH_INLINE void gather(struct bpf_sock_addr *context, struct emit_network_facts *what)
+{
+	what->facts.port = address_read_port(context);
+	what->facts.protocol = context->protocol;
+	what->protocol = context->protocol;
+	what->socket_type = context->type;
+	what->operation = ABI_OPERATION_CONNECT;
+	what->in_process = true;
+}
+
+MATCH_INLINE struct socket_state *state_of(struct bpf_sock_addr *context)
+{
+	struct bpf_sock *socket = context->sk;
+
+	return socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
+}
+
+SEC("cgroup/connect4")
+int cloche_connect4(struct bpf_sock_addr *context)
+{
+	struct emit_network_facts what = { .family = MATCH_AF_INET };
+	struct sandbox sandbox = {};
+	struct socket_state *state = state_of(context);
+
+	gather(context, &what);
+	what.facts.address = match_from_ipv4(context->user_ip4);
+	switch (judge_connect(state, &sandbox, &what)) {
+	case ABI_VERDICT_ALLOW:
+		return 1;
+	case ABI_VERDICT_REDIRECT:
+		context->user_ip4 = bpf_htonl(0x7f000001);
+		address_write_port(context, sandbox.gate_port);
+		return 1;
+	}
+	return 0;
+}
+
+SEC("cgroup/connect6")
+int cloche_connect6(struct bpf_sock_addr *context)
+{
+	struct emit_network_facts what = { .family = MATCH_AF_INET6 };
+	struct sandbox sandbox = {};
+	struct socket_state *state = state_of(context);
+	struct abi_address gate;
+
+	gather(context, &what);
+	what.facts.address = address_read_6(context);
+	switch (judge_connect(state, &sandbox, &what)) {
+	case ABI_VERDICT_ALLOW:
+		return 1;
+	case ABI_VERDICT_REDIRECT:
+		gate = address_of_gate(&what.facts.address);
+		address_write_6(context, &gate);
+		address_write_port(context, sandbox.gate_port);
+		return 1;
+	}
+	return 0;
+}

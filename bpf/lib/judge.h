@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From a destination to a verdict: asks the image's maps, then decides. */
+#pragma once
+
+#include "bpf/lib/decide.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/sandbox.h"
+
+/* The image's rule for a destination. An exact rule wins over a prefix. */
+MATCH_INLINE __u16 judge_find_rule(__u32 image, const struct decide_facts *facts)
+{
+	struct abi_exact_key exact_key = { .address = facts->address,
+		.image = image,
+		.port = facts->port,
+		.protocol = facts->protocol };
+	struct abi_cidr_key cidr_key = { .prefix_bits = 128, .address = facts->address };
+	struct abi_cidr_value *value;
+	__u32 *rule;
+	void *trie;
+
+	if (image == ABI_IMAGE_NONE || image >= ABI_IMAGES_MAX)
+		return ABI_RULE_NONE;
+	rule = bpf_map_lookup_elem(&exact, &exact_key);
+	if (rule)
+		return *rule < ABI_RULE_NONE ? *rule : ABI_RULE_NONE;
+	trie = bpf_map_lookup_elem(&cidrs, &image);
+	if (!trie)
+		return ABI_RULE_NONE;
+	value = bpf_map_lookup_elem(trie, &cidr_key);
+	return value ? match_ranges(value, facts->protocol, facts->port) : ABI_RULE_NONE;
+}
+
+/* Completes `facts` (address, port and protocol are given) from the sandbox and its image. `sandbox`
+ * is all zero when `live` is false. */
+MATCH_INLINE struct decide_verdict judge_destination(
+	bool live, const struct sandbox *sandbox, struct decide_facts *facts)
+{
+	facts->live = live;
+	facts->gate_port = sandbox->gate_port;
+	facts->rule = ABI_RULE_NONE;
+	if (decide_needs_rule(facts))
+		facts->rule = judge_find_rule(ABI_SLOT_IMAGE(sandbox->policy), facts);
+	return decide_destination(facts);
+}

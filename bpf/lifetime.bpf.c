@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* exec and exit of processes in sandboxes. */
+#include "bpf/lib/emit.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define SIGNAL_GROUP_EXIT 0x00000004 /* include/linux/sched/signal.h */
+
+/* The old threads are gone and the new image has not run yet: the strings on its stack are what the
+ * kernel put there. */
+MATCH_INLINE void fill_argv(struct abi_exec_event *event, struct task_struct *task)
+{
+	__u64 start = BPF_CORE_READ(task, mm, arg_start);
+	__u64 end = BPF_CORE_READ(task, mm, arg_end);
+	__u64 size = end - start;
+
+	if (end <= start)
+		return;
+	if (size > ABI_ARGV_SIZE) {
+		size = ABI_ARGV_SIZE;
+		event->argv_truncated = 1;
+	}
+	if (bpf_probe_read_user(event->argv, size, (void *)start)) {
+		event->argv_truncated = 1;
+		return;
+	}
+	event->argv_size = size;
+	event->argv[ABI_ARGV_SIZE - 1] = 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(cloche_exec, struct task_struct *task)
+{
+	struct sandbox sandbox = {};
+	struct abi_counters *row;
+	struct abi_exec_event *event;
+	__u64 sequence;
+
+	if (!sandbox_of_current(&sandbox))
+		return 0;
+	row = sandbox_counters(sandbox.slot);
+	if (row)
+		sandbox_count(&row->execs, 1);
+	sequence = emit_sequence();
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		emit_lost(sandbox.slot);
+		return 0;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	emit_header(&event->header, ABI_EVENT_EXEC, sizeof(*event), sequence, &sandbox, true);
+	fill_argv(event, task);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* What wait(2) will report; see wait_task_zombie() in kernel/exit.c. */
+MATCH_INLINE int exit_status(struct task_struct *task)
+{
+	if (BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(task, signal, group_exit_code);
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(cloche_exit, struct task_struct *task)
+{
+	struct sandbox sandbox = {};
+	struct abi_exit_event *event;
+	__u64 sequence;
+	int status;
+
+	/* Once per process: by the last of its threads. */
+	if (BPF_CORE_READ(task, signal, live.counter) != 0 || !sandbox_of_current(&sandbox))
+		return 0;
+	sequence = emit_sequence();
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		emit_lost(sandbox.slot);
+		return 0;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	emit_header(&event->header, ABI_EVENT_EXIT, sizeof(*event), sequence, &sandbox, true);
+	status = exit_status(task);
+	event->signal = status & 0x7f;
+	event->exit_code = event->signal ? -1 : (status >> 8) & 0xff;
+	event->oom_killed = BPF_CORE_READ(task, signal, oom_mm) != NULL;
+	event->lifetime_ns =
+		event->header.boottime_ns - event->header.process.start_boottime_ns;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}

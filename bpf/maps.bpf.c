@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Defines what bpf/lib/maps.h declares. */
+#include "bpf/lib/maps.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 sandbox_level = 0;
+
+struct slots_map slots SEC(".maps");
+struct id2slot_map id2slot SEC(".maps");
+struct counters_map counters SEC(".maps");
+struct exact_map exact SEC(".maps");
+struct cidrs_map cidrs SEC(".maps");
+struct flows_map flows SEC(".maps");
+struct sockets_map sockets SEC(".maps");
+struct events_map events SEC(".maps");
+struct emitted_map emitted SEC(".maps");
+struct images_map images SEC(".maps");
+struct meta_map meta SEC(".maps");

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The second lock, and the meter. A packet passes only if its socket belongs to a live sandbox; it
+ * leaves only towards loopback, and towards the gate only while the policy in force still allows
+ * where the connection went. Relayed bytes are counted here, at the sandbox's end. */
+#include "bpf/lib/network.h"
+
+#include <bpf/bpf_endian.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+
+MATCH_INLINE struct socket_state *state_of(struct __sk_buff *context)
+{
+	struct bpf_sock *socket = context->sk;
+
+	if (!socket)
+		return NULL;
+	socket = bpf_sk_fullsock(socket);
+	return socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
+}
+
+MATCH_INLINE bool goes_to_loopback(struct __sk_buff *context)
+{
+	struct abi_address address = {};
+	__u32 ipv4;
+
+	if (context->protocol == bpf_htons(ETHERTYPE_IPV4)) {
+		if (bpf_skb_load_bytes(context, offsetof(struct iphdr, daddr), &ipv4, sizeof(ipv4)))
+			return false;
+		address = match_from_ipv4(ipv4);
+	} else if (context->protocol == bpf_htons(ETHERTYPE_IPV6)) {
+		if (bpf_skb_load_bytes(context, offsetof(struct ipv6hdr, daddr), address.bytes,
+			    sizeof(address.bytes)))
+			return false;
+	} else {
+		return false;
+	}
+	return match_is_loopback(&address);
+}
+
+MATCH_INLINE void refuse(void)
+{
+	__u32 zero = 0;
+	struct abi_emitted *state = bpf_map_lookup_elem(&emitted, &zero);
+
+	if (state)
+		sandbox_count(&state->packets_refused, 1);
+}
+
+/* After a swap of the policy, the destination is judged once more under the new one. */
+static __noinline int still_allowed(struct socket_state *state, struct sandbox *sandbox)
+{
+	struct emit_network_facts what = { .facts.address = state->address,
+		.facts.port = state->port,
+		.facts.protocol = MATCH_TCP };
+
+	if (state->policy == sandbox->policy && !state->reported)
+		return 1;
+	if (state->policy == sandbox->policy)
+		return 0;
+	what.verdict = judge_destination(true, sandbox, &what.facts);
+	state->policy = sandbox->policy;
+	state->reported = what.verdict.verdict != ABI_VERDICT_REDIRECT;
+	if (!state->reported)
+		return 1;
+	what.family = match_is_ipv4(&state->address) ? MATCH_AF_INET : MATCH_AF_INET6;
+	what.operation = ABI_OPERATION_PACKET;
+	what.protocol = MATCH_TCP;
+	what.socket_type = DECIDE_SOCK_STREAM;
+	emit_network(sandbox, &what);
+	return 0;
+}
+
+MATCH_INLINE __u32 packets_in(struct __sk_buff *context)
+{
+	__u32 segments = context->gso_segs;
+
+	return segments ? segments : 1;
+}
+
+SEC("cgroup_skb/egress")
+int cloche_egress(struct __sk_buff *context)
+{
+	struct sandbox sandbox = {};
+	struct socket_state *state = state_of(context);
+	struct abi_counters *row;
+
+	if (!sandbox_of_socket(state, &sandbox) || !goes_to_loopback(context))
+		goto refused;
+	if (!state->redirected)
+		return 1;
+	if (!state->published || !still_allowed(state, &sandbox))
+		goto refused;
+	row = sandbox_counters(sandbox.slot);
+	if (row) {
+		sandbox_count(&row->bytes_sent, context->len);
+		sandbox_count(&row->packets_sent, packets_in(context));
+	}
+	return 1;
+refused:
+	refuse();
+	return 0;
+}
+
+SEC("cgroup_skb/ingress")
+int cloche_ingress(struct __sk_buff *context)
+{
+	struct sandbox sandbox = {};
+	struct socket_state *state = state_of(context);
+	struct abi_counters *row;
+
+	if (!sandbox_of_socket(state, &sandbox)) {
+		refuse();
+		return 0;
+	}
+	if (!state->redirected)
+		return 1;
+	row = sandbox_counters(sandbox.slot);
+	if (row) {
+		sandbox_count(&row->bytes_received, context->len);
+		sandbox_count(&row->packets_received, packets_in(context));
+	}
+	return 1;
+}
