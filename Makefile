@@ -97,7 +97,7 @@ $(B)/bpf/vmlinux.h:
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@
 
-BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) -D__BPF__ -Wall -Wextra \
+BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__BPF__ -Wall -Wextra \
 	-Wno-missing-declarations -Wno-unused-parameter -Werror -I. -I$(dir $(VMLINUX_H))
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(VMLINUX_H)
@@ -105,7 +105,9 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(VMLINUX_H)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/bpf/cloche.linked.o: $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(BPF_SRC))
+# The file that defines the maps comes first: libbpf 1.1 misplaces a map that it meets as extern before.
+$(B)/bpf/cloche.linked.o: $(B)/bpf/maps.bpf.o \
+		$(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(filter-out bpf/maps.bpf.c,$(BPF_SRC)))
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
