@@ -1,0 +1,59 @@
+#include "tools/cloche/record.h"
+
+#include "supervisor/base/cleanup.h"
+#include "tests/harness/check.h"
+#include "tools/cloche/call.h"
+
+#define COMMON                                                                                     \
+	"\"v\":1,\"seq\":9,\"time\":\"2026-11-21T21:40:00.123456789Z\",\"sandbox\":\"sb-"          \
+	"0011223344556677\","
+#define PREFIX "21:40:00.123  sb-0011223344556677  "
+
+TEST(record_says_what_happened_in_one_line)
+{
+	static const struct {
+		const char *record, *line;
+	} rows[] = {
+		{"{" COMMON "\"type\":\"network.connect\",\"address\":\"192.0.2.1\",\"port\":80,"
+		 "\"protocol\":\"tcp\",\"verdict\":\"deny\",\"reason\":\"default\",\"rule\":null,"
+		 "\"process\":{\"pid\":7,\"exe\":\"/usr/bin/curl\"}}",
+			PREFIX
+			"network.connect  DENIED 192.0.2.1:80 tcp, default by pid 7 /usr/bin/curl"},
+		{"{" COMMON "\"type\":\"network.connect\",\"address\":\"2001:db8::1\",\"port\":443,"
+		 "\"protocol\":\"tcp\",\"verdict\":\"allow\",\"via\":\"gate\",\"reason\":\"rule\","
+		 "\"rule\":2}",
+			PREFIX
+			"network.connect  allowed [2001:db8::1]:443 tcp, rule 2, through the gate"},
+		{"{" COMMON "\"type\":\"process.exec\",\"argv\":[\"sh\",\"-c\",\"a b\",\"\"],"
+		 "\"argv_truncated\":true,\"process\":{\"pid\":3,\"exe\":\"/bin/sh\"}}",
+			PREFIX "process.exec     sh -c \"a b\" \"\" … (pid 3, /bin/sh)"},
+		{"{" COMMON "\"type\":\"process.exit\",\"exit_code\":3,\"signal\":null,"
+		 "\"oom_killed\":false,\"lifetime_ns\":2500000}",
+			PREFIX "process.exit     exit code 3 after 2.5 ms"},
+		{"{" COMMON
+		 "\"type\":\"process.exit\",\"exit_code\":null,\"signal\":9,\"oom_killed\":true}",
+			PREFIX "process.exit     killed by signal 9, out of memory"},
+		{"{" COMMON
+		 "\"type\":\"sandbox.end\",\"policy\":{\"name\":\"p\",\"hash\":\"x\"},\"n\":1}",
+			PREFIX "sandbox.end      policy=p n=1"},
+		{"{\"type\":\"audit.lost\",\"lost\":3}",
+			"-             -                    audit.lost       lost=3"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_json_ json_t *record = json_loads(rows[i].record, 0, NULL);
+		char line[512];
+
+		CHECK(record);
+		CHECK_TEXT(record_describe(line, sizeof(line), record), rows[i].line);
+	}
+}
+
+TEST(record_is_cut_where_the_line_ends)
+{
+	_cleanup_json_ json_t *record =
+		json_loads("{\"type\":\"x\",\"long\":\"0123456789\"}", 0, NULL);
+	char line[60];
+
+	CHECK_INT(strlen(record_describe(line, sizeof(line), record)), sizeof(line) - 1);
+}
