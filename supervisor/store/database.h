@@ -1,4 +1,5 @@
-/* Inside the store: the connection, its prepared statements, and how their results become errnos. */
+/* Inside the store: the connection, its prepared statements, and how their results become errnos.
+ */
 #pragma once
 
 #include <sqlite3.h>
@@ -49,8 +50,8 @@ int store_run(struct store *store, enum store_statement which);
 int store_change(struct store *store, enum store_statement which);
 void store_finish(struct store *store, enum store_statement which);
 
-/* Calls `row` for each row of a bound statement and finishes it; stops at the first negative return.
- * -EBUSY when called from inside its own callback. */
+/* Calls `row` for each row of a bound statement and finishes it; stops at the first negative
+ * return. -EBUSY when called from inside its own callback. */
 typedef int (*store_row_callback)(sqlite3_stmt *statement, void *userdata);
 int store_each(
 	struct store *store, enum store_statement which, store_row_callback row, void *userdata);
@@ -64,7 +65,8 @@ void store_bind_text(sqlite3_stmt *statement, int index, const char *text);
 void store_bind_number(sqlite3_stmt *statement, int index, uint64_t value);
 void store_bind_bytes(sqlite3_stmt *statement, int index, const void *bytes, size_t size);
 
-/* Copies a column into a field. -EBADMSG when it does not fit: a name that was cut is another name. */
+/* Copies a column into a field. -EBADMSG when it does not fit: a name that was cut is another name.
+ */
 int store_column_text(sqlite3_stmt *statement, int index, char *ret_field, size_t size);
 uint64_t store_column_number(sqlite3_stmt *statement, int index);
 /* Copies a column into `ret_bytes`: rows of an older, shorter form are filled up with zeros. */

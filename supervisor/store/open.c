@@ -142,9 +142,9 @@ static int read_number(struct store *store, const char *text, int *ret_value)
 	return store_errno(store, code);
 }
 
-/* Born with mode 0600: SQLite gives its side files the mode of the main one. The descriptor may only
- * be closed here because a file that did not exist cannot be open already: closing any descriptor of
- * a file drops the process's POSIX locks on it. */
+/* Born with mode 0600: SQLite gives its side files the mode of the main one. The descriptor may
+ * only be closed here because a file that did not exist cannot be open already: closing any
+ * descriptor of a file drops the process's POSIX locks on it. */
 static int make_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -201,7 +201,8 @@ static int bring_up_to_date(struct store *store, struct failure *why)
 	if (version > SCHEMA_VERSION || version < 0)
 		return failure_set(why, -EPROTONOSUPPORT, STAGE,
 			"The state has version %d and this cloched knows up to %d; run the newer "
-			"cloched that wrote it.", version, SCHEMA_VERSION);
+			"cloched that wrote it.",
+			version, SCHEMA_VERSION);
 	for (; version < SCHEMA_VERSION; version++) {
 		r = step_schema(store, version);
 		if (r < 0)
@@ -239,7 +240,8 @@ static int configure(struct store *store, struct failure *why)
 			   "PRAGMA journal_size_limit = 16777216");
 	if (r == -EBUSY)
 		return failure_set(why, r, STAGE,
-			"Another process has the state open; end it, or choose another --state-dir.");
+			"Another process has the state open; end it, or choose another "
+			"--state-dir.");
 	if (r == -EBADMSG)
 		return failure_set(why, r, STAGE,
 			"The file is damaged or no database; move it away to start afresh.");

@@ -122,8 +122,7 @@ static int visit_sandbox(sqlite3_stmt *row, void *userdata)
 		.env = sqlite3_column_blob(row, COLUMN_ENV),
 		.env_size = (size_t)sqlite3_column_bytes(row, COLUMN_ENV),
 	};
-	int r = store_column_text(
-		row, COLUMN_TEMPLATE, sandbox.template, sizeof(sandbox.template));
+	int r = store_column_text(row, COLUMN_TEMPLATE, sandbox.template, sizeof(sandbox.template));
 
 	if (r == 0)
 		r = store_column_text(row, COLUMN_POLICY, sandbox.policy, sizeof(sandbox.policy));

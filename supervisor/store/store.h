@@ -1,7 +1,8 @@
 /* What must outlive the process: tenants, keys, sandboxes, usage. SQLite, WAL, one connection.
  *
- * synchronous=NORMAL: a killed process loses nothing, a power cut may lose the last commits (then no
- * sandbox is left alive either). A full disk is -ENOSPC: the caller refuses what it was asked. */
+ * synchronous=NORMAL: a killed process loses nothing, a power cut may lose the last commits (then
+ * no sandbox is left alive either). A full disk is -ENOSPC: the caller refuses what it was asked.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -96,6 +97,5 @@ int store_usage_each(struct store *store, uint32_t tenant,
 	void (*callback)(uint64_t sandbox, const void *usage, size_t usage_size, void *userdata),
 	void *userdata);
 /* Running totals of a tenant over all its ended sandboxes, replaced at each end. */
-int store_total_put(
-	struct store *store, uint32_t tenant, const void *usage, size_t usage_size);
+int store_total_put(struct store *store, uint32_t tenant, const void *usage, size_t usage_size);
 int store_total_get(struct store *store, uint32_t tenant, void *ret_usage, size_t usage_size);

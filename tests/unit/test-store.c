@@ -81,12 +81,28 @@ static struct store_key make_key(uint32_t tenant, const char *id, const char *ha
 
 static struct store_sandbox make_sandbox(uint64_t id, uint32_t tenant)
 {
-	return (struct store_sandbox){.id = id, .created_ns = 1, .expires_ns = UINT64_MAX,
-		.tenant = tenant, .slot = 3, .uid_first = 0xffff0000, .state = 2,
-		.cgroup_id = 0x8000000000000001, .memory_index = 4, .memory_bytes = 512 << 20,
-		.disk_bytes = 1, .cpu_millis = 1500, .pids = 64, .warm = true,
-		.template = "python", .policy = "web", .labels = "a=1\0b=2", .labels_size = 8,
-		.n_labels = 2, .env = "", .env_size = 0, .n_env = 0};
+	return (struct store_sandbox){.id = id,
+		.created_ns = 1,
+		.expires_ns = UINT64_MAX,
+		.tenant = tenant,
+		.slot = 3,
+		.uid_first = 0xffff0000,
+		.state = 2,
+		.cgroup_id = 0x8000000000000001,
+		.memory_index = 4,
+		.memory_bytes = 512 << 20,
+		.disk_bytes = 1,
+		.cpu_millis = 1500,
+		.pids = 64,
+		.warm = true,
+		.template = "python",
+		.policy = "web",
+		.labels = "a=1\0b=2",
+		.labels_size = 8,
+		.n_labels = 2,
+		.env = "",
+		.env_size = 0,
+		.n_env = 0};
 }
 
 struct seen {
@@ -315,6 +331,19 @@ TEST(store_end_of_an_unknown_sandbox_keeps_nothing)
 	CHECK_INT(store_usage_get(store, 5, &tenant, usage, sizeof(usage)), -ENOENT);
 }
 
+TEST(store_end_that_fails_halfway_keeps_the_sandbox)
+{
+	struct store *store = open_fresh();
+	struct store_sandbox sandbox = make_sandbox(5, 1);
+
+	CHECK_INT(store_sandbox_insert(store, &sandbox), 0);
+	CHECK_INT(store_sandbox_end(store, 5, 1, 7, "abcd", 4), 0);
+	CHECK_INT(store_sandbox_insert(store, &sandbox), 0);
+	CHECK_INT(store_sandbox_end(store, 5, 1, 8, "efgh", 4), -EEXIST);
+	CHECK_INT(count_sandboxes(store), 1);
+	CHECK_INT(count_sandboxes(reopen()), 1);
+}
+
 TEST(store_end_without_usage_only_removes)
 {
 	struct store *store = open_fresh();
@@ -383,8 +412,9 @@ TEST(store_visits_the_usage_of_one_tenant_in_order_of_ending)
 		struct store_sandbox sandbox = make_sandbox(10 - id, id == 2 ? 2 : 1);
 
 		CHECK_INT(store_sandbox_insert(store, &sandbox), 0);
-		CHECK_INT(store_sandbox_end(
-			store, sandbox.id, sandbox.tenant, id, &sandbox.id, sizeof(sandbox.id)), 0);
+		CHECK_INT(store_sandbox_end(store, sandbox.id, sandbox.tenant, id, &sandbox.id,
+				  sizeof(sandbox.id)),
+			0);
 	}
 	CHECK_INT(store_usage_each(store, 1, see_usage, &seen), 0);
 	CHECK_INT(seen.n, 3);
@@ -444,8 +474,8 @@ TEST(store_outlives_a_process_that_never_closed_it)
 		struct store_tenant tenant = {.name = "acme", .policy = "*"};
 		bool kept = store_open(path, &store, NULL) == 0 &&
 			    store_tenant_insert(store, &tenant) == 0 &&
-			    store_sandbox_insert(store, &sandbox) == 0 &&
-			    store_begin(store) == 0 && store_total_put(store, 1, "x", 1) == 0;
+			    store_sandbox_insert(store, &sandbox) == 0 && store_begin(store) == 0 &&
+			    store_total_put(store, 1, "x", 1) == 0;
 
 		_exit(kept ? 0 : 1); /* no close, a change begun and not committed */
 	}
@@ -519,7 +549,8 @@ TEST(store_refuses_a_file_that_is_no_database)
 		fputs("not a database ", file);
 	fclose(file);
 	CHECK_INT(store_open(path, &store, &why), -EBADMSG);
-	CHECK_TEXT(why.sentence, "The file is damaged or no database; move it away to start afresh.");
+	CHECK_TEXT(
+		why.sentence, "The file is damaged or no database; move it away to start afresh.");
 }
 
 TEST(store_cannot_be_made_in_an_absent_directory)
@@ -543,7 +574,8 @@ static void fill_up(struct store *store)
 
 static void empty_again(struct store *store)
 {
-	CHECK_INT(sqlite3_exec(store->database, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL),
+	CHECK_INT(
+		sqlite3_exec(store->database, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL),
 		SQLITE_OK);
 }
 
@@ -600,7 +632,8 @@ TEST(store_keeps_the_newest_usages_only)
 	CHECK_INT(store_sandbox_end(store, 2, 1, 1, "a", 1), 0);
 	/* As if as many had ended since as are kept. */
 	CHECK_INT(sqlite3_exec(store->database,
-		"UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'usage'", NULL, NULL, NULL),
+			  "UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'usage'", NULL,
+			  NULL, NULL),
 		SQLITE_OK);
 	sandbox.id = 3;
 	CHECK_INT(store_sandbox_insert(store, &sandbox), 0);
