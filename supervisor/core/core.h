@@ -1,0 +1,137 @@
+/* Everything that cloched owns, in one struct, and the verbs on sandboxes. One verb, one file.
+ *
+ * core answers to `control`, which turns wire messages into these calls. A verb that cannot answer at
+ * once takes a callback that is called exactly once. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "supervisor/audit/audit.h"
+#include "supervisor/base/failure.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/base/table.h"
+#include "supervisor/core/policies.h"
+#include "supervisor/core/refusal.h"
+#include "supervisor/core/tenants.h"
+#include "supervisor/enforce/enforce.h"
+#include "supervisor/launch/cgroup.h"
+#include "supervisor/launch/launch.h"
+#include "supervisor/pool/pool.h"
+#include "supervisor/store/store.h"
+#include "supervisor/wire/channel.h"
+
+#define SANDBOXES_MAX 8192
+#define EXECS_MAX 16384
+#define COLD_STARTS_MAX 256 /* cold starts under way at once */
+#define DISK_BYTES_DEFAULT (256ULL << 20) /* writable layer of a warm sandbox before its claim */
+
+struct core_pool_target {
+	char template[32];
+	uint32_t target;
+};
+
+struct core_config {
+	const char *state_dir, *run_dir, *policy_dir, *instance, *cgroup_base, *libexec_dir;
+	const char *gate_user;
+	struct core_pool_target pool[POOL_TEMPLATES_MAX];
+	size_t n_pool;
+};
+
+struct core_counts {
+	uint64_t warm_starts, cold_starts, failed_starts;
+	uint64_t n_flows;
+};
+
+struct core {
+	const struct core_config *config;
+	struct loop *loop;
+	struct store *store;
+	struct audit *audit;
+	struct enforce *enforce;
+	struct cgroup_tree *tree;
+	struct launch *launch;
+	struct pool *pool;
+	struct tenants *tenants;
+	struct policies *policies;
+	struct peer *gate;
+	bool gate_up, stopping;
+	struct table *sandboxes; /* id → struct sandbox, warm ones too */
+	struct table *execs;	 /* id → struct exec */
+	struct loop_source *events_timer, *stock_timer, *retry_timer;
+	uint64_t next_exec, events_lost_seen, started_ns;
+	uint32_t n_cold_starts;
+	struct core_counts counts;
+	char sandbox_socket_dir[96], spawner_dir[96];
+};
+
+struct sandbox;
+struct exec;
+
+/* Opens state, enforcement and spawner, adopts what an earlier process left, fills the pool.
+ * Returns 0 or -errno with `why`. */
+int core_start(struct loop *loop, const struct core_config *config, struct core **ret_core,
+	struct failure *why);
+/* Ends every sandbox, then calls `done`. */
+void core_stop(struct core *core, void (*done)(void *userdata), void *userdata);
+struct core *core_free(struct core *core);
+/* Fills `sentence` with why not. */
+bool core_is_ready(const struct core *core, char *sentence, size_t size);
+
+/* ---- sandboxes */
+typedef void (*sandbox_created_callback)(
+	struct sandbox *sandbox, const struct refusal *why, void *userdata);
+
+/* Claims a warm sandbox for `tenant`, or starts one cold. `request` and `tail` are borrowed for the
+ * call; the tail has been checked. The callback gets the sandbox or the refusal. */
+void sandbox_create(struct core *core, struct tenant *tenant,
+	const struct wire_sandbox_create *request, const char *tail, size_t tail_size,
+	sandbox_created_callback callback, void *userdata);
+
+/* NULL when there is none, it is warm, or it is another tenant's (`tenant` NULL: any). */
+struct sandbox *sandbox_find(
+	const struct core *core, const struct tenant *tenant, uint64_t id);
+
+typedef void (*sandbox_ended_callback)(void *userdata);
+/* Kills all in it, accounts, removes. `reason` goes into the record. The callback may be NULL; when
+ * the sandbox is ending already it is called with that end. */
+void sandbox_end(struct sandbox *sandbox, const char *reason, sandbox_ended_callback callback,
+	void *userdata);
+
+/* Fills a row and its labels (borrowed, `ret_row->tail_size` bytes). */
+void sandbox_describe(
+	const struct sandbox *sandbox, struct wire_sandbox *ret_row, const char **ret_labels);
+bool sandbox_has_labels(const struct sandbox *sandbox, const char *labels, uint32_t n_labels);
+void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_subject);
+int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage);
+void tenant_usage(
+	const struct core *core, const struct tenant *tenant, struct wire_usage *ret_usage);
+uint64_t sandbox_id(const struct sandbox *sandbox);
+const struct tenant *sandbox_tenant(const struct sandbox *sandbox);
+
+/* ---- commands */
+struct exec_callbacks {
+	/* One of the two first; `fds`: stdout, stderr, and stdin (or -1), owned by the receiver. */
+	void (*started)(struct exec *exec, const struct wire_exec_started *row, const int fds[3],
+		void *userdata);
+	void (*refused)(const struct refusal *why, void *userdata);
+	void (*exited)(const struct wire_exec_exited *row, void *userdata);
+};
+
+/* Starts a command. `tail` has been checked. Returns 0: `started` or `refused` is called later. */
+void exec_start(struct sandbox *sandbox, const struct wire_exec_start *request, const char *tail,
+	const struct exec_callbacks *callbacks, void *userdata);
+/* NULL when it has ended or is another tenant's. */
+struct exec *exec_find(const struct core *core, const struct tenant *tenant, uint64_t id);
+int exec_kill(struct exec *exec, int signal, struct refusal *why);
+/* Whoever started it is gone: nothing is called any more; kills it unless it is detached. */
+void exec_abandon(struct exec *exec);
+
+/* ---- policies */
+/* Reads the policy directory again; on error all stays and `why` names the place. */
+int core_reload_policies(struct core *core, struct failure *why);
+
+/* ---- events */
+/* Takes what is in the kernel's ring now: before an answer that must not miss it. */
+void core_consume_events(struct core *core);

@@ -1,0 +1,385 @@
+/* A claim: tenant, policy, limits, labels and environment arrive late, in a sandbox that is up.
+ *
+ * On a hybrid host PID 1 first joins a memory cgroup; until it says so the claim is not answered, so
+ * no command ever runs without a memory limit. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/base/clock.h"
+#include "supervisor/base/log.h"
+#include "supervisor/core/sandbox.h"
+#include "supervisor/wire/init.h"
+#include "supervisor/wire/strings.h"
+
+#define MEMORY_BYTES_MIN (16ULL << 20)
+#define DISK_BYTES_MIN (1ULL << 20)
+#define CPU_MILLIS_MIN 10
+#define PIDS_MIN 2
+
+struct claim *claim_free(struct claim *claim)
+{
+	if (!claim)
+		return NULL;
+	free(claim->tail);
+	free(claim);
+	return NULL;
+}
+
+void claim_fail(struct claim *claim, const struct refusal *why)
+{
+	claim->tenant->n_sandboxes--;
+	claim->callback(NULL, why, claim->userdata);
+	claim_free(claim);
+}
+
+/* Cuts the request's tail in two: labels, then environment. */
+static int keep_strings(struct sandbox *sandbox, const struct claim *claim)
+{
+	const char *cursor = claim->tail;
+
+	for (uint32_t i = 0; i < claim->request.n_labels; i++)
+		wire_strings_next(&cursor);
+	sandbox->labels_size = (size_t)(cursor - claim->tail);
+	sandbox->env_size = claim->tail_size - sandbox->labels_size;
+	sandbox->n_labels = claim->request.n_labels;
+	sandbox->n_env = claim->request.n_env;
+	sandbox->labels = malloc(sandbox->labels_size + 1);
+	sandbox->env = malloc(sandbox->env_size + 1);
+	if (!sandbox->labels || !sandbox->env)
+		return -ENOMEM;
+	if (claim->tail_size == 0)
+		return 0;
+	memcpy(sandbox->labels, claim->tail, sandbox->labels_size);
+	memcpy(sandbox->env, cursor, sandbox->env_size);
+	return 0;
+}
+
+static int narrow(uint64_t wanted, uint64_t allowed, uint64_t least, const char *what,
+	const char *policy, uint64_t *ret_value, struct refusal *why)
+{
+	if (wanted == 0)
+		wanted = allowed;
+	else if (wanted > allowed)
+		return refuse(why, WIRE_CODE_FORBIDDEN,
+			"limits.%s %llu is more than policy \"%s\" allows (%llu). A request can only "
+			"narrow.",
+			what, (unsigned long long)wanted, policy, (unsigned long long)allowed);
+	else if (wanted < least)
+		return refuse(why, WIRE_CODE_INVALID, "limits.%s %llu is less than a sandbox needs (%llu).",
+			what, (unsigned long long)wanted, (unsigned long long)least);
+	*ret_value = wanted;
+	return 0;
+}
+
+static int settle_limits(const struct wire_limits *wanted, const struct policy *policy,
+	struct wire_limits *ret_limits, struct refusal *why)
+{
+	const struct policy_limits *allowed = &policy->limits;
+	uint64_t cpu_millis, pids;
+	int r;
+
+	r = narrow(wanted->memory_bytes, allowed->memory_bytes, MEMORY_BYTES_MIN, "memory",
+		policy->name, &ret_limits->memory_bytes, why);
+	if (r == 0)
+		r = narrow(wanted->disk_bytes, allowed->disk_bytes, DISK_BYTES_MIN, "disk",
+			policy->name, &ret_limits->disk_bytes, why);
+	if (r == 0)
+		r = narrow(wanted->cpu_millis, allowed->cpu_millis, CPU_MILLIS_MIN,
+			"cpu (thousandths)", policy->name, &cpu_millis, why);
+	if (r == 0)
+		r = narrow(wanted->pids, allowed->pids, PIDS_MIN, "pids", policy->name, &pids, why);
+	if (r < 0)
+		return r;
+	ret_limits->cpu_millis = (uint32_t)cpu_millis;
+	ret_limits->pids = (uint32_t)pids;
+	return 0;
+}
+
+/* Sets limits; `*ret_waits` when PID 1 has to join a memory cgroup first. */
+static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure *why)
+{
+	const struct cgroup_limits limits = {.memory_bytes = sandbox->limits.memory_bytes,
+		.cpu_millis = sandbox->limits.cpu_millis, .pids = sandbox->limits.pids};
+	_cleanup_close_ int join_fd = -1;
+	int r = cgroup_claim(&sandbox->cgroup, &limits, &join_fd, why);
+
+	if (r < 0)
+		return r;
+	*ret_waits = join_fd >= 0;
+	if (join_fd >= 0) {
+		r = channel_send(sandbox->init, WIRE_INIT_JOIN, 1, NULL, 0, NULL, 0, &join_fd, 1);
+		if (r < 0)
+			return failure_set(why, r, "memory limit", "PID 1 cannot be asked to join");
+	}
+	if (sandbox->limits.disk_bytes != DISK_BYTES_DEFAULT) {
+		r = launch_set_disk_bytes(sandbox->pid, sandbox->limits.disk_bytes);
+		if (r < 0)
+			return failure_set(why, r, "disk limit", "the writable layer was not resized");
+	}
+	return 0;
+}
+
+/* After this the kernel judges by the effective policy. */
+static int apply_policy(struct sandbox *sandbox, struct failure *why)
+{
+	int r;
+
+	if (policy_has_network(sandbox->effective->policy)) {
+		r = gate_listen(sandbox, why);
+		if (r < 0)
+			return r;
+	}
+	r = enforce_slot_bind(sandbox->core->enforce, sandbox->slot, sandbox->tenant->row.id,
+		sandbox->gate_port, sandbox->effective->image, &sandbox->generation);
+	if (r < 0)
+		return failure_set(why, r, "policy", "the kernel's slot was not bound");
+	return 0;
+}
+
+static int remember(struct sandbox *sandbox, struct failure *why)
+{
+	struct store_sandbox row = {.id = sandbox->id, .created_ns = sandbox->created_ns,
+		.expires_ns = sandbox->expires_ns, .tenant = sandbox->tenant->row.id,
+		.slot = sandbox->slot, .uid_first = sandbox->uid_first,
+		.state = WIRE_SANDBOX_CLAIMED, .cgroup_id = sandbox->cgroup.id,
+		.memory_index = sandbox->cgroup.memory_index,
+		.memory_bytes = sandbox->limits.memory_bytes,
+		.disk_bytes = sandbox->limits.disk_bytes, .cpu_millis = sandbox->limits.cpu_millis,
+		.pids = sandbox->limits.pids, .warm = sandbox->warm, .labels = sandbox->labels,
+		.env = sandbox->env, .labels_size = sandbox->labels_size,
+		.env_size = sandbox->env_size, .n_labels = sandbox->n_labels,
+		.n_env = sandbox->n_env};
+	int r;
+
+	snprintf(row.template, sizeof(row.template), "%s", sandbox->template);
+	snprintf(row.policy, sizeof(row.policy), "%s", sandbox->effective->policy->name);
+	r = store_sandbox_insert(sandbox->core->store, &row);
+	if (r < 0)
+		return failure_set(why, r, "store", "%s",
+			r == -ENOSPC ? "the disk that holds the state is full: free some space"
+				     : "the sandbox could not be recorded");
+	sandbox->stored = true;
+	return 0;
+}
+
+static void on_expiry(struct loop_source *source _unused_, void *userdata)
+{
+	sandbox_end(userdata, "timeout", NULL, NULL);
+}
+
+static int arm_expiry(struct sandbox *sandbox, uint64_t timeout_ms, struct failure *why)
+{
+	int r;
+
+	if (timeout_ms == 0)
+		return 0;
+	sandbox->expires_ns = sandbox->created_ns + timeout_ms * NS_PER_MS;
+	r = loop_add_timer(sandbox->core->loop, on_expiry, sandbox, &sandbox->expiry);
+	if (r == 0)
+		r = loop_timer_arm(sandbox->expiry, timeout_ms, 0);
+	return r < 0 ? failure_set(why, r, "timeout", "no timer") : 0;
+}
+
+void claim_undo(struct sandbox *sandbox)
+{
+	const struct wire_usage nothing = {0};
+
+	if (sandbox->stored)
+		store_sandbox_end(sandbox->core->store, sandbox->id, sandbox->tenant->row.id,
+			clock_realtime_ns(), &nothing, sizeof(nothing));
+	sandbox->stored = false;
+	sandbox->tenant = NULL;
+}
+
+static void claim_failed(struct sandbox *sandbox, struct claim *claim, const struct failure *failure)
+{
+	struct refusal why;
+
+	log_failure("claim", failure);
+	refuse(&why, WIRE_CODE_UNAVAILABLE, "The sandbox could not be set up: %s: %s (%s).",
+		failure->stage, failure->sentence, strerror(-failure->error));
+	sandbox->core->counts.failed_starts++;
+	claim_undo(sandbox);
+	claim_fail(claim, &why);
+	sandbox_end(sandbox, "claim failed", NULL, NULL);
+}
+
+static void claim_done(struct sandbox *sandbox, struct claim *claim)
+{
+	struct core *core = sandbox->core;
+	struct audit_subject subject;
+
+	sandbox->phase = PHASE_CLAIMED;
+	if (sandbox->warm)
+		core->counts.warm_starts++;
+	else
+		core->counts.cold_starts++;
+	sandbox_subject(sandbox, &subject);
+	audit_record(core->audit, "sandbox.create", &subject,
+		json_pack("{s:s, s:b, s:I, s:I, s:i, s:i}", "template", sandbox->template, "warm",
+			sandbox->warm, "memory_bytes", (json_int_t)sandbox->limits.memory_bytes,
+			"disk_bytes", (json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
+			(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids));
+	claim->callback(sandbox, NULL, claim->userdata);
+	claim_free(claim);
+}
+
+void claim_begin(struct sandbox *sandbox, struct claim *claim)
+{
+	struct failure failure = {0};
+	bool waits = false;
+	int r = keep_strings(sandbox, claim);
+
+	sandbox->phase = PHASE_CLAIMING;
+	sandbox->tenant = claim->tenant;
+	sandbox->limits = claim->request.limits;
+	sandbox->created_ns = clock_realtime_ns();
+	sandbox->created_monotonic_ns = clock_monotonic_ns();
+	if (r < 0)
+		failure_set(&failure, r, "claim", "out of memory");
+	if (r == 0)
+		r = apply_limits(sandbox, &waits, &failure);
+	if (r == 0)
+		r = apply_policy(sandbox, &failure);
+	if (r == 0)
+		r = arm_expiry(sandbox, claim->request.timeout_ms, &failure);
+	if (r == 0)
+		r = remember(sandbox, &failure);
+	if (r < 0) {
+		claim_failed(sandbox, claim, &failure);
+		return;
+	}
+	if (waits)
+		sandbox->claim = claim;
+	else
+		claim_done(sandbox, claim);
+}
+
+void claim_joined(struct sandbox *sandbox, int error)
+{
+	struct claim *claim = steal_ptr(&sandbox->claim);
+	struct failure failure = {0};
+
+	if (!claim)
+		return;
+	if (error == 0) {
+		claim_done(sandbox, claim);
+		return;
+	}
+	failure_set(&failure, error, "memory limit", "PID 1 could not join its memory cgroup");
+	claim_failed(sandbox, claim, &failure);
+}
+
+static bool template_is_there(const struct core *core, const char *name, struct refusal *why)
+{
+	const struct launch_template *templates;
+	size_t n;
+
+	templates = launch_templates(core->launch, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(templates[i].name, name) != 0)
+			continue;
+		if (!templates[i].available)
+			refuse(why, WIRE_CODE_UNAVAILABLE, "Template \"%s\" is not available: %s", name,
+				templates[i].reason);
+		return templates[i].available;
+	}
+	refuse(why, WIRE_CODE_NOT_FOUND,
+		"There is no template \"%s\". GET /v1/templates lists those there are.", name);
+	return false;
+}
+
+static int admit(const struct core *core, const struct tenant *tenant, const char *template,
+	struct refusal *why)
+{
+	if (core->stopping)
+		return refuse(why, WIRE_CODE_UNAVAILABLE, "Cloche is shutting down.");
+	if (!audit_is_writable(core->audit))
+		return refuse(why, WIRE_CODE_UNAVAILABLE,
+			"The audit log cannot be written (is its disk full?), so nothing new may start. "
+			"What runs goes on.");
+	if (tenant->row.n_sandboxes_max && tenant->n_sandboxes >= tenant->row.n_sandboxes_max)
+		return refuse(why, WIRE_CODE_LIMIT,
+			"Tenant \"%s\" has %u sandboxes, as many as it may have. Delete one first.",
+			tenant->row.name, tenant->n_sandboxes);
+	if (core->n_cold_starts >= COLD_STARTS_MAX)
+		return refuse(why, WIRE_CODE_LIMIT,
+			"%d cold starts are under way. Try again in a moment.", COLD_STARTS_MAX);
+	return template_is_there(core, template, why) ? 0 : -ECANCELED;
+}
+
+static struct claim *claim_new(struct tenant *tenant, const struct wire_sandbox_create *request,
+	const char *tail, size_t tail_size)
+{
+	struct claim *claim = calloc(1, sizeof(*claim));
+
+	if (!claim)
+		return NULL;
+	claim->tail = malloc(tail_size + 1);
+	if (!claim->tail) {
+		free(claim);
+		return NULL;
+	}
+	if (tail_size)
+		memcpy(claim->tail, tail, tail_size);
+	claim->tail_size = tail_size;
+	claim->tenant = tenant;
+	claim->request = *request;
+	explicit_bzero(&claim->request.caller, sizeof(claim->request.caller));
+	return claim;
+}
+
+static void hand_out(struct core *core, const char *template, struct claim *claim,
+	struct effective *effective)
+{
+	struct sandbox *sandbox = pool_take(core->pool, template);
+	struct refusal why;
+
+	claim->tenant->n_sandboxes++;
+	if (sandbox) {
+		sandbox->warm = true;
+		sandbox->effective = effective;
+		claim_begin(sandbox, claim);
+		return;
+	}
+	sandbox = sandbox_spawn(core, template, claim, &why);
+	if (!sandbox) {
+		effective_unref(effective);
+		claim_fail(claim, &why);
+		return;
+	}
+	core->n_cold_starts++;
+	sandbox->counted_cold = true;
+	sandbox->effective = effective;
+}
+
+void sandbox_create(struct core *core, struct tenant *tenant,
+	const struct wire_sandbox_create *request, const char *tail, size_t tail_size,
+	sandbox_created_callback callback, void *userdata)
+{
+	const char *template = request->template[0] ? request->template : "python";
+	struct effective *effective = NULL;
+	struct wire_limits limits;
+	struct refusal why;
+	struct claim *claim;
+	int r = admit(core, tenant, template, &why);
+
+	if (r == 0)
+		r = effective_get(core->policies, tenant->row.policy, request->policy, &effective, &why);
+	if (r == 0)
+		r = settle_limits(&request->limits, effective->policy, &limits, &why);
+	claim = r == 0 ? claim_new(tenant, request, tail, tail_size) : NULL;
+	if (r == 0 && !claim)
+		r = refuse(&why, WIRE_CODE_INTERNAL, "Out of memory.");
+	if (r < 0) {
+		effective_unref(effective);
+		callback(NULL, &why, userdata);
+		return;
+	}
+	claim->request.limits = limits;
+	claim->callback = callback;
+	claim->userdata = userdata;
+	hand_out(core, template, claim, effective);
+}

@@ -1,0 +1,191 @@
+/* The end of a sandbox: kill, wait for PID 1 (the kernel ends it last), account, take away. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/base/clock.h"
+#include "supervisor/base/log.h"
+#include "supervisor/core/sandbox.h"
+
+static void call_waiters(struct waiter *waiters)
+{
+	while (waiters) {
+		struct waiter *waiter = waiters;
+
+		waiters = waiter->next;
+		if (waiter->callback)
+			waiter->callback(waiter->userdata);
+		free(waiter);
+	}
+}
+
+static int add_waiter(struct sandbox *sandbox, sandbox_ended_callback callback, void *userdata)
+{
+	struct waiter *waiter;
+
+	if (!callback)
+		return 0;
+	waiter = malloc(sizeof(*waiter));
+	if (!waiter)
+		return -ENOMEM;
+	*waiter = (struct waiter){sandbox->waiters, callback, userdata};
+	sandbox->waiters = waiter;
+	return 0;
+}
+
+static void account(struct sandbox *sandbox)
+{
+	struct core *core = sandbox->core;
+	struct wire_usage usage = {0};
+	int r = 0;
+
+	if (sandbox->phase == PHASE_FAILED || sandbox_usage(sandbox, &usage) < 0)
+		usage = sandbox->last_usage;
+	usage.memory_bytes = 0;
+	usage.n_sandboxes = 1;
+	sandbox->tenant->n_sandboxes--;
+	if (sandbox->stored)
+		r = store_sandbox_end(core->store, sandbox->id, sandbox->tenant->row.id,
+			clock_realtime_ns(), &usage, sizeof(usage));
+	if (r == 0)
+		r = tenants_add_usage(core->tenants, sandbox->tenant, &usage);
+	if (r < 0)
+		log_error("sb-%016lx: its last usage was not stored: %s", (unsigned long)sandbox->id,
+			strerror(-r));
+}
+
+static void record_end(const struct sandbox *sandbox)
+{
+	struct audit_subject subject;
+
+	sandbox_subject(sandbox, &subject);
+	audit_record(sandbox->core->audit, "sandbox.end", &subject,
+		json_pack("{s:s}", "reason", sandbox->reason));
+}
+
+/* The kernel's parts and the directories; what cannot go yet is swept later. */
+static void take_away(struct sandbox *sandbox)
+{
+	struct core *core = sandbox->core;
+	int r;
+
+	gate_close(sandbox);
+	if (sandbox->has_slot)
+		enforce_slot_release(core->enforce, sandbox->slot, sandbox->cgroup.id);
+	sandbox->has_slot = false;
+	r = sandbox->has_cgroup ? cgroup_remove(&sandbox->cgroup) : 0;
+	if (r < 0) {
+		log_warning("sb-%016lx: its cgroup is not empty yet: %s",
+			(unsigned long)sandbox->id, strerror(-r));
+		cgroup_fini(&sandbox->cgroup);
+		loop_timer_arm(core->retry_timer, 50, 0);
+	}
+	sandbox->has_cgroup = false;
+	launch_forget(core->launch, sandbox->id);
+}
+
+void sandbox_uncount_cold(struct sandbox *sandbox)
+{
+	if (sandbox->counted_cold)
+		sandbox->core->n_cold_starts--;
+	sandbox->counted_cold = false;
+}
+
+void sandbox_finish(struct sandbox *sandbox)
+{
+	struct waiter *waiters = steal_ptr(&sandbox->waiters);
+
+	core_consume_events(sandbox->core);
+	exec_end_all(sandbox);
+	sandbox_uncount_cold(sandbox);
+	if (sandbox->claim) {
+		struct refusal why;
+
+		refuse(&why, WIRE_CODE_UNAVAILABLE, "The sandbox died while it was set up. Try again.");
+		claim_undo(sandbox);
+		claim_fail(steal_ptr(&sandbox->claim), &why);
+	}
+	if (sandbox->tenant) {
+		account(sandbox);
+		record_end(sandbox);
+	}
+	take_away(sandbox);
+	sandbox_free(sandbox);
+	call_waiters(waiters);
+}
+
+/* A claimed sandbox whose PID 1 died by itself stays listed, with the reason, until it is deleted. */
+static void fail(struct sandbox *sandbox, uint64_t oom_kills)
+{
+	struct audit_subject subject;
+
+	snprintf(sandbox->reason, sizeof(sandbox->reason), "%s",
+		oom_kills > sandbox->oom_kills_seen
+			? "out of memory: the kernel ended the sandbox's PID 1"
+			: "PID 1 died unexpectedly");
+	core_consume_events(sandbox->core);
+	sandbox_usage(sandbox, &sandbox->last_usage);
+	exec_end_all(sandbox);
+	sandbox->phase = PHASE_FAILED;
+	sandbox_subject(sandbox, &subject);
+	audit_record(sandbox->core->audit, "sandbox.fail", &subject,
+		json_pack("{s:s}", "reason", sandbox->reason));
+	take_away(sandbox);
+	if (sandbox->stored)
+		store_sandbox_set_state(
+			sandbox->core->store, sandbox->id, WIRE_SANDBOX_FAILED);
+}
+
+void sandbox_died(struct sandbox *sandbox)
+{
+	struct core *core = sandbox->core;
+	enum sandbox_phase phase = sandbox->phase;
+	uint64_t oom_kills = 0, pids_hits;
+	struct failure failure;
+
+	sandbox->pidfd_source = loop_source_free(sandbox->pidfd_source);
+	sandbox->init = channel_free(sandbox->init);
+	cgroup_kill(&sandbox->cgroup);
+	cgroup_read_limit_hits(&sandbox->cgroup, &oom_kills, &pids_hits);
+	failure_set(&failure, -ESRCH, "start", "PID 1 of sb-%016lx died", (unsigned long)sandbox->id);
+	switch (phase) {
+	case PHASE_STOPPING:
+	case PHASE_FAILED:
+		sandbox_finish(sandbox);
+		return;
+	case PHASE_CLAIMED:
+	case PHASE_RUNNING:
+		fail(sandbox, oom_kills);
+		return;
+	case PHASE_WARM:
+		pool_lost(core->pool, sandbox->template, sandbox);
+		break;
+	case PHASE_MAKING:
+		if (!sandbox->claim)
+			pool_failed(core->pool, sandbox->template);
+		break;
+	case PHASE_CLAIMING:
+		break;
+	}
+	log_failure("sandbox lost", &failure);
+	sandbox_finish(sandbox);
+}
+
+void sandbox_end(struct sandbox *sandbox, const char *reason, sandbox_ended_callback callback,
+	void *userdata)
+{
+	if (add_waiter(sandbox, callback, userdata) < 0)
+		log_error("sb-%016lx: out of memory: nobody is told of its end",
+			(unsigned long)sandbox->id);
+	if (sandbox->phase == PHASE_STOPPING)
+		return;
+	if (sandbox->phase == PHASE_FAILED) {
+		sandbox_finish(sandbox);
+		return;
+	}
+	sandbox->phase = PHASE_STOPPING;
+	snprintf(sandbox->reason, sizeof(sandbox->reason), "%s", reason);
+	sandbox->expiry = loop_source_free(sandbox->expiry);
+	cgroup_kill(&sandbox->cgroup);
+}

@@ -1,0 +1,206 @@
+#include "supervisor/core/policies.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/base/log.h"
+#include "supervisor/confine/sandbox-filter.h"
+#include "supervisor/core/tenants.h"
+
+struct policies {
+	struct enforce *enforce;
+	const char *directory;
+	struct policy **all;
+	size_t n;
+	struct effective *effectives;
+};
+
+static void free_all(struct policy **all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		policy_unref(all[i]);
+	free(all);
+}
+
+int policies_reload(struct policies *policies, struct failure *why)
+{
+	struct policy **all = NULL;
+	size_t n = 0;
+	int r = policy_load_dir(policies->directory, &all, &n, why);
+
+	if (r < 0)
+		return r;
+	free_all(policies->all, policies->n);
+	policies->all = all;
+	policies->n = n;
+	for (struct effective *each = policies->effectives; each; each = each->next)
+		each->current = false;
+	return 0;
+}
+
+int policies_open(struct enforce *enforce, const char *directory, struct policies **ret_policies,
+	struct failure *why)
+{
+	struct policies *policies = calloc(1, sizeof(*policies));
+	int r;
+
+	if (!policies)
+		return failure_set(why, -ENOMEM, "policies", "out of memory");
+	policies->enforce = enforce;
+	policies->directory = directory;
+	r = policies_reload(policies, why);
+	if (r < 0) {
+		free(policies);
+		return r;
+	}
+	*ret_policies = policies;
+	return 0;
+}
+
+struct policies *policies_free(struct policies *policies)
+{
+	if (!policies)
+		return NULL;
+	free_all(policies->all, policies->n);
+	free(policies);
+	return NULL;
+}
+
+const struct policy *policies_find(const struct policies *policies, const char *name)
+{
+	for (size_t i = 0; i < policies->n; i++)
+		if (strcmp(policies->all[i]->name, name) == 0)
+			return policies->all[i];
+	return NULL;
+}
+
+size_t policies_count(const struct policies *policies)
+{
+	return policies->n;
+}
+
+const struct policy *policies_at(const struct policies *policies, size_t index)
+{
+	return policies->all[index];
+}
+
+struct effective *effective_ref(struct effective *effective)
+{
+	effective->n_references++;
+	return effective;
+}
+
+struct effective *effective_unref(struct effective *effective)
+{
+	struct effective **link;
+
+	if (!effective || --effective->n_references > 0)
+		return NULL;
+	for (link = &effective->owner->effectives; *link != effective; link = &(*link)->next)
+		;
+	*link = effective->next;
+	enforce_image_release(effective->owner->enforce, effective->image);
+	policy_unref(effective->policy);
+	free(effective->filter);
+	free(effective);
+	return NULL;
+}
+
+static int install(struct policies *policies, struct effective *effective, struct refusal *why)
+{
+	struct policy_image *image = NULL;
+	struct failure failure = {0};
+	int r;
+
+	r = confine_deny_filter((const char (*)[32])effective->policy->syscalls_denied,
+		effective->policy->n_syscalls_denied, &effective->filter, &effective->n_filter,
+		&failure);
+	if (r == 0)
+		r = policy_compile(effective->policy, &image, &failure);
+	if (r < 0)
+		return refuse(why, WIRE_CODE_UNAVAILABLE, "Policy \"%s\" cannot be enforced: %s",
+			effective->policy->name, failure.sentence);
+	r = enforce_image_take(
+		policies->enforce, effective->policy->hash, image, &effective->image);
+	policy_image_free(image);
+	if (r < 0)
+		return refuse(why, WIRE_CODE_LIMIT,
+			"The kernel has no room for policy \"%s\" (%s): %d different policies may be in "
+			"force at once.",
+			effective->policy->name, strerror(-r), ABI_IMAGES_MAX - 1);
+	return 0;
+}
+
+static int make(struct policies *policies, const struct policy *bound, const struct policy *wanted,
+	const char *bound_name, struct effective **ret_effective, struct refusal *why)
+{
+	struct effective *effective = calloc(1, sizeof(*effective));
+	struct failure failure = {0};
+	int r;
+
+	if (!effective)
+		return refuse(why, WIRE_CODE_INTERNAL, "Out of memory.");
+	r = policy_meet(bound, wanted, &effective->policy, &failure);
+	if (r < 0) {
+		free(effective);
+		return refuse(why, WIRE_CODE_INVALID, "Policy \"%s\" under \"%s\": %s", wanted->name,
+			bound_name, failure.sentence);
+	}
+	r = install(policies, effective, why);
+	if (r < 0) {
+		policy_unref(effective->policy);
+		free(effective->filter);
+		free(effective);
+		return r;
+	}
+	effective->owner = policies;
+	effective->n_references = 1;
+	effective->current = true;
+	snprintf(effective->bound, sizeof(effective->bound), "%s", bound_name);
+	effective->next = policies->effectives;
+	policies->effectives = effective;
+	*ret_effective = effective;
+	return 0;
+}
+
+static struct effective *find_current(
+	const struct policies *policies, const char *bound, const char *name)
+{
+	for (struct effective *each = policies->effectives; each; each = each->next)
+		if (each->current && strcmp(each->bound, bound) == 0 &&
+			strcmp(each->policy->name, name) == 0)
+			return each;
+	return NULL;
+}
+
+int effective_get(struct policies *policies, const char *bound, const char *name,
+	struct effective **ret_effective, struct refusal *why)
+{
+	bool unbound = strcmp(bound, STORE_TENANT_UNBOUND) == 0;
+	const struct policy *outer = NULL, *wanted;
+	struct effective *found;
+
+	if (!name[0])
+		name = unbound ? TENANT_POLICY_DEFAULT : bound;
+	found = find_current(policies, bound, name);
+	if (found) {
+		*ret_effective = effective_ref(found);
+		return 0;
+	}
+	wanted = policies_find(policies, name);
+	if (!wanted)
+		return refuse(why, WIRE_CODE_NOT_FOUND,
+			"There is no policy \"%s\". GET /v1/policies lists those in force.", name);
+	if (!unbound) {
+		outer = policies_find(policies, bound);
+		if (!outer)
+			return refuse(why, WIRE_CODE_CONFLICT,
+				"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
+				"start. Ask the administrator to load it.",
+				bound);
+	}
+	/* The bound itself needs no meet. */
+	return make(policies, outer == wanted ? NULL : outer, wanted, bound, ret_effective, why);
+}

@@ -1,0 +1,133 @@
+/* A sandbox and its commands, as the files of this room see them.
+ *
+ *   making → warm → claimed → running → stopping → gone
+ *                 ↘ failed ↗            (any) ↗
+ * `making` and `claiming` are steps of this process; what others see is wire_sandbox_state. */
+#pragma once
+
+#include "supervisor/core/core.h"
+
+enum sandbox_phase {
+	PHASE_MAKING,	/* the spawner is at work */
+	PHASE_WARM,	/* in the pool */
+	PHASE_CLAIMING, /* limits and policy are being applied */
+	PHASE_CLAIMED,	/* a tenant's, nothing ran yet */
+	PHASE_RUNNING,
+	PHASE_STOPPING, /* killed; waiting for the last process */
+	PHASE_FAILED,	/* died by itself; its tenant may look at the reason and delete it */
+};
+
+struct waiter {
+	struct waiter *next;
+	sandbox_ended_callback callback;
+	void *userdata;
+};
+
+/* What a claim needs while it waits for a cold start. */
+struct claim {
+	struct tenant *tenant;
+	struct wire_sandbox_create request; /* its key is wiped */
+	char *tail;
+	size_t tail_size;
+	sandbox_created_callback callback;
+	void *userdata;
+};
+
+struct sandbox {
+	struct core *core;
+	uint64_t id;
+	enum sandbox_phase phase;
+	char template[32];
+	struct tenant *tenant;
+	struct effective *effective;
+	uint32_t generation;
+	struct wire_limits limits;
+	char *labels, *env; /* NUL-terminated strings in a row */
+	size_t labels_size, env_size;
+	uint32_t n_labels, n_env;
+	bool warm; /* came from the pool */
+	bool stored;
+	bool counted_cold; /* in core->n_cold_starts */
+	struct claim *claim;
+
+	struct cgroup cgroup;
+	bool has_cgroup, has_slot;
+	uint32_t slot, uid_first, pid;
+	int pidfd;
+	struct loop_source *pidfd_source;
+	struct channel *init;
+	bool greeted;
+	uint16_t gate_port;
+	int listen_fd;
+	uint64_t netns_cookie;
+
+	uint64_t created_ns, created_monotonic_ns, expires_ns;
+	struct loop_source *expiry;
+	uint64_t oom_kills_seen, pids_hits_seen;
+	uint32_t n_execs;
+	struct wire_usage last_usage; /* taken when it failed */
+	char reason[WIRE_REASON_SIZE];
+	struct waiter *waiters;
+};
+
+struct exec {
+	struct core *core;
+	struct sandbox *sandbox;
+	uint64_t id;
+	uint64_t started_ns;
+	uint32_t flags;
+	bool started, abandoned;
+	enum wire_exec_end kill_end; /* 0: nobody killed it */
+	struct loop_source *timeout;
+	int output_fds[3]; /* our ends until they are handed over: stdout, stderr, stdin */
+	struct exec_callbacks callbacks;
+	void *userdata;
+};
+
+/* ---- spawn.c: making one, up to the greeting of PID 1 */
+/* Returns the sandbox in PHASE_MAKING, or NULL with `why`. With `claim` (taken over on success) it is
+ * claimed as soon as it is up, else it goes to the pool. */
+struct sandbox *sandbox_spawn(
+	struct core *core, const char *template, struct claim *claim, struct refusal *why);
+int sandbox_spawn_for_pool(const char *template, void *userdata);
+/* Takes over what the spawner or adoption gave: watches PID 1 and talks to it. */
+int sandbox_attach(struct sandbox *sandbox, const struct launch_result *result);
+struct sandbox *sandbox_new(struct core *core, uint64_t id, const char *template);
+struct sandbox *sandbox_free(struct sandbox *sandbox);
+
+/* ---- create.c */
+void claim_begin(struct sandbox *sandbox, struct claim *claim);
+void claim_joined(struct sandbox *sandbox, int error);
+void claim_fail(struct claim *claim, const struct refusal *why);
+/* A claim that did not come through: the sandbox is nobody's again, and not in the store. */
+void claim_undo(struct sandbox *sandbox);
+struct claim *claim_free(struct claim *claim);
+
+/* ---- end.c */
+/* PID 1 is gone, whatever the phase. */
+void sandbox_died(struct sandbox *sandbox);
+/* Nothing runs in it any more: accounts, takes away, frees, tells who waits. */
+void sandbox_finish(struct sandbox *sandbox);
+/* A cold start is no longer under way. */
+void sandbox_uncount_cold(struct sandbox *sandbox);
+
+/* ---- exec.c */
+void exec_message(struct sandbox *sandbox, struct channel_message *message);
+/* The sandbox has ended: tells everybody who waits for a command of it. */
+void exec_end_all(struct sandbox *sandbox);
+
+/* ---- gate.c */
+int gate_start(struct core *core, struct failure *why);
+void gate_open(struct sandbox *sandbox);
+void gate_close(const struct sandbox *sandbox);
+/* Opens the relay's listening socket inside and hands it to the gate. */
+int gate_listen(struct sandbox *sandbox, struct failure *why);
+
+/* ---- events.c */
+int events_start(struct core *core);
+
+/* ---- adopt.c */
+int core_adopt(struct core *core, struct failure *why);
+
+/* ---- rebind.c: policies of living sandboxes */
+void sandbox_rebind_all(struct core *core);
