@@ -1,0 +1,146 @@
+#include "supervisor/gate/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "supervisor/base/cleanup.h"
+#include "supervisor/base/fd.h"
+#include "supervisor/gate/flow.h"
+#include "supervisor/gate/turns.h"
+
+#define ACCEPTS_PER_WAKEUP 16
+#define PAUSE_MS 50
+
+/* Returns 1 when a connection was taken, 0 when there is none now, -errno when none can be. */
+static int accept_one(struct listener *listener)
+{
+	struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof(peer);
+	int fd;
+
+	if (!gate_has_fds(listener->gate, 2))
+		return -EMFILE;
+	fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		flow_start(listener, fd, &peer);
+		return 1;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return 0;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EINVAL: /* no longer listening */
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+	case EBADF:
+		return -errno;
+	default: /* accept(2): errors of the connection itself are passed on; try the next */
+		return 1;
+	}
+}
+
+static bool is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+static void on_connection(
+	struct loop_source *source _unused_, uint32_t events _unused_, void *userdata)
+{
+	struct listener *listener = userdata;
+	int r = 1;
+
+	for (int i = 0; i < ACCEPTS_PER_WAKEUP && r == 1 && !listener->is_paused; i++)
+		r = accept_one(listener);
+	if (r < 0 && is_shortage(r))
+		listener_pause(listener);
+	else if (r < 0)
+		listener->source = loop_source_free(listener->source);
+}
+
+int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int fd,
+	struct listener **ret_listener)
+{
+	_cleanup_close_ int owned = fd;
+	struct listener *listener = calloc(1, sizeof(*listener));
+	int r;
+
+	if (!listener)
+		return -ENOMEM;
+	listener->gate = gate;
+	listener->sandbox = sandbox;
+	listener->netns_cookie = netns_cookie;
+	listener->fd = fd;
+	TAILQ_INIT(&listener->flows);
+	TAILQ_INIT(&listener->ready);
+	r = fd_set_nonblocking(fd, true);
+	if (r == 0)
+		r = loop_add_fd(
+			gate->loop, fd, EPOLLIN, on_connection, listener, &listener->source);
+	if (r < 0) {
+		free(listener);
+		return r;
+	}
+	steal_fd(&owned);
+	*ret_listener = listener;
+	return 0;
+}
+
+static void set_paused(struct listener *listener, bool paused)
+{
+	struct gate *gate = listener->gate;
+
+	if (listener->is_paused == paused || !listener->source)
+		return;
+	listener->is_paused = paused;
+	if (paused)
+		TAILQ_INSERT_TAIL(&gate->paused, listener, in_paused);
+	else
+		TAILQ_REMOVE(&gate->paused, listener, in_paused);
+	loop_source_set_events(listener->source, paused ? 0 : EPOLLIN);
+}
+
+struct listener *listener_free(struct listener *listener)
+{
+	if (!listener)
+		return NULL;
+	set_paused(listener, false);
+	turns_remove_listener(listener);
+	loop_source_free(listener->source);
+	close(listener->fd);
+	free(listener);
+	return NULL;
+}
+
+void listener_pause(struct listener *listener)
+{
+	set_paused(listener, true);
+	loop_timer_arm(listener->gate->resume_timer, PAUSE_MS, 0);
+}
+
+void listener_resume_all(struct gate *gate)
+{
+	while (!TAILQ_EMPTY(&gate->paused))
+		set_paused(TAILQ_FIRST(&gate->paused), false);
+}
+
+static void on_resume(struct loop_source *source _unused_, void *userdata)
+{
+	listener_resume_all(userdata);
+}
+
+int listener_init_timers(struct gate *gate)
+{
+	TAILQ_INIT(&gate->paused);
+	return loop_add_timer(gate->loop, on_resume, gate, &gate->resume_timer);
+}
+
+void listener_fini_timers(struct gate *gate)
+{
+	gate->resume_timer = loop_source_free(gate->resume_timer);
+}

@@ -1,0 +1,169 @@
+#include "supervisor/gate/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+/* A sandbox whose peers read slowly may keep this many pipes filled; beyond, its bytes are copied.
+ */
+#define PIPES_HELD_PER_SANDBOX_MAX 64
+#define CHUNK_BYTES 65536
+
+/* What the failed side sent before is still worth taking, unless taking is what failed. */
+static void fail(struct flow *flow, int side, int error, bool can_take)
+{
+	flow->sides[side].failed = true;
+	flow->sides[side].readable = can_take;
+	if (flow->error == 0)
+		flow->error = error;
+}
+
+/* Keeps a pipe only while bytes are in it. */
+static void settle_pipe(struct flow *flow, struct direction *direction)
+{
+	if (!direction->pipe || direction->held_bytes > 0)
+		return;
+	pipes_give(&flow->listener->gate->pipes, direction->pipe, true);
+	direction->pipe = NULL;
+	flow->listener->n_pipes_held--;
+}
+
+static void drop_pipe(struct flow *flow, struct direction *direction)
+{
+	if (!direction->pipe)
+		return;
+	pipes_give(&flow->listener->gate->pipes, direction->pipe, direction->held_bytes == 0);
+	direction->pipe = NULL;
+	direction->held_bytes = 0;
+	flow->listener->n_pipes_held--;
+}
+
+static bool borrow_pipe(struct flow *flow, struct direction *direction)
+{
+	struct listener *listener = flow->listener;
+
+	if (direction->pipe)
+		return true;
+	if (listener->n_pipes_held >= PIPES_HELD_PER_SANDBOX_MAX)
+		return false;
+	direction->pipe = pipes_take(&listener->gate->pipes, gate_has_fds(listener->gate, 2));
+	if (!direction->pipe)
+		return false;
+	listener->n_pipes_held++;
+	return true;
+}
+
+/* Takes bytes into the empty pipe. EAGAIN therefore means that the socket is empty, never that the
+ * pipe is full. Returns whether there is something to send on. */
+static bool fill(struct flow *flow, int from, struct direction *direction)
+{
+	struct side *sender = &flow->sides[from];
+	ssize_t got = splice(sender->fd, NULL, direction->pipe->write_fd, NULL, CHUNK_BYTES,
+		SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (got > 0)
+		direction->held_bytes = (uint32_t)got;
+	else if (got == 0)
+		direction->at_end = true;
+	else if (errno == EAGAIN)
+		sender->readable = false;
+	else if (errno != EINTR)
+		fail(flow, from, -errno, false);
+	return got > 0;
+}
+
+/* Returns how many bytes the receiver took. */
+static size_t send_on(struct flow *flow, int to, struct direction *direction)
+{
+	struct side *receiver = &flow->sides[to];
+	ssize_t sent = splice(direction->pipe->read_fd, NULL, receiver->fd, NULL,
+		direction->held_bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (sent > 0) {
+		direction->held_bytes -= (uint32_t)sent;
+		return (size_t)sent;
+	}
+	if (sent == 0 || errno == EAGAIN)
+		receiver->writable = false;
+	else if (errno != EINTR)
+		fail(flow, to, -errno, true);
+	return 0;
+}
+
+static size_t copy(struct flow *flow, int from, struct direction *direction)
+{
+	struct side *sender = &flow->sides[from], *receiver = &flow->sides[!from];
+	char *buffer = flow->listener->gate->copy_buffer;
+	ssize_t got = recv(sender->fd, buffer, COPY_BUFFER_BYTES, MSG_PEEK | MSG_DONTWAIT), sent;
+
+	if (got == 0)
+		direction->at_end = true;
+	else if (got < 0 && errno == EAGAIN)
+		sender->readable = false;
+	else if (got < 0 && errno != EINTR)
+		fail(flow, from, -errno, false);
+	if (got <= 0)
+		return 0;
+	sent = send(receiver->fd, buffer, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno == EAGAIN)
+		receiver->writable = false;
+	else if (sent < 0 && errno != EINTR)
+		fail(flow, !from, -errno, true);
+	if (sent <= 0)
+		return 0;
+	/* tcp(7): MSG_TRUNC takes the bytes without copying them. They are there: we saw them. */
+	if (recv(sender->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
+		fail(flow, from, -EIO, false);
+	return (size_t)sent;
+}
+
+static size_t step(struct flow *flow, int from, struct direction *direction)
+{
+	if (direction->held_bytes > 0)
+		return send_on(flow, !from, direction);
+	if (!borrow_pipe(flow, direction))
+		return copy(flow, from, direction);
+	return fill(flow, from, direction) ? send_on(flow, !from, direction) : 0;
+}
+
+static void pass_end_on(struct flow *flow, int to, struct direction *direction)
+{
+	direction->shut = true;
+	if (shutdown(flow->sides[to].fd, SHUT_WR) < 0)
+		fail(flow, to, -errno, true);
+}
+
+enum relay_result relay_move(
+	struct flow *flow, int from, size_t budget_bytes, size_t *ret_moved_bytes)
+{
+	struct direction *direction = &flow->directions[from];
+	struct side *sender = &flow->sides[from], *receiver = &flow->sides[!from];
+	enum relay_result result = RELAY_MORE;
+	size_t moved = 0;
+
+	while (moved < budget_bytes && result == RELAY_MORE) {
+		bool at_end = direction->at_end && direction->held_bytes == 0;
+
+		/* After a reset, reading gives an end of stream that nobody sent. */
+		if (direction->shut || receiver->failed || (at_end && sender->failed)) {
+			result = RELAY_ENDED;
+		} else if (at_end) {
+			pass_end_on(flow, !from, direction);
+		} else if (!receiver->writable ||
+			   (direction->held_bytes == 0 && !sender->readable)) {
+			result = RELAY_WAITS;
+		} else {
+			moved += step(flow, from, direction);
+		}
+	}
+	settle_pipe(flow, direction);
+	direction->bytes += moved;
+	*ret_moved_bytes += moved;
+	return result;
+}
+
+void relay_release(struct flow *flow)
+{
+	drop_pipe(flow, &flow->directions[INNER]);
+	drop_pipe(flow, &flow->directions[OUTER]);
+}

@@ -1,0 +1,164 @@
+#include "supervisor/gate/serve.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/base/cleanup.h"
+#include "supervisor/base/log.h"
+#include "supervisor/gate/flow-table.h"
+#include "supervisor/gate/gate.h"
+#include "supervisor/wire/channel.h"
+
+#define STATE_PERIOD_MS 1000
+
+struct serve {
+	struct loop *loop;
+	struct channel *channel;
+	struct gate *gate; /* NULL until configured */
+	int flows_fd;
+	size_t n_fds_max;
+	struct loop_source *state_timer;
+	struct wire_gate_state state; /* as last told */
+};
+
+static int report_flow(void *userdata, const struct wire_gate_flow *flow)
+{
+	struct serve *serve = userdata;
+
+	return channel_send(
+		serve->channel, WIRE_GATE_FLOW, 0, flow, sizeof(*flow), NULL, 0, NULL, 0);
+}
+
+static int on_config(struct serve *serve, const void *body, int *fds)
+{
+	struct gate_config config = {.n_fds_max = serve->n_fds_max,
+		.lookup = flow_table_lookup,
+		.lookup_userdata = &serve->flows_fd,
+		.report = report_flow,
+		.report_userdata = serve};
+	int r;
+
+	if (serve->gate)
+		return -EPROTO;
+	memcpy(&config.limits, body, sizeof(config.limits));
+	r = gate_new(serve->loop, &config, &serve->gate);
+	if (r < 0)
+		return r == -EINVAL ? -EPROTO : r;
+	serve->flows_fd = steal_fd(&fds[0]);
+	return channel_send(serve->channel, WIRE_GATE_READY, 0, NULL, 0, NULL, 0, NULL, 0);
+}
+
+static int on_open(struct serve *serve, const void *body, int *fds)
+{
+	const struct wire_gate_open *open = body;
+	int r = gate_open(serve->gate, open->sandbox, open->netns_cookie, steal_fd(&fds[0]));
+
+	if (r == -EEXIST)
+		return -EPROTO;
+	if (r < 0)
+		log_warning("sandbox %016llx has no relay: %s", (unsigned long long)open->sandbox,
+			strerror(-r));
+	return 0;
+}
+
+static int on_close(struct serve *serve, const void *body, int *fds _unused_)
+{
+	const struct wire_gate_close *close_message = body;
+
+	gate_close(serve->gate, close_message->sandbox);
+	return 0;
+}
+
+static const struct message_kind {
+	uint16_t type;
+	size_t body_size, n_fds;
+	bool before_config;
+	/* Takes from `fds` what it keeps. */
+	int (*handle)(struct serve *serve, const void *body, int *fds);
+} message_kinds[] = {
+	{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 1, true, on_config},
+	{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), 1, false, on_open},
+	{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), 0, false, on_close},
+};
+
+static int on_message(
+	struct channel *channel _unused_, struct channel_message *message, void *userdata)
+{
+	struct serve *serve = userdata;
+
+	for (size_t i = 0; i < ARRAY_SIZE(message_kinds); i++) {
+		const struct message_kind *kind = &message_kinds[i];
+
+		if (kind->type != message->header->type)
+			continue;
+		if (message->body_size != kind->body_size || message->n_fds != kind->n_fds ||
+			(!serve->gate && !kind->before_config))
+			return -EPROTO;
+		return kind->handle(serve, message->body, message->fds);
+	}
+	return -EPROTO;
+}
+
+static void on_closed(struct channel *channel _unused_, int reason, void *userdata)
+{
+	struct serve *serve = userdata;
+
+	if (reason < 0)
+		log_error("supervisor: %s", strerror(-reason));
+	loop_stop(serve->loop, reason < 0 ? 1 : 0);
+}
+
+static void on_state(struct loop_source *source _unused_, void *userdata)
+{
+	struct serve *serve = userdata;
+	struct wire_gate_state now;
+
+	if (!serve->gate)
+		return;
+	gate_count(serve->gate, &now);
+	if (memcmp(&now, &serve->state, sizeof(now)) == 0)
+		return;
+	/* Not taken now: told at the next tick. */
+	if (channel_send(serve->channel, WIRE_GATE_STATE, 0, &now, sizeof(now), NULL, 0, NULL, 0) ==
+		0)
+		serve->state = now;
+}
+
+int serve_new(struct loop *loop, int fd, size_t n_fds_max, struct serve **ret_serve)
+{
+	_cleanup_close_ int owned = fd;
+	struct serve *serve = calloc(1, sizeof(*serve));
+	int r;
+
+	if (!serve)
+		return -ENOMEM;
+	serve->loop = loop;
+	serve->flows_fd = -1;
+	serve->n_fds_max = n_fds_max;
+	r = loop_add_timer(loop, on_state, serve, &serve->state_timer);
+	if (r == 0)
+		r = channel_new(
+			loop, steal_fd(&owned), on_message, on_closed, serve, &serve->channel);
+	if (r < 0) {
+		serve_free(serve);
+		return r;
+	}
+	loop_timer_arm(serve->state_timer, STATE_PERIOD_MS, STATE_PERIOD_MS);
+	*ret_serve = serve;
+	return 0;
+}
+
+struct serve *serve_free(struct serve *serve)
+{
+	if (!serve)
+		return NULL;
+	gate_free(serve->gate);
+	channel_free(serve->channel);
+	loop_source_free(serve->state_timer);
+	if (serve->flows_fd >= 0)
+		close(serve->flows_fd);
+	free(serve);
+	return NULL;
+}
