@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/abi/event.h"
@@ -27,8 +28,10 @@ struct enforce_probe {
 /* Probes the kernel: fills at most `n_max` rows, returns how many. Changes nothing. */
 size_t enforce_probe(struct enforce_probe *ret_probes, size_t n_max);
 
-/* Loads and attaches, or adopts what an earlier process pinned (`*ret_adopted`) when its ABI version
- * is this one's; replaces it otherwise, denying in between. Returns 0 or -errno with `why`. */
+/* Loads and attaches, or adopts what an earlier process pinned (`*ret_adopted`) when ABI version,
+ * object file, parent cgroup and depth are the same and every link still holds. Otherwise the new set
+ * is attached, knowing no sandbox and so denying all, before the old one goes. Returns 0 or -errno
+ * with `why`; -EINVAL: `pin_dir` is not on a bpffs, or `cgroup_dir` not on a whole cgroup v2 tree. */
 int enforce_open(const struct enforce_config *config, struct enforce **ret_enforce,
 	bool *ret_adopted, struct failure *why);
 /* Lets go of this process's handles; enforcement stays. Takes NULL, returns NULL. */
@@ -46,14 +49,17 @@ int enforce_slot_adopt(
 	struct enforce *enforce, uint64_t cgroup_id, uint64_t sandbox, uint32_t *ret_slot);
 /* Removes the map entry of `cgroup_id` and frees the slot. */
 void enforce_slot_release(struct enforce *enforce, uint32_t slot, uint64_t cgroup_id);
-/* After a restart, when all were adopted: frees every slot that nobody adopted. Returns how many. */
+/* After a restart, when all were adopted and their images taken: frees every slot that nobody adopted
+ * and every image that nobody took. Returns how many slots. */
 size_t enforce_slot_sweep(struct enforce *enforce);
 
-/* Installs an effective policy's image, or takes another reference to the one with the same hash.
- * -ENOSPC when ABI_IMAGES_MAX are in use or a map is full. */
+/* Installs an effective policy's image, or takes another reference to the one with the same hash: also
+ * after a restart, when it gives the number that adopted slots are bound to already. -ENOSPC when
+ * ABI_IMAGES_MAX are in use or a map is full, -EINVAL when `hash` is not 64 characters. */
 int enforce_image_take(struct enforce *enforce, const char *hash, const struct policy_image *image,
 	uint32_t *ret_image);
-/* Drops one reference; the last empties the image after in-flight programs are done. */
+/* Drops one reference. An image without any is emptied a second later, when no program that read its
+ * number can still be running; taken again before that, it lives on. */
 void enforce_image_release(struct enforce *enforce, uint32_t image);
 
 /* Binds the slot: tenant and gate first, then the policy word in one store. The generation counts
@@ -67,11 +73,15 @@ void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate
 int enforce_slot_counters(
 	struct enforce *enforce, uint32_t slot, struct abi_counters *ret_counters);
 
-/* A read-only descriptor of the map of flows, for the gate. Owned by the caller. */
+/* A read-only descriptor of the map of flows (abi_flow_key to abi_flow), for the gate. Entries are
+ * overwritten by the next connection from the same port, never deleted at close: the client may be
+ * gone before the gate accepts. Owned by the caller. */
 int enforce_flows_fd(struct enforce *enforce, int *ret_fd);
 
-/* Events: poll `enforce_events_fd` or call from a timer. Each record goes to `callback`, borrowed.
- * Returns how many, or -errno. */
+/* Events: poll `enforce_events_fd` or call from a timer, and call now and then in any case: it also
+ * empties images that have rested. Each record goes to `callback`, borrowed. Returns how many, or
+ * -errno; ENFORCE_EVENTS_BATCH means that more are waiting, so that a flood cannot hold up the loop. */
+#define ENFORCE_EVENTS_BATCH 2048
 typedef void (*enforce_event_callback)(const struct abi_event_header *event, void *userdata);
 int enforce_events_fd(const struct enforce *enforce);
 int enforce_events_consume(

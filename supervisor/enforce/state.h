@@ -1,0 +1,74 @@
+/* What the files of this room share: the handles, the free slots, the images. */
+#pragma once
+
+#include "bpf/abi/flow.h"
+#include "bpf/abi/meta.h"
+#include "supervisor/enforce/enforce.h"
+
+struct ring_buffer;
+
+enum slot_use {
+	SLOT_FREE,
+	SLOT_FOUND, /* in the kernel from an earlier process, not adopted yet */
+	SLOT_TAKEN,
+};
+
+/* Free slots wait in a queue, so that a slot rests as long as possible before it is another
+ * sandbox's. */
+struct slot_table {
+	uint8_t use[ABI_SLOTS_MAX]; /* enum slot_use */
+	uint32_t queue[ABI_SLOTS_MAX];
+	uint32_t first, n_free;
+};
+
+enum image_use {
+	IMAGE_EMPTY,
+	IMAGE_FOUND, /* complete in the kernel from an earlier process; no reference yet */
+	IMAGE_LIVE,
+	IMAGE_RESTING, /* no reference; programs that run right now may still read it */
+};
+
+struct image {
+	char hash[POLICY_HASH_SIZE];
+	enum image_use use;
+	unsigned int n_references;
+	uint64_t rest_until_ns;		  /* CLOCK_MONOTONIC */
+	struct abi_exact_key *exact_keys; /* owned; what to delete. NULL with `scan` */
+	size_t n_exact;
+	bool scan; /* its exact keys are not known: look through the whole map */
+};
+
+struct enforce {
+	char *pin_dir;
+	char *set_dir; /* below pin_dir: the set of programs in force */
+	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, events_fd, emitted_fd, images_fd;
+	int n_cpus;
+	struct abi_slot *rows; /* the map `slots`, mapped */
+	struct slot_table slots;
+	struct image images[ABI_IMAGES_MAX];
+	struct ring_buffer *ring;
+	enforce_event_callback callback; /* while events are consumed */
+	void *userdata;
+	int n_consumed;
+};
+
+/* The parent of the sandboxes' cgroups. */
+struct cgroup_place {
+	uint64_t id;
+	uint32_t level; /* of the sandboxes: one below the parent */
+};
+
+/* Bytes of the rows' mapping. */
+size_t slot_rows_size(void);
+/* Reads which slots are in use. 0 or -errno. */
+int slot_table_read(struct enforce *enforce);
+
+/* Reads which images are complete; empties what a dying process left half done. 0 or -errno. */
+int image_table_read(struct enforce *enforce);
+/* Empties what has rested long enough. */
+void image_collect(struct enforce *enforce);
+/* Puts to rest what nobody took again. */
+void image_sweep(struct enforce *enforce);
+void image_table_fini(struct enforce *enforce);
+
+int events_open(struct enforce *enforce);
