@@ -1,0 +1,13 @@
+/* Names of sandboxes and commands as clients see them: "sb-<16 hex>", "ex-<hex>". */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ID_SIZE 20
+
+void id_write_sandbox(uint64_t sandbox, char ret_text[static ID_SIZE]);
+void id_write_exec(uint64_t exec, char ret_text[static ID_SIZE]);
+/* Each returns false when the text is no such id; 0 is none. */
+bool id_read_sandbox(const char *text, uint64_t *ret_sandbox);
+bool id_read_exec(const char *text, uint64_t *ret_exec);

@@ -1,0 +1,99 @@
+/* /v1/policies: list, get, reload. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/http/respond.h"
+#include "api/text/json.h"
+#include "api/v1/body.h"
+#include "api/v1/routes.h"
+#include "supervisor/wire/strings.h"
+
+static bool row_is_valid(const struct wire_policy_row *row)
+{
+	return WIRE_TEXT_VALID(row->name) && WIRE_TEXT_VALID(row->hash) &&
+		WIRE_TEXT_VALID(row->description);
+}
+
+static void write_policy(struct writer *writer, const struct wire_policy_row *row)
+{
+	json_write_open(writer, '{');
+	json_write_text(writer, "name", row->name);
+	json_write_text(writer, "hash", row->hash);
+	json_write_text(writer, "description", row->description);
+	json_write_number(writer, "rules", row->n_rules);
+	json_write_number(writer, "sandboxes", row->n_sandboxes);
+	json_write_close(writer, '}');
+}
+
+static int on_listed(struct request *request, const struct answer *answer)
+{
+	struct writer *writer = &request->answer;
+	struct wire_policy_row row;
+	struct answer_rows rows;
+
+	if (answer_rows_begin(&rows, answer, WIRE_API_POLICIES) < 0)
+		return -EPROTO;
+	json_write_open(writer, '{');
+	json_write_name(writer, "policies");
+	json_write_open(writer, '[');
+	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
+		if (answer_rows_take(&rows, &row, sizeof(row)) < 0 || !row_is_valid(&row))
+			return -EPROTO;
+		write_policy(writer, &row);
+	}
+	json_write_close(writer, ']');
+	json_write_close(writer, '}');
+	if (rows.left)
+		return -EPROTO;
+	respond_json(request, 200);
+	return ANSWER_LAST;
+}
+
+void policies_list(struct request *request)
+{
+	request_ask(request, WIRE_API_POLICY_LIST, &request->caller, sizeof(request->caller), NULL, 0,
+		on_listed);
+}
+
+void policies_reload(struct request *request)
+{
+	_cleanup_json_ json_t *object = NULL;
+	struct wire_api_error error = {0};
+	struct fields fields;
+
+	if (!body_parse(request, &object))
+		return;
+	fields_begin(&fields, object, "", &error);
+	fields_end(&fields);
+	if (body_accept(request, &error))
+		request_ask(request, WIRE_API_POLICY_RELOAD, &request->caller,
+			sizeof(request->caller), NULL, 0, on_listed);
+}
+
+static int on_got(struct request *request, const struct answer *answer)
+{
+	const char *known = request_header(request, "If-None-Match");
+	const struct wire_policy_row *row = answer->body;
+	char tag[WIRE_HASH_SIZE + 2];
+
+	if (answer->type != WIRE_API_POLICY || answer->size < sizeof(*row) || !row_is_valid(row))
+		return -EPROTO;
+	snprintf(tag, sizeof(tag), "\"%s\"", row->hash);
+	respond_header(request, "ETag", "%s", tag);
+	if (known && (strstr(known, tag) || strcmp(known, "*") == 0)) {
+		respond_empty(request, 304);
+		return ANSWER_LAST;
+	}
+	writer_bytes(&request->answer, row + 1, answer->size - sizeof(*row));
+	respond_json(request, 200);
+	return ANSWER_LAST;
+}
+
+void policies_get(struct request *request)
+{
+	struct wire_name_ref ref = {.caller = request->caller};
+
+	memcpy(ref.name, request->parameters[0], sizeof(ref.name));
+	request_ask(request, WIRE_API_POLICY_GET, &ref, sizeof(ref), NULL, 0, on_got);
+}

@@ -1,0 +1,30 @@
+/* The routes of API v1; the whole surface at a glance is in routes.c and openapi.yaml. */
+#pragma once
+
+#include "api/http/route.h"
+
+struct route_table v1_routes(void);
+
+void sandboxes_create(struct request *request);
+void sandboxes_list(struct request *request);
+void sandboxes_get(struct request *request);
+void sandboxes_delete(struct request *request);
+void exec_run(struct request *request);
+void exec_kill(struct request *request);
+void code_run(struct request *request);
+void usage_of_sandbox(struct request *request);
+void usage_of_tenant(struct request *request);
+void events_read(struct request *request);
+void policies_list(struct request *request);
+void policies_get(struct request *request);
+void policies_reload(struct request *request);
+void templates_list(struct request *request);
+void tenants_list(struct request *request);
+void tenants_create(struct request *request);
+void tenants_delete(struct request *request);
+void keys_list(struct request *request);
+void keys_create(struct request *request);
+void keys_revoke(struct request *request);
+void metrics_read(struct request *request);
+void health_live(struct request *request);
+void health_ready(struct request *request);
