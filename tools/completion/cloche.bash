@@ -1,0 +1,86 @@
+# bash completion for cloche(1)
+
+_cloche_ids()
+{
+	cloche ls 2>/dev/null </dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_cloche_names() # of policies
+{
+	cloche policy list 2>/dev/null </dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_cloche()
+{
+	local word=$2 previous=$3 command='' i words=''
+	local all='--url --key-file --json --help'
+	local sandbox='--template --policy --label --memory --disk --cpu --pids --env --timeout'
+	local inside='--cwd --uid --gid --no-stdin --output-limit --env --timeout'
+	COMPREPLY=()
+
+	# the command: its first word, or two for groups; after "--" comes a command line
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--)
+			_command_offset $((i + 1)) 2>/dev/null
+			return
+			;;
+		--url | --key-file) ((i++)) ;;
+		-*) ;;
+		policy | tenant | key)
+			[ -n "$command" ] || command=${COMP_WORDS[i]}
+			;;
+		*)
+			case $command in
+			'') command=${COMP_WORDS[i]} ;;
+			policy | tenant | key) command+=" ${COMP_WORDS[i]}" ;;
+			esac
+			;;
+		esac
+	done
+
+	case $previous in
+	--key-file | --cwd)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	--template | --language)
+		mapfile -t COMPREPLY < <(compgen -W 'python node shell' -- "$word")
+		return
+		;;
+	--policy)
+		mapfile -t COMPREPLY < <(compgen -W "$(_cloche_names)" -- "$word")
+		return
+		;;
+	--sandbox)
+		mapfile -t COMPREPLY < <(compgen -W "$(_cloche_ids)" -- "$word")
+		return
+		;;
+	esac
+
+	case $command in
+	'') words='run create ls get exec code rm logs events usage policy templates tenant key
+		status version help' ;;
+	run) words="$sandbox $inside --keep --" ;;
+	create) words=$sandbox ;;
+	ls) words='--label' ;;
+	get | rm) words=$(_cloche_ids) ;;
+	exec) words="$(_cloche_ids) $inside --shell --detach --" ;;
+	code)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		words="--language --sandbox $sandbox"
+		;;
+	logs) words="$(_cloche_ids) --follow" ;;
+	events) words='--follow --after --sandbox --type --limit' ;;
+	usage) words="$(_cloche_ids) --tenant --all" ;;
+	policy) words='list show reload' ;;
+	'policy show') words=$(_cloche_names) ;;
+	tenant | key) words='create ls rm' ;;
+	'tenant create') words='--policy --sandboxes-max' ;;
+	'key create') words='--tenant --description --administrator' ;;
+	'key ls') words='--tenant' ;;
+	esac
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$words $all" -- "$word")
+}
+
+complete -F _cloche cloche
