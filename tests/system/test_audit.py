@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+"""The audit log from outside: what is in it, in which order, how it is read and followed."""
+
+import json
+import os
+import re
+
+from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main, read_text, running, test,
+                            until)
+
+
+@fixture
+def daemon():
+    made = Daemon(pool="python=1,shell=2")
+    yield made.start()
+    made.close()
+
+
+def client():
+    return daemon().client
+
+
+@test
+def a_life_leaves_its_records_in_order():
+    sandbox = client().create(template="shell", labels={"n": "1"})
+    sandbox.exec(["sh", "-c", "exit 3"])
+    sandbox.delete().expect(204)
+    until(lambda: any(r["type"] == "sandbox.end" for r in client().events(sandbox=sandbox.id)), "its end")
+    records = client().events(sandbox=sandbox.id)
+    types = [record["type"] for record in records]
+    for kind in ["sandbox.create", "exec.start", "process.exec", "process.exit", "exec.end", "sandbox.end",
+                 "api.call"]:
+        check_in(kind, types, "types")
+    order = [types.index(kind) for kind in ["sandbox.create", "exec.start", "exec.end", "sandbox.end"]]
+    check_equal(order, sorted(order), f"order in {types}")
+    for record in records:
+        check_equal((record["v"], record["sandbox"], record["tenant"]), (1, sandbox.id, "admin"), "who")
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", record["time"]), record["time"])
+
+
+@test
+def an_exec_is_told_with_its_program_arguments_and_identity():
+    with client().sandbox(template="shell", policy="deny-all") as sandbox:
+        done = sandbox.exec(["/usr/bin/printf", "%s", "ä\n"])
+        records = client().events(sandbox=sandbox.id, type="process.exec")
+        record = [r for r in records if r["argv"][0] == "/usr/bin/printf"][0]
+        check_equal(record["argv"], ["/usr/bin/printf", "%s", "ä\n"], "argv")
+        check_equal(record["argv_truncated"], False, "argv_truncated")
+        process = record["process"]
+        check_equal(process["pid"], done["pid"], "pid")
+        check_equal(process["exe"], "/usr/bin/printf", "exe")
+        check_equal(process["comm_untrusted"], "printf", "comm")
+        check(re.fullmatch(r"\d+:\d+", process["exe_device"]), process["exe_device"])
+        check_equal(record["policy"], sandbox.row["policy"], "policy")
+        ended = [r for r in client().events(sandbox=sandbox.id, type="process.exit")
+                 if r["process"]["pid"] == done["pid"]][0]
+        check_equal((ended["exit_code"], ended["signal"], ended["oom_killed"]), (0, None, False), "exit")
+        check_equal(ended["process"]["start_ns"], process["start_ns"], "the same process")
+        check(ended["lifetime_ns"] > 0, "lifetime")
+
+
+@test
+def programs_started_by_programs_are_told_too():
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.sh("sh -c 'sh -c \"/usr/bin/id -u\"'")
+        names = [r["argv"][0] for r in client().events(sandbox=sandbox.id, type="process.exec")]
+        check_in("/usr/bin/id", names, "programs")
+
+
+@test
+def long_arguments_are_cut_and_that_is_said():
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.exec(["/bin/true", "y" * 5000])
+        record = client().events(sandbox=sandbox.id, type="process.exec")[-1]
+        check_equal(record["argv_truncated"], True, "argv_truncated")
+        check(400 < sum(map(len, record["argv"])) < 600, "length")
+
+
+@test
+def a_signal_is_told_at_the_end_of_a_process():
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.exec(["sh", "-c", "kill -KILL $$"])
+        record = client().events(sandbox=sandbox.id, type="process.exit")[-1]
+        check_equal((record["exit_code"], record["signal"]), (None, "SIGKILL"), "end")
+
+
+@test
+def api_calls_are_told_with_who_asked_and_what_came_of_it():
+    after = client().events(limit=1000)[-1]["seq"]
+    client().get("/v1/sandboxes/sb-00000000000000ff").expect(404)
+    record = client().wait_event(lambda r: r["path"].endswith("ff"), type="api.call", after=after)
+    check_equal((record["method"], record["status"], record["tenant"]), ("GET", 404, "admin"), "call")
+    check(record["key"].startswith("ck_") and record["duration_us"] >= 0, f"{record}")
+    check_in("unix", record["remote"], "remote")
+
+
+@test
+def sequence_numbers_are_dense_on_the_disk():
+    records = daemon().audit_lines()
+    check_equal([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence")
+    check_equal(records[0]["type"], "daemon.start", "the first")
+    mode = os.stat(f"{daemon().state_dir}/audit/audit.jsonl").st_mode & 0o777
+    check_equal(mode, 0o600, "mode of the file")
+
+
+@test
+def filters_and_pages_agree_with_the_whole():
+    with client().sandbox(template="shell") as sandbox:
+        for _ in range(5):
+            sandbox.sh("true")
+        whole = client().events(sandbox=sandbox.id, type="exec")
+        check_equal(len(whole), 10, "exec records")
+        check_equal({r["type"] for r in whole}, {"exec.start", "exec.end"}, "types")
+        pages = client().events(sandbox=sandbox.id, type="exec", limit=3)
+        check_equal([r["seq"] for r in pages], [r["seq"] for r in whole], "pages")
+        check_equal(client().events(sandbox=sandbox.id, type="exec.start", after=whole[-1]["seq"]), [],
+                    "after the last")
+        answer = client().get(f"/v1/events?limit=2&after={whole[0]['seq'] - 1}").expect(200)
+        check_in("application/x-ndjson", answer.headers["Content-Type"], "Content-Type")
+        check_equal(int(answer.headers["Cloche-Next"]), whole[0]["seq"] + 1, "Cloche-Next")
+
+
+@test
+def following_gives_what_comes_when_it_comes():
+    with client().sandbox(template="shell") as sandbox, \
+            client().stream("GET", f"/v1/events?sandbox={sandbox.id}&type=exec.start&follow=true") as follow:
+        check_equal(follow.status, 200, "status")
+        for word in ["one", "two"]:
+            sandbox.exec(["echo", word])
+            check_equal(json.loads(follow.readline())["argv"], ["echo", word], "argv")
+
+
+@test
+def following_by_server_sent_events_resumes_after_the_last_id():
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.exec(["echo", "one"])
+        sandbox.exec(["echo", "two"])
+        first, second = client().events(sandbox=sandbox.id, type="exec.start")
+        path = f"/v1/events?sandbox={sandbox.id}&type=exec.start&follow=true"
+        with client().stream("GET", path, headers={
+                "Accept": "text/event-stream", "Last-Event-ID": str(first["seq"])}) as follow:
+            check_in("text/event-stream", follow.headers["Content-Type"], "Content-Type")
+            fields = {}
+            while "data" not in fields:
+                line = follow.readline().decode().rstrip("\n")
+                if ": " in line and not line.startswith(":"):
+                    fields.update([line.split(": ", 1)])
+            check_equal(int(fields["id"]), second["seq"], "id")
+            check_equal(json.loads(fields["data"])["argv"], ["echo", "two"], "data")
+
+
+@test
+def what_a_client_sends_cannot_forge_a_line():
+    with client().sandbox(template="shell") as sandbox:
+        forged = '"}\n{"v":1,"seq":999999,"type":"daemon.stop"}'
+        sandbox.exec(["echo", forged, "\x1b[2J"])
+        client().get("/v1/sandboxes/%0a%7b%22seq%22:1%7d").expect(404)
+        records = daemon().audit_lines()
+        check_equal([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence")
+        text = read_text(f"{daemon().state_dir}/audit/audit.jsonl")
+        check("\x1b" not in text, "an escape character in the file")
+        record = client().events(sandbox=sandbox.id, type="exec.start")[-1]
+        check_equal(record["argv"][1], forged, "argv")
+
+
+@test
+def arguments_that_are_no_utf8_are_told():
+    with client().sandbox(template="python") as sandbox:
+        sandbox.python("import os; os.spawnv(0, '/bin/true', [b'true', b'a\\xff\\xfeb'])")
+        record = client().events(sandbox=sandbox.id, type="process.exec")[-1]
+        check_equal(record["argv"], ["true", "a\ufffd\ufffdb"], "argv")
+
+
+@test
+def nothing_is_lost_in_a_burst_or_it_is_said():
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.sh("i=0; while [ $i -lt 1500 ]; do /bin/true; i=$((i+1)); done", timeout_seconds=60)
+        found = [r for r in client().events(sandbox=sandbox.id, type="process.exec")
+                 if r["argv"][0] == "/bin/true"]
+        lost = sum(r["lost"] for r in client().events(type="audit.lost"))
+        check(len(found) == 1500 or lost > 0 and len(found) + lost >= 1500, f"{len(found)} and {lost} lost")
+
+
+@test
+def a_query_that_makes_no_sense_is_refused():
+    for query in ["after=x", "after=-1", "limit=0x", "sandbox=nonsense", "follow=maybe", "colour=blue"]:
+        client().get(f"/v1/events?{query}").problem(400, "invalid")
+
+
+@test
+def start_and_stop_are_told_and_numbers_go_on():
+    with running(pool="python=0") as own:
+        own.stop()
+        first = own.audit_lines()
+        check_equal((first[0]["type"], first[-1]["type"]), ("daemon.start", "daemon.stop"), "types")
+        own.start()
+        second = own.audit_lines()
+        check_equal([r["seq"] for r in second], list(range(1, len(second) + 1)), "sequence")
+        check(len(second) > len(first), "the second start is told")
+
+
+@test
+def half_a_line_of_a_crash_is_cut_off_and_told():
+    with running(pool="python=0") as own:
+        own.kill()
+        with open(f"{own.state_dir}/audit/audit.jsonl", "ab") as file:
+            file.write(b'{"v":1,"seq":77,"ti')
+        own.start()
+        kinds = [record["type"] for record in own.audit_lines()]
+        check_in("audit.recovered", kinds, "types")
+
+
+if __name__ == "__main__":
+    main()
