@@ -53,7 +53,7 @@ int BPF_PROG(cloche_exec, struct task_struct *task)
 	__builtin_memset(event, 0, sizeof(*event));
 	emit_header(&event->header, ABI_EVENT_EXEC, sizeof(*event), sequence, &sandbox, true);
 	fill_argv(event, task);
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
 }
 
@@ -90,6 +90,6 @@ int BPF_PROG(cloche_exit, struct task_struct *task)
 	event->oom_killed = BPF_CORE_READ(task, signal, oom_mm) != NULL;
 	event->lifetime_ns =
 		event->header.boottime_ns - event->header.process.start_boottime_ns;
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
 }

@@ -30,6 +30,6 @@ __noinline int emit_network(
 	event->verdict = what->verdict.verdict;
 	event->reason = what->verdict.reason;
 	event->socket_type = what->socket_type;
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define EVENTS_RING_BYTES (16 << 20)
+#define EVENTS_WAKE_BYTES (1 << 20)
 
 /* What a socket of a sandbox knows of itself. Made by sock_create, copied to accepted sockets. A
  * socket without it is nobody's: nothing passes. */

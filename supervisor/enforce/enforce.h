@@ -78,10 +78,11 @@ int enforce_slot_counters(
  * gone before the gate accepts. Owned by the caller. */
 int enforce_flows_fd(struct enforce *enforce, int *ret_fd);
 
-/* Events: poll `enforce_events_fd` or call from a timer, and call now and then in any case: it also
- * empties images that have rested. Each record goes to `callback`, borrowed. Returns how many, or
- * -errno; ENFORCE_EVENTS_BATCH means that more are waiting, so that a flood cannot hold up the loop. */
-#define ENFORCE_EVENTS_BATCH 2048
+/* Events: call from a timer; `enforce_events_fd` becomes readable only when a megabyte is waiting.
+ * Each record goes to `callback`, borrowed. Returns how many, or -errno; ENFORCE_EVENTS_BATCH means
+ * that more are waiting and that it should be called again after the loop has seen to others. Also
+ * empties images that have rested, so call it even if nobody reads events. */
+#define ENFORCE_EVENTS_BATCH 4096
 typedef void (*enforce_event_callback)(const struct abi_event_header *event, void *userdata);
 int enforce_events_fd(const struct enforce *enforce);
 int enforce_events_consume(

@@ -1,0 +1,161 @@
+/* Every row of tests/table/rows.h, by a real system call under the real programs: its result, its
+ * event, and for what is relayed, what the gate learns. */
+#include "tests/table/rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/harness/check.h"
+#include "tests/harness/kernel-scene.h"
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* In the sandbox: does what the row says; returns 0 or errno. */
+static int act_row(struct kernel_scene *scene, const void *argument)
+{
+	const struct row *row = argument;
+	uint16_t port = row->port == ROW_GATE ? scene->gate_port : row->port;
+	struct sockaddr_storage address, inside;
+	socklen_t size = kernel_address(row->address, port, &address);
+	int fd = socket(address.ss_family, row_is_tcp(row) ? SOCK_STREAM : SOCK_DGRAM, 0);
+	ssize_t r = -1;
+
+	if (fd < 0)
+		return errno;
+	switch (row->how) {
+	case ROW_TCP:
+	case ROW_UDP_CONNECT:
+		r = connect(fd, (struct sockaddr *)&address, size);
+		break;
+	case ROW_TCP_FASTOPEN:
+		r = sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&address, size);
+		break;
+	case ROW_UDP_OTHER:
+		size = kernel_address(
+			address.ss_family == AF_INET ? "127.0.0.1" : "::ffff:127.0.0.1", 9, &inside);
+		if (connect(fd, (struct sockaddr *)&inside, size) < 0)
+			return 200;
+		/* fall through */
+	case ROW_UDP_SENDTO:
+		r = sendto(fd, "hello", 5, 0, (struct sockaddr *)&address, size);
+		break;
+	}
+	return r < 0 ? errno : 0;
+}
+
+static void check_flow(struct kernel_scene *scene, const struct row *row,
+	const struct kernel_sandbox *sandbox)
+{
+	struct abi_address asked = row_address(row->address);
+	struct abi_flow flow;
+	int fd = kernel_scene_accept(scene, &flow);
+
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK(memcmp(&flow.address, &asked, sizeof(asked)) == 0);
+	CHECK_INT(flow.port, row->port == ROW_GATE ? scene->gate_port : row->port);
+	CHECK_INT(flow.protocol, IPPROTO_TCP);
+	CHECK_INT(flow.rule, row->rule);
+	CHECK_INT(flow.sandbox, sandbox->id);
+	CHECK_INT(flow.policy, ABI_SLOT_POLICY(sandbox->generation, sandbox->image));
+}
+
+static uint8_t operation_of(const struct row *row)
+{
+	return row->how == ROW_UDP_SENDTO || row->how == ROW_UDP_OTHER ? ABI_OPERATION_SENDMSG :
+									 ABI_OPERATION_CONNECT;
+}
+
+static void check_event(struct kernel_scene *scene, const struct row *row,
+	const struct kernel_sandbox *sandbox, const struct abi_network_event *event)
+{
+	struct abi_address asked = row_address(row->address);
+
+	CHECK(event);
+	CHECK_INT(event->header.version, ABI_VERSION);
+	CHECK_INT(event->header.size, sizeof(*event));
+	CHECK_INT(event->header.sandbox, sandbox->id);
+	CHECK_INT(event->header.tenant, sandbox->tenant);
+	CHECK_INT(event->header.slot, sandbox->slot);
+	CHECK_INT(event->header.policy, ABI_SLOT_POLICY(sandbox->generation, sandbox->image));
+	CHECK(memcmp(&event->address, &asked, sizeof(asked)) == 0);
+	CHECK_INT(event->port, row->port == ROW_GATE ? scene->gate_port : row->port);
+	CHECK_INT(event->family, row_family(row));
+	CHECK_INT(event->protocol, row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP);
+	CHECK_INT(event->socket_type, row_is_tcp(row) ? SOCK_STREAM : SOCK_DGRAM);
+	CHECK_INT(event->operation, operation_of(row));
+	CHECK_INT(event->verdict, row->verdict);
+	CHECK_INT(event->reason, row->reason);
+	CHECK_INT(event->rule, row->rule);
+}
+
+static void check_row(struct kernel_scene *scene, const struct row *row)
+{
+	static const char *const names[] = {"rows-none", "rows-a", "rows-b"};
+	struct kernel_sandbox sandbox;
+	struct policy_image image;
+	const struct abi_network_event *event;
+	struct abi_counters counters;
+
+	row_image(row->image, &image);
+	kernel_sandbox_make(scene, &sandbox);
+	kernel_sandbox_bind(scene, &sandbox, names[row->image], &image, !row->no_gate);
+	kernel_scene_events(scene);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_row, row), row->error);
+	kernel_scene_events(scene);
+	event = kernel_scene_network_event(scene);
+	if (row->verdict == ABI_VERDICT_ALLOW)
+		CHECK(!event);
+	else
+		check_event(scene, row, &sandbox, event);
+	if (row->verdict == ABI_VERDICT_REDIRECT)
+		check_flow(scene, row, &sandbox);
+	CHECK_INT(enforce_slot_counters(scene->enforce, sandbox.slot, &counters), 0);
+	CHECK_INT(counters.connections_denied, row->verdict == ABI_VERDICT_DENY);
+	CHECK_INT(counters.connections_allowed, row->verdict == ABI_VERDICT_REDIRECT);
+	kernel_sandbox_end(scene, &sandbox);
+}
+
+/* A check's message has the line of the code only. */
+static const struct row *judged_row;
+
+static void name_failed_row(void)
+{
+	if (judged_row)
+		printf("# failed at row %zu: %s port %u how %d\n", (size_t)(judged_row - rows),
+			judged_row->address, judged_row->port, (int)judged_row->how);
+}
+
+TEST(kernel_judges_every_row_as_the_host_does)
+{
+	struct kernel_scene *scene = kernel_scene();
+
+	atexit(name_failed_row);
+	for (size_t i = 0; i < N_ROWS; i++) {
+		judged_row = &rows[i];
+		check_row(scene, &rows[i]);
+	}
+	judged_row = NULL;
+}
+
+/* The same calls, but the cgroup has no slot: not even a socket. */
+TEST(denies_every_row_in_a_cgroup_without_a_slot)
+{
+	struct kernel_scene *scene = kernel_scene();
+	struct kernel_sandbox nobody;
+	const struct abi_network_event *event;
+
+	kernel_sandbox_make_bare(scene, &nobody);
+	for (size_t i = 0; i < N_ROWS; i++) {
+		kernel_scene_events(scene);
+		CHECK_INT(kernel_sandbox_run(scene, &nobody, act_row, &rows[i]), EPERM);
+		kernel_scene_events(scene);
+		event = kernel_scene_network_event(scene);
+		CHECK(event);
+		CHECK_INT(event->reason, ABI_REASON_NO_SANDBOX);
+		CHECK_INT(event->operation, ABI_OPERATION_SOCKET);
+		CHECK_INT(event->header.sandbox, 0);
+	}
+	kernel_sandbox_end(scene, &nobody);
+}

@@ -1,0 +1,81 @@
+/* The real programs around cgroups of the test's own: a bpffs in a mount namespace of its own, a network
+ * namespace with nothing but lo, a gate's listening socket, sandboxes that are cgroups with a slot.
+ *
+ * One scene per program, made by the first test and taken down at exit. */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/abi/flow.h"
+#include "supervisor/enforce/enforce.h"
+
+#define SCENE_EVENTS_MAX 4096
+#define SCENE_REPORT_BYTES 4096
+
+struct kernel_sandbox {
+	uint64_t id, cgroup_id;
+	uint32_t slot, tenant, image, generation;
+	int cgroup_fd;
+	char path[128];
+};
+
+union kernel_event {
+	struct abi_event_header header;
+	struct abi_network_event network;
+	struct abi_exec_event exec;
+	struct abi_exit_event exit;
+};
+
+struct kernel_scene {
+	struct enforce *enforce;
+	char cgroup[96], bpffs[64], pins[96];
+	uint64_t netns_cookie;
+	int gate_fd; /* listens on [::]:gate_port, dual-stack, non-blocking */
+	uint16_t gate_port;
+	union kernel_event events[SCENE_EVENTS_MAX];
+	size_t n_events;
+	void *report; /* SCENE_REPORT_BYTES shared with what runs in a sandbox */
+	uint64_t next_id;
+};
+
+/* The scene, made on first use; skips the test when not root. */
+struct kernel_scene *kernel_scene(void);
+/* Reopens enforcement as a restarted supervisor would; returns whether it was adopted. */
+bool kernel_scene_reopen(struct kernel_scene *scene);
+
+/* A cgroup with a slot: denies all. */
+void kernel_sandbox_make(struct kernel_scene *scene, struct kernel_sandbox *ret_sandbox);
+/* A cgroup without a slot. */
+void kernel_sandbox_make_bare(struct kernel_scene *scene, struct kernel_sandbox *ret_sandbox);
+/* Installs `image` under a hash made of `name`, binds, with the scene's gate or none. */
+void kernel_sandbox_bind(struct kernel_scene *scene, struct kernel_sandbox *sandbox,
+	const char *name, const struct policy_image *image, bool gate);
+void kernel_sandbox_end(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
+
+/* Runs `act` in a new process that is born in the sandbox; returns what it returns, or -signal. What
+ * else it has to say goes into `scene->report`. */
+typedef int (*kernel_act)(struct kernel_scene *scene, const void *argument);
+int kernel_sandbox_run(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
+	kernel_act act, const void *argument);
+/* The two halves, for acts that last. */
+int kernel_sandbox_spawn(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
+	kernel_act act, const void *argument);
+int kernel_sandbox_wait(int pid);
+
+/* Takes the events since the last call into `scene->events`; returns how many. */
+size_t kernel_scene_events(struct kernel_scene *scene);
+/* The only network event among those taken, NULL if there is none; fails on two. */
+const struct abi_network_event *kernel_scene_network_event(struct kernel_scene *scene);
+/* The first of `type`, NULL if there is none. */
+const union kernel_event *kernel_scene_event(struct kernel_scene *scene, enum abi_event_type type);
+
+/* Accepts the next relayed connection, waiting at most two seconds; checks that its flow was published
+ * and fills it in. The connection, or -1 when there is none. */
+int kernel_scene_accept(struct kernel_scene *scene, struct abi_flow *ret_flow);
+/* Closes connections that nobody accepted. */
+void kernel_scene_drain(struct kernel_scene *scene);
+
+/* A socket address from text, IPv4 or IPv6 as it is written. */
+socklen_t kernel_address(const char *text, uint16_t port, struct sockaddr_storage *ret_address);

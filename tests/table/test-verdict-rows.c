@@ -1,0 +1,140 @@
+/* Every row of tests/table/rows.h as the host judges it, and what no row can say. */
+#include "supervisor/enforce/judge.h"
+#include "tests/harness/check.h"
+#include "tests/table/rows.h"
+
+#define GATE_PORT 40000
+
+static struct decide_facts facts_of(const struct row *row)
+{
+	return (struct decide_facts){
+		.address = row_address(row->address),
+		.port = row->port == ROW_GATE ? GATE_PORT : row->port,
+		.gate_port = row->no_gate ? 0 : GATE_PORT,
+		.protocol = row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP,
+		.live = true,
+	};
+}
+
+TEST(host_judges_every_row_as_written)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *row = &rows[i];
+		struct decide_facts facts = facts_of(row);
+		struct policy_image image;
+		struct decide_verdict verdict;
+
+		row_image(row->image, &image);
+		verdict = enforce_judge(&image, &facts);
+		if (verdict.verdict != row->verdict || verdict.reason != row->reason ||
+			verdict.rule != row->rule)
+			CHECK_FAIL("row %zu (%s port %u): verdict %u reason %u rule %u", i,
+				row->address, row->port, verdict.verdict, verdict.reason,
+				verdict.rule);
+	}
+}
+
+TEST(denies_every_row_without_a_live_sandbox)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct decide_facts facts = facts_of(&rows[i]);
+		struct policy_image image;
+		struct decide_verdict verdict;
+
+		facts.live = false;
+		row_image(rows[i].image, &image);
+		verdict = enforce_judge(&image, &facts);
+		CHECK_INT(verdict.verdict, ABI_VERDICT_DENY);
+		CHECK_INT(verdict.reason, ABI_REASON_NO_SANDBOX);
+	}
+}
+
+TEST(denies_protocols_other_than_tcp_and_udp_even_inside)
+{
+	struct decide_facts facts = {.address = row_address("127.0.0.1"), .port = 1, .live = true};
+
+	for (int protocol = 0; protocol < 256; protocol++) {
+		bool known = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+
+		facts.protocol = (uint8_t)protocol;
+		CHECK_INT(decide_destination(&facts).verdict,
+			known ? ABI_VERDICT_ALLOW : ABI_VERDICT_DENY);
+	}
+}
+
+TEST(allows_only_stream_and_datagram_sockets_of_tcp_and_udp)
+{
+	static const struct {
+		uint32_t family, type, protocol;
+		bool live;
+		uint8_t verdict, reason;
+	} kinds[] = {
+		{AF_INET, SOCK_STREAM, IPPROTO_TCP, true, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{AF_INET6, SOCK_STREAM, IPPROTO_TCP, true, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{AF_INET, SOCK_DGRAM, IPPROTO_UDP, true, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_UDP, true, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{AF_INET, SOCK_STREAM, IPPROTO_TCP, false, ABI_VERDICT_DENY, ABI_REASON_NO_SANDBOX},
+		{AF_INET, SOCK_STREAM, 262, true, ABI_VERDICT_DENY, ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_STREAM, 256, true, ABI_VERDICT_DENY, ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_STREAM, IPPROTO_UDP, true, ABI_VERDICT_DENY, ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_DGRAM, IPPROTO_ICMP, true, ABI_VERDICT_DENY, ABI_REASON_SOCKET_TYPE},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, true, ABI_VERDICT_DENY,
+			ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, true, ABI_VERDICT_DENY,
+			ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_RAW, IPPROTO_TCP, true, ABI_VERDICT_DENY, ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_RAW, IPPROTO_UDP, true, ABI_VERDICT_DENY, ABI_REASON_SOCKET_TYPE},
+		{AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, true, ABI_VERDICT_DENY,
+			ABI_REASON_SOCKET_TYPE},
+		{AF_PACKET, SOCK_DGRAM, IPPROTO_UDP, true, ABI_VERDICT_DENY, ABI_REASON_FAMILY},
+		{AF_VSOCK, SOCK_STREAM, IPPROTO_TCP, true, ABI_VERDICT_DENY, ABI_REASON_FAMILY},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct decide_verdict verdict = decide_socket(
+			kinds[i].live, kinds[i].family, kinds[i].type, kinds[i].protocol);
+
+		CHECK_INT(verdict.verdict, kinds[i].verdict);
+		CHECK_INT(verdict.reason, kinds[i].reason);
+	}
+}
+
+TEST(binds_only_inside_and_never_the_gates_port)
+{
+	static const struct {
+		const char *address;
+		uint16_t port;
+		uint8_t protocol, verdict, reason;
+	} binds[] = {
+		{"0.0.0.0", 0, IPPROTO_TCP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{"::", 80, IPPROTO_TCP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{"127.0.0.9", 80, IPPROTO_UDP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{"8.8.8.8", 80, IPPROTO_TCP, ABI_VERDICT_DENY, ABI_REASON_BIND},
+		{"2001:db8::1", 80, IPPROTO_UDP, ABI_VERDICT_DENY, ABI_REASON_BIND},
+		{"0.0.0.0", GATE_PORT, IPPROTO_TCP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
+		{"0.0.0.0", GATE_PORT, IPPROTO_UDP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+	};
+
+	for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
+		struct decide_facts facts = {.address = row_address(binds[i].address),
+			.port = binds[i].port,
+			.gate_port = GATE_PORT,
+			.protocol = binds[i].protocol,
+			.live = true};
+		struct decide_verdict verdict = decide_bind(&facts);
+
+		CHECK_INT(verdict.verdict, binds[i].verdict);
+		CHECK_INT(verdict.reason, binds[i].reason);
+	}
+}
+
+TEST(a_value_that_claims_too_many_ranges_allows_none_beyond_them)
+{
+	struct abi_cidr_value value = {.n_ranges = UINT32_MAX};
+
+	for (int i = 0; i < ABI_PORT_RANGES_MAX; i++)
+		value.ranges[i] = (struct abi_port_range)ROW_RANGE(100, 100, 7);
+	CHECK_INT(match_ranges(&value, IPPROTO_TCP, 100), 7);
+	CHECK_INT(match_ranges(&value, IPPROTO_TCP, 101), ABI_RULE_NONE);
+	CHECK_INT(match_ranges(&value, IPPROTO_UDP, 100), ABI_RULE_NONE);
+}
