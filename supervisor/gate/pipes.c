@@ -16,6 +16,8 @@ static struct pipe *make(struct pipes *pipes)
 		return NULL;
 	}
 	*pipe = (struct pipe){.read_fd = ends[0], .write_fd = ends[1]};
+	/* Refused beyond the user's share: the pipe then stays as it is. */
+	fcntl(pipe->write_fd, F_SETPIPE_SZ, PIPE_BYTES);
 	pipes->n_all++;
 	return pipe;
 }

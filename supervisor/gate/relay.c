@@ -6,8 +6,7 @@
 
 /* A sandbox whose peers read slowly may keep this many pipes filled; beyond, its bytes are copied.
  */
-#define PIPES_HELD_PER_SANDBOX_MAX 64
-#define CHUNK_BYTES 65536
+#define PIPES_HELD_PER_SANDBOX_MAX 32
 
 /* What the failed side sent before is still worth taking, unless taking is what failed. */
 static void fail(struct flow *flow, int side, int error, bool can_take)
@@ -58,7 +57,7 @@ static bool borrow_pipe(struct flow *flow, struct direction *direction)
 static bool fill(struct flow *flow, int from, struct direction *direction)
 {
 	struct side *sender = &flow->sides[from];
-	ssize_t got = splice(sender->fd, NULL, direction->pipe->write_fd, NULL, CHUNK_BYTES,
+	ssize_t got = splice(sender->fd, NULL, direction->pipe->write_fd, NULL, PIPE_BYTES,
 		SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	if (got > 0)

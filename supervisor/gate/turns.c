@@ -1,5 +1,5 @@
 /* Deficit round robin (Shreedhar and Varghese 1995) without the deficit: a turn overruns its share
- * by less than one chunk. A round runs at the end of a round of the loop, by a timer that is due at
+ * by less than one pipe. A round runs at the end of a round of the loop, by a timer that is due at
  * once, so that what epoll has to tell about other sandboxes is heard between any two rounds. */
 #include "supervisor/gate/turns.h"
 
