@@ -21,8 +21,8 @@ struct policy_ports {
 /* {"cidr": "203.0.113.0/24", "ports": [443, "8000-8010"], "protocol": "tcp"} */
 struct policy_rule {
 	struct abi_address address; /* network address, host bits zero */
-	uint8_t prefix_bits;	    /* of the 128: IPv4 /24 is 120 */
-	uint8_t protocol;	    /* IPPROTO_TCP */
+	uint8_t prefix_bits;        /* of the 128: IPv4 /24 is 120 */
+	uint8_t protocol;           /* IPPROTO_TCP */
 	uint8_t n_ports;
 	struct policy_ports ports[POLICY_RULE_PORTS_MAX];
 	uint16_t id; /* its place in the policy's own list: what a record names */
@@ -37,11 +37,11 @@ struct policy {
 	char name[POLICY_NAME_SIZE];
 	char description[POLICY_DESCRIPTION_SIZE];
 	char hash[POLICY_HASH_SIZE]; /* SHA-256 of the canonical JSON, hex */
-	char *canonical;	     /* canonical JSON: sorted keys, no white space; owned */
+	char *canonical;             /* canonical JSON: sorted keys, no white space; owned */
 	struct policy_rule *rules;   /* owned */
 	size_t n_rules;
-	struct policy_limits limits;	   /* never zero after parsing: defaults are filled in */
-	char (*syscalls_denied)[32];	   /* names known to libseccomp; sorted, unique; owned */
+	struct policy_limits limits; /* never zero after parsing: defaults are filled in */
+	char (*syscalls_denied)[32]; /* names known to libseccomp; sorted, unique; owned */
 	size_t n_syscalls_denied;
 	unsigned int n_references;
 };

@@ -1,25 +1,37 @@
 /* From files to policies, to one effective policy, to the image that the kernel judges by.
  *
- * Pure: reads files that it is given, keeps no state, needs no privileges. The language, the meaning
- * of each rule and of the meet are in policies/README.md. */
+ * Pure: reads files that it is given, keeps no state, needs no privileges. The language, the
+ * meaning of each rule and of the meet are in policies/README.md. */
 #pragma once
 
 #include "supervisor/base/failure.h"
 #include "supervisor/policy/model.h"
 
-/* Parses and checks one policy. `file` is for messages. On error `why` holds a sentence, and in
- * `location` file, line, column and JSON pointer. Returns 0, -EINVAL, -E2BIG, -ENOMEM. */
-int policy_parse(const char *text, size_t size_bytes, const char *file, struct policy **ret_policy,
-	struct failure *why);
+#define POLICY_FILE_BYTES_MAX (8 * 1024 * 1024)
+#define POLICY_FILES_MAX 1024
 
-/* All `*.json` (not `*.test.json`, not `*.schema.json`) of a directory, sorted by name; the file
- * name must be the policy's name. All or nothing. -ENOENT when "deny-all" is not among them. */
-int policy_load_dir(
-	const char *directory, struct policy ***ret_policies, size_t *ret_n, struct failure *why);
+/* Whether a system call's name is one that can be denied. Asked by those who read policies, because
+ * the list of names belongs to another room. */
+typedef bool (*policy_syscall_known)(const char *name);
+
+/* Parses and checks one policy; one that passes can also be compiled. `file` is for messages;
+ * `known` may be NULL: then names of system calls are checked for their form only. On error `why`
+ * (may be NULL) holds a sentence, and in `location` "file:line:column: /json/pointer". Returns 0,
+ * -EINVAL, -E2BIG, -ENOMEM. */
+int policy_parse(const char *text, size_t size_bytes, const char *file, policy_syscall_known known,
+	struct policy **ret_policy, struct failure *why);
+
+/* All `*.json` (not `*.test.json`, not `*.schema.json`, no hidden files) of a directory, sorted by
+ * name; the file name must be the policy's name. All or nothing. The array is the caller's to free,
+ * with a reference to each. Errors as above; -ENOENT when "deny-all" is not among them; -errno when
+ * the directory or a file cannot be read. */
+int policy_load_dir(const char *directory, policy_syscall_known known,
+	struct policy ***ret_policies, size_t *ret_n, struct failure *why);
 
 /* The meet: allowed is only what both allow; the smaller limit; either one's denied system calls.
- * Rules keep the `id` of `request`. `bound` NULL: `request` itself. The name is `request`'s; the
- * hash is of the meet. */
+ * Rules keep the `id` of `request`, so one id may stand on several rules. `bound` NULL: another
+ * reference to `request` itself. The name is `request`'s; the hash is of the meet. Returns 0,
+ * -E2BIG, -ENOMEM. */
 int policy_meet(const struct policy *bound, const struct policy *request,
 	struct policy **ret_policy, struct failure *why);
 
@@ -33,10 +45,13 @@ struct policy_image {
 	size_t n_cidr;
 };
 
-/* Whole addresses with single ports go to the hash, all else to the trie, closed so that the longest
- * prefix alone decides. Special ranges (loopback, link-local and metadata, private, multicast,
- * IPv4-in-IPv6 forms) are holes in any rule that is wider than they are: only a rule inside such a
- * range opens it. Returns 0, -E2BIG (`why` says which limit), -ENOMEM. */
+/* Lookup: `exact`, then the longest prefix, whose first range that fits decides. A record names the
+ * exact rule, else the rule with the lowest id of those that allow.
+ *
+ * Whole addresses with single ports go to the hash, all else to the trie, closed so that the
+ * longest prefix alone decides. Special ranges (loopback, link-local and metadata, private,
+ * multicast, IPv4-in-IPv6 forms) are holes in any rule that is wider than they are: only a rule
+ * inside such a range opens it. Returns 0, -E2BIG (`why` says which limit), -ENOMEM. */
 int policy_compile(
 	const struct policy *policy, struct policy_image **ret_image, struct failure *why);
 struct policy_image *policy_image_free(struct policy_image *image);

@@ -1,0 +1,207 @@
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/policy/reader.h"
+
+#define CPU_MILLIS_MIN 10      /* cpu.max takes no quota under 1 ms, of a period of 100 ms */
+#define CPU_MILLIS_MAX 1024000 /* more CPUs than a machine has */
+
+static const struct {
+	const char *name;
+	unsigned int shift;
+} units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+
+/* "512MiB": a whole number without leading zero, then a unit, and nothing else. */
+static bool parse_size(const char *text, uint64_t *ret_bytes)
+{
+	unsigned long long number;
+	char *end;
+
+	if (text[0] < '1' || text[0] > '9')
+		return false;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	for (size_t i = 0; errno == 0 && i < ARRAY_SIZE(units); i++) {
+		if (strcmp(end, units[i].name) != 0)
+			continue;
+		*ret_bytes = number > (UINT64_MAX >> units[i].shift) ? UINT64_MAX
+								     : number << units[i].shift;
+		return true;
+	}
+	return false;
+}
+
+static const char *format_size(uint64_t bytes, char ret_text[32])
+{
+	size_t i = ARRAY_SIZE(units);
+
+	while (i > 0 && (bytes & ((1ULL << units[i - 1].shift) - 1)))
+		i--;
+	if (i > 0)
+		snprintf(ret_text, 32, "%llu%s", (unsigned long long)bytes >> units[i - 1].shift,
+			units[i - 1].name);
+	else
+		snprintf(ret_text, 32, "%llu", (unsigned long long)bytes);
+	return ret_text;
+}
+
+int policy_read_bytes(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint64_t min_bytes, uint64_t max_bytes, uint64_t *ret_bytes)
+{
+	char brief[POLICY_SHORT_SIZE], least[32], most[32];
+	uint64_t bytes;
+
+	if (json_is_string(value)) {
+		if (!parse_size(json_string_value(value), &bytes))
+			return policy_fail(reader, place, -EINVAL,
+				"\"%s\" is no size; write \"512MiB\" (units are KiB, MiB, GiB and "
+				"TiB) or "
+				"a number of bytes.",
+				policy_shorten(json_string_value(value), brief));
+	} else if (json_is_integer(value)) {
+		json_int_t number = json_integer_value(value);
+
+		bytes = number > 0 ? (uint64_t)number : 0;
+	} else {
+		return policy_fail(reader, place, -EINVAL,
+			"A size is text such as \"512MiB\", or a whole number of bytes.");
+	}
+	if (bytes < min_bytes || bytes > max_bytes)
+		return policy_fail(reader, place, -EINVAL, "The size must lie between %s and %s.",
+			format_size(min_bytes, least), format_size(max_bytes, most));
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int policy_read_count(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint32_t min, uint32_t max, uint32_t *ret_count)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value) || number < (json_int_t)min || number > (json_int_t)max)
+		return policy_fail(reader, place, -EINVAL,
+			"This must be a whole number between %u and %u.", min, max);
+	*ret_count = (uint32_t)number;
+	return 0;
+}
+
+int policy_read_cpu(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint32_t *ret_millis)
+{
+	double millis = json_number_value(value) * 1000;
+
+	if (!json_is_number(value) || !(millis >= CPU_MILLIS_MIN) || !(millis <= CPU_MILLIS_MAX))
+		return policy_fail(reader, place, -EINVAL,
+			"This must be a number of CPUs between %g and %d, such as 1.5.",
+			CPU_MILLIS_MIN / 1000.0, CPU_MILLIS_MAX / 1000);
+	if (fabs(millis - round(millis)) > 1e-6)
+		return policy_fail(reader, place, -EINVAL,
+			"CPUs are counted in thousandths; write at most three decimals.");
+	*ret_millis = (uint32_t)lround(millis);
+	return 0;
+}
+
+/* A port without leading zero, up to `*end`. 0 when it is none: port 0 cannot be connected to. */
+static unsigned int parse_port(const char *text, char **end)
+{
+	unsigned long number;
+
+	*end = (char *)text;
+	if (text[0] < '1' || text[0] > '9')
+		return 0;
+	number = strtoul(text, end, 10);
+	return number <= UINT16_MAX ? (unsigned int)number : 0;
+}
+
+static int parse_range(const char *text, unsigned int *ret_first, unsigned int *ret_last)
+{
+	char *end;
+
+	*ret_first = parse_port(text, &end);
+	if (*ret_first == 0 || *end != '-')
+		return -EINVAL;
+	*ret_last = parse_port(end + 1, &end);
+	return *ret_last == 0 || *end != '\0' ? -EINVAL : 0;
+}
+
+static int read_port(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_ports *ret_ports)
+{
+	char brief[POLICY_SHORT_SIZE];
+	unsigned int first, last;
+
+	if (json_is_integer(value)) {
+		json_int_t number = json_integer_value(value);
+
+		if (number < 1 || number > UINT16_MAX)
+			return policy_fail(
+				reader, place, -EINVAL, "A port lies between 1 and 65535.");
+		first = last = (unsigned int)number;
+	} else if (json_is_string(value)) {
+		const char *text = json_string_value(value);
+
+		if (parse_range(text, &first, &last) < 0)
+			return policy_fail(reader, place, -EINVAL,
+				"\"%s\" is no range of ports; write \"8000-8010\", and one port as "
+				"a number.",
+				policy_shorten(text, brief));
+		if (first > last)
+			return policy_fail(reader, place, -EINVAL,
+				"The range ends before it begins; write \"%u-%u\".", last, first);
+	} else {
+		return policy_fail(reader, place, -EINVAL,
+			"A port is a number, a range of ports is text such as \"8000-8010\".");
+	}
+	*ret_ports = (struct policy_ports){(uint16_t)first, (uint16_t)last};
+	return 0;
+}
+
+/* Puts `added` in its place in the sorted row; returns the one that it overlaps, or NULL. */
+static const struct policy_ports *insert_sorted(struct policy_rule *rule, struct policy_ports added)
+{
+	size_t i = rule->n_ports;
+
+	for (size_t j = 0; j < rule->n_ports; j++)
+		if (added.first <= rule->ports[j].last && rule->ports[j].first <= added.last)
+			return &rule->ports[j];
+	for (; i > 0 && rule->ports[i - 1].first > added.first; i--)
+		rule->ports[i] = rule->ports[i - 1];
+	rule->ports[i] = added;
+	rule->n_ports++;
+	return NULL;
+}
+
+int policy_read_ports(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_rule *rule)
+{
+	size_t n = json_array_size(value);
+
+	rule->n_ports = 0;
+	if (!json_is_array(value) || n == 0)
+		return policy_fail(reader, place, -EINVAL,
+			"This must be a list with at least one port; leave \"ports\" out for all "
+			"ports.");
+	if (n > POLICY_RULE_PORTS_MAX)
+		return policy_fail(reader, place, -E2BIG,
+			"A rule takes up to %d ports or ranges of ports; join some to ranges.",
+			POLICY_RULE_PORTS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const struct policy_place at = {place, NULL, i};
+		const struct policy_ports *same;
+		struct policy_ports ports = {0};
+		int r = read_port(reader, &at, json_array_get(value, i), &ports);
+
+		if (r < 0)
+			return r;
+		same = insert_sorted(rule, ports);
+		if (same)
+			return policy_fail(reader, &at, -EINVAL,
+				"Port %u is in this list twice; take one away.",
+				ports.first > same->first ? ports.first : same->first);
+	}
+	return 0;
+}

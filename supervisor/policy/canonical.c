@@ -1,0 +1,134 @@
+#include "supervisor/policy/canonical.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/base/cleanup.h"
+#include "supervisor/digest/sha256.h"
+#include "supervisor/policy/prefix.h"
+
+_Static_assert(POLICY_HASH_SIZE == SHA256_HEX_SIZE, "a policy's hash is a SHA-256 in hex");
+
+/* jansson's _new functions take NULL and give NULL, so only the last of a chain is checked. */
+
+static json_t *write_ports(const struct policy_rule *rule)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < rule->n_ports; i++) {
+		unsigned int first = rule->ports[i].first, last = rule->ports[i].last;
+		json_t *item =
+			first == last ? json_integer(first) : json_sprintf("%u-%u", first, last);
+
+		if (json_array_append_new(list, item) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static bool any_port(const struct policy_rule *rule)
+{
+	return rule->n_ports == 1 && rule->ports[0].first == 0 && rule->ports[0].last == UINT16_MAX;
+}
+
+static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
+{
+	const struct abi_cidr_key prefix = prefix_of_rule(rule);
+	char text[POLICY_PREFIX_TEXT_SIZE];
+	json_t *object = json_object(), *description = NULL;
+	int r = json_object_set_new(object, "cidr", json_string(prefix_format(&prefix, text)));
+
+	r |= json_object_set_new(object, "protocol", json_string("tcp"));
+	if (!any_port(rule))
+		r |= json_object_set_new(object, "ports", write_ports(rule));
+	if (allow)
+		description = json_object_get(json_array_get(allow, rule->id), "description");
+	else
+		r |= json_object_set_new(object, "rule", json_integer(rule->id));
+	if (description)
+		r |= json_object_set(object, "description", description);
+	if (r < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *write_network(const struct policy *policy, const json_t *allow)
+{
+	json_t *network = json_object(), *list = json_array();
+	int r = json_object_set_new(network, "allow", list);
+
+	for (size_t i = 0; r == 0 && i < policy->n_rules; i++)
+		r = json_array_append_new(list, write_rule(&policy->rules[i], allow));
+	if (r < 0) {
+		json_decref(network);
+		return NULL;
+	}
+	return network;
+}
+
+static json_t *write_cpu(uint32_t millis)
+{
+	return millis % 1000 ? json_real(millis / 1000.0) : json_integer(millis / 1000);
+}
+
+static json_t *write_resources(const struct policy_limits *limits)
+{
+	json_t *resources = json_object();
+	int r = json_object_set_new(
+		resources, "memory", json_integer((json_int_t)limits->memory_bytes));
+
+	r |= json_object_set_new(resources, "disk", json_integer((json_int_t)limits->disk_bytes));
+	r |= json_object_set_new(resources, "cpu", write_cpu(limits->cpu_millis));
+	r |= json_object_set_new(resources, "pids", json_integer(limits->pids));
+	r |= json_object_set_new(resources, "open_files", json_integer(limits->open_files));
+	if (r < 0) {
+		json_decref(resources);
+		return NULL;
+	}
+	return resources;
+}
+
+static json_t *write_syscalls(const struct policy *policy)
+{
+	json_t *syscalls = json_object(), *list = json_array();
+	int r = json_object_set_new(syscalls, "deny", list);
+
+	for (size_t i = 0; r == 0 && i < policy->n_syscalls_denied; i++)
+		r = json_array_append_new(list, json_string(policy->syscalls_denied[i]));
+	if (r < 0) {
+		json_decref(syscalls);
+		return NULL;
+	}
+	return syscalls;
+}
+
+int policy_canonicalize(struct policy *policy, const json_t *allow)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *root = json_object();
+	int r = json_object_set_new(root, "version", json_integer(1));
+
+	r |= json_object_set_new(root, "name", json_string(policy->name));
+	if (policy->description[0])
+		r |= json_object_set_new(root, "description", json_string(policy->description));
+	r |= json_object_set_new(root, "network", write_network(policy, allow));
+	r |= json_object_set_new(root, "resources", write_resources(&policy->limits));
+	r |= json_object_set_new(root, "syscalls", write_syscalls(policy));
+	/* 12 digits: thousandths of a CPU as they are written, not as they are stored. */
+	if (r == 0)
+		text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
+	json_decref(root);
+	if (!text)
+		return -ENOMEM;
+	r = sha256_hex(text, strlen(text), policy->hash);
+	if (r < 0)
+		return r;
+	free(policy->canonical);
+	policy->canonical = steal_ptr(&text);
+	return 0;
+}

@@ -1,0 +1,184 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "supervisor/base/fd.h"
+#include "supervisor/policy/reader.h"
+
+#define STAGE "load policies"
+#define DEFAULT_NAME "deny-all"
+#define NAMES_MAX POLICY_FILES_MAX
+
+struct loader {
+	const char *directory;
+	int fd;
+	policy_syscall_known known;
+	char (*names)[NAME_MAX + 1]; /* of files */
+	struct policy **policies;
+	size_t n_names, n_policies;
+	struct failure *why;
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+
+	return length > end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static bool is_policy_file(const char *name)
+{
+	return name[0] != '.' && ends_with(name, ".json") && !ends_with(name, ".test.json") &&
+	       !ends_with(name, ".schema.json");
+}
+
+static int add_name(struct loader *loader, const char *name)
+{
+	void *larger;
+
+	if (loader->n_names == NAMES_MAX) {
+		failure_set(loader->why, -E2BIG, STAGE, "The directory has more than %d policies.",
+			NAMES_MAX);
+		failure_at(loader->why, "%s", loader->directory);
+		return -E2BIG;
+	}
+	larger = reallocarray(loader->names, loader->n_names + 1, sizeof(*loader->names));
+	if (!larger)
+		return failure_set(loader->why, -ENOMEM, STAGE, "There is no memory left.");
+	loader->names = larger;
+	strcpy(loader->names[loader->n_names++], name);
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int list_names(struct loader *loader, DIR *stream)
+{
+	struct dirent *entry;
+
+	for (errno = 0; (entry = readdir(stream)); errno = 0) {
+		int r = is_policy_file(entry->d_name) ? add_name(loader, entry->d_name) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	if (errno)
+		return failure_set(loader->why, -errno, STAGE, "The directory cannot be read: %s.",
+			strerror(errno));
+	if (loader->n_names)
+		qsort(loader->names, loader->n_names, sizeof(*loader->names), compare_names);
+	return 0;
+}
+
+/* A FIFO or a device under such a name would stop the daemon, so only a plain file is opened. */
+static int read_file(struct loader *loader, const char *name, char **ret_text, size_t *ret_size)
+{
+	struct stat info;
+	int r = 0;
+
+	if (fstatat(loader->fd, name, &info, 0) < 0)
+		r = -errno;
+	else if (!S_ISREG(info.st_mode))
+		r = -EINVAL;
+	else
+		r = fd_read_file_at(loader->fd, name, POLICY_FILE_BYTES_MAX, ret_text, ret_size);
+	if (r == 0)
+		return 0;
+	if (r == -EFBIG)
+		r = failure_set(loader->why, -E2BIG, STAGE, "The file is larger than %d MiB.",
+			POLICY_FILE_BYTES_MAX >> 20);
+	else if (r == -EINVAL)
+		failure_set(loader->why, r, STAGE, "This is not a plain file.");
+	else
+		failure_set(loader->why, r, STAGE, "The file cannot be read: %s.", strerror(-r));
+	failure_at(loader->why, "%s/%s", loader->directory, name);
+	return r;
+}
+
+static int load_file(struct loader *loader, const char *name)
+{
+	_cleanup_free_ char *text = NULL, *path = NULL;
+	struct policy *policy = NULL;
+	size_t size = 0, stem = strlen(name) - strlen(".json");
+	int r = read_file(loader, name, &text, &size);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&path, "%s/%s", loader->directory, name) < 0)
+		return failure_set(loader->why, -ENOMEM, STAGE, "There is no memory left.");
+	r = policy_parse(text, size, path, loader->known, &policy, loader->why);
+	if (r < 0)
+		return r;
+	loader->policies[loader->n_policies++] = policy;
+	if (strlen(policy->name) != stem || strncmp(policy->name, name, stem) != 0) {
+		const struct policy_reader reader = {text, size, path, NULL, loader->why};
+		const struct policy_place root = {NULL, NULL, 0}, place = {&root, "name", 0};
+
+		return policy_fail(&reader, &place, -EINVAL,
+			"The policy's name is \"%s\", so its file must be \"%s.json\".",
+			policy->name, policy->name);
+	}
+	return 0;
+}
+
+static int check_default(struct loader *loader)
+{
+	for (size_t i = 0; i < loader->n_policies; i++)
+		if (strcmp(loader->policies[i]->name, DEFAULT_NAME) == 0)
+			return 0;
+	failure_set(loader->why, -ENOENT, STAGE,
+		"There is no policy \"%s\", which binds tenants that have no other; install the "
+		"one that comes with Cloche.",
+		DEFAULT_NAME);
+	failure_at(loader->why, "%s/%s.json", loader->directory, DEFAULT_NAME);
+	return -ENOENT;
+}
+
+static int load_all(struct loader *loader, DIR *stream)
+{
+	int r = list_names(loader, stream);
+
+	if (r < 0)
+		return r;
+	loader->policies = calloc(loader->n_names + 1, sizeof(struct policy *));
+	if (!loader->policies)
+		return failure_set(loader->why, -ENOMEM, STAGE, "There is no memory left.");
+	for (size_t i = 0; r == 0 && i < loader->n_names; i++)
+		r = load_file(loader, loader->names[i]);
+	return r < 0 ? r : check_default(loader);
+}
+
+int policy_load_dir(const char *directory, policy_syscall_known known,
+	struct policy ***ret_policies, size_t *ret_n, struct failure *why)
+{
+	struct loader loader = {.directory = directory, .known = known, .why = why};
+	DIR *stream = opendir(directory);
+	int r;
+
+	if (!stream) {
+		r = failure_set(
+			why, -errno, STAGE, "The directory cannot be opened: %s.", strerror(errno));
+		failure_at(why, "%s", directory);
+		return r;
+	}
+	loader.fd = dirfd(stream);
+	r = load_all(&loader, stream);
+	closedir(stream);
+	free(loader.names);
+	if (r < 0) {
+		while (loader.n_policies > 0)
+			policy_unref(loader.policies[--loader.n_policies]);
+		free(loader.policies);
+		return r;
+	}
+	*ret_policies = loader.policies;
+	*ret_n = loader.n_policies;
+	return 0;
+}

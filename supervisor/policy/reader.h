@@ -1,0 +1,59 @@
+/* Inside the policy room: reading a document, so that each complaint names its place. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "supervisor/policy/policy.h"
+
+struct policy_reader {
+	const char *text; /* the whole file */
+	size_t size_bytes;
+	const char *file;
+	policy_syscall_known known; /* may be NULL */
+	struct failure *why;
+};
+
+/* A value's place in the document: a chain that lies on the stack of those who read it. */
+struct policy_place {
+	const struct policy_place *outer; /* NULL: the document itself */
+	const char *key;                  /* NULL: an element */
+	size_t index;
+};
+
+/* Fills `why` with the sentence and "file:line:column: /json/pointer", returns `error`. A member is
+ * found at its key, an element at its value. */
+int policy_fail(const struct policy_reader *reader, const struct policy_place *place, int error,
+	const char *format, ...) _printf_(4, 5);
+
+#define POLICY_SHORT_SIZE 56
+
+/* Copies `text` for use inside a sentence: cut between characters when it is long. */
+const char *policy_shorten(const char *text, char ret_short[POLICY_SHORT_SIZE]);
+
+/* Refuses what is no object, and any key that is not in `keys` (ends with NULL), naming the
+ * nearest. */
+int policy_check_keys(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *object, const char *const *keys);
+
+/* Finds `text` in `words` (ends with NULL) as it may have been meant; NULL when nothing is near. */
+const char *policy_nearest(const char *text, const char *const *words);
+
+/* Each reads one value, or says why not. Limits are inside. */
+int policy_read_bytes(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint64_t min_bytes, uint64_t max_bytes, uint64_t *ret_bytes);
+int policy_read_count(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint32_t min, uint32_t max, uint32_t *ret_count);
+int policy_read_cpu(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint32_t *ret_millis);
+/* A list of ports: numbers and "first-last"; sorted, none of them twice. */
+int policy_read_ports(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_rule *rule);
+int policy_read_cidr(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_rule *rule);
+
+/* What holds between the parts of a policy that was read: no rule given twice, an image that the
+ * kernel takes. `rules` is the place of the list. */
+int policy_check(const struct policy_reader *reader, const struct policy_place *rules,
+	const struct policy *policy);
