@@ -57,6 +57,9 @@ static void on_closed(struct channel *channel _unused_, int reason, void *userda
 {
 	struct calls *calls = userdata;
 
+	/* A peer that ended with messages unread looks so (unix(7)). */
+	if (reason == -ECONNRESET || reason == -EPIPE)
+		reason = 0;
 	calls->closed(reason, calls->userdata);
 }
 

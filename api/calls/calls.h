@@ -33,7 +33,7 @@ enum answer_use {
 
 /* Returns enum answer_use, or -EPROTO when the answer is malformed. */
 typedef int (*answer_callback)(const struct answer *answer, void *userdata);
-/* `reason` 0: cloched closed; other -errno: it broke the protocol, or sending failed. */
+/* `reason` 0: cloched closed or died; -EPROTO: it broke the protocol; other -errno. */
 typedef void (*calls_closed_callback)(int reason, void *userdata);
 
 /* Takes `fd` over, also on failure. Returns 0 or -errno. */

@@ -75,11 +75,11 @@ static void on_request_ended(struct request *request)
 static int on_started(struct exec *exec, const struct answer *answer)
 {
 	const struct wire_exec_started *started = answer->body;
-	size_t n_wanted = exec->input ? 3 : 2;
+	size_t n_inputs = exec->input ? 1 : 0;
 	int r;
 
-	if (answer->size != sizeof(*started) || exec->started ||
-		(answer->n_fds != n_wanted && !(exec->detached && answer->n_fds == 0)))
+	if (answer->size != sizeof(*started) || exec->started || answer->n_fds > n_inputs + 2 ||
+		(!exec->detached && answer->n_fds != n_inputs + 2))
 		return -EPROTO;
 	exec->started = true;
 	exec->id = started->exec;

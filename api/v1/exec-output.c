@@ -222,16 +222,17 @@ static int take_fd(int *fds, size_t index, int *ret_fd)
 
 int exec_output_begin(struct exec *exec, int *fds, size_t n_fds)
 {
+	size_t n_outputs = n_fds >= EXEC_N_STREAMS ? EXEC_N_STREAMS : 0;
 	int r = 0;
 
-	for (size_t i = 0; i < EXEC_N_STREAMS && i < n_fds && r == 0; i++) {
+	for (size_t i = 0; i < n_outputs && r == 0; i++) {
 		r = take_fd(fds, i, &exec->pipes[i].fd);
 		if (r == 0)
 			r = pipe_watch(&exec->pipes[i]);
 	}
-	if (r < 0 || n_fds <= EXEC_N_STREAMS)
+	if (r < 0 || n_fds == n_outputs)
 		return r;
-	r = take_fd(fds, EXEC_N_STREAMS, &exec->input_fd);
+	r = take_fd(fds, n_outputs, &exec->input_fd);
 	if (r < 0)
 		return r;
 	input_write(exec);

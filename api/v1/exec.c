@@ -136,7 +136,8 @@ static void read_argv(struct fields *fields, const json_t *argv, struct wire_str
 			json_array_size(argv), ARGUMENTS_MAX);
 		return;
 	}
-	if (json_string_length(json_array_get(argv, 0)) == 0)
+	argument = json_array_get(argv, 0);
+	if (json_is_string(argument) && json_string_length(argument) == 0)
 		fields_refuse(fields, "argv", "must name a program first");
 	json_array_foreach(argv, i, argument)
 		if (!read_argument(fields, argument, tail))
@@ -208,7 +209,7 @@ void exec_kill(struct request *request)
 		return;
 	if (!id_read_exec(request->parameters[1], &kill.exec)) {
 		respond_problem(request, WIRE_CODE_NOT_FOUND,
-			"\"%s\" is no command's id; ids look like ex-1a", request->parameters[1]);
+			"\"%s\" is no command's id; ids look like ex-0123456789abcdef", request->parameters[1]);
 		return;
 	}
 	signal = request_argument(request, "signal", 0);

@@ -81,7 +81,8 @@ void exec_read_options(struct fields *fields, struct exec_order *order);
 /* Sends it. Takes order->exec over; what is wrong is responded. */
 void exec_start(struct request *request, struct exec_order *order);
 
-/* exec-output.c. Takes the first pipes of `fds` over (-1 is left there). 0 or -errno. */
+/* exec-output.c. Takes `fds` over (-1 is left there): standard output and error, then input. Those of
+ * a detached command may lack the outputs, or all. Returns 0 or -errno. */
 int exec_output_begin(struct exec *exec, int *fds, size_t n_fds);
 /* The client has taken what was there: goes on reading. */
 void exec_output_resume(struct exec *exec);

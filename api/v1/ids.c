@@ -14,7 +14,7 @@ void id_write_sandbox(uint64_t sandbox, char ret_text[static ID_SIZE])
 
 void id_write_exec(uint64_t exec, char ret_text[static ID_SIZE])
 {
-	snprintf(ret_text, ID_SIZE, "ex-%" PRIx64, exec);
+	snprintf(ret_text, ID_SIZE, "ex-%016" PRIx64, exec);
 }
 
 static bool read_id(const char *text, const char *prefix, size_t digits_min, uint64_t *ret_id)

@@ -1,4 +1,5 @@
-/* Names of sandboxes and commands as clients see them: "sb-<16 hex>", "ex-<hex>". */
+/* Names of sandboxes and commands as clients see them: "sb-" and "ex-" with 16 hexadecimal
+ * digits. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* GET /metrics: Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
  *
  * An administrator sees every tenant and the daemon itself, a tenant its own row. Which of the two a
- * key is, cloched says: it refuses the rows of all tenants with "forbidden". */
+ * key is, cloched says: to a tenant's it refuses the list of tenants. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -203,19 +203,8 @@ static void on_ended(struct request *request)
 
 static int on_all_usage(struct request *request, const struct answer *answer)
 {
-	struct wire_usage_query query = {.caller = request->caller, .scope = WIRE_USAGE_TENANT};
-	int r;
+	int r = take_rows(request->context, answer);
 
-	request->takes_errors = false;
-	if (answer->error && answer->error->code == WIRE_CODE_FORBIDDEN) {
-		request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_own_usage);
-		return ANSWER_LAST;
-	}
-	if (answer->error) {
-		respond_error(request, answer->error);
-		return ANSWER_LAST;
-	}
-	r = take_rows(request->context, answer);
 	if (r < 0)
 		return r;
 	request_ask(request, WIRE_API_STATUS, &request->caller, sizeof(request->caller), NULL, 0,
@@ -223,9 +212,26 @@ static int on_all_usage(struct request *request, const struct answer *answer)
 	return ANSWER_LAST;
 }
 
-void metrics_read(struct request *request)
+static int on_tenants(struct request *request, const struct answer *answer)
 {
 	struct wire_usage_query query = {.caller = request->caller, .scope = WIRE_USAGE_TENANTS};
+
+	if (!answer->error && answer->type != WIRE_API_TENANTS)
+		return -EPROTO;
+	request->takes_errors = false;
+	if (answer->error && answer->error->code != WIRE_CODE_FORBIDDEN) {
+		respond_error(request, answer->error);
+		return ANSWER_LAST;
+	}
+	if (answer->error)
+		query.scope = WIRE_USAGE_TENANT;
+	request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0,
+		answer->error ? on_own_usage : on_all_usage);
+	return ANSWER_LAST;
+}
+
+void metrics_read(struct request *request)
+{
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
 
 	if (!metrics) {
@@ -235,5 +241,6 @@ void metrics_read(struct request *request)
 	request->context = metrics;
 	request->ended = on_ended;
 	request->takes_errors = true;
-	request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_all_usage);
+	request_ask(request, WIRE_API_TENANT_LIST, &request->caller, sizeof(request->caller), NULL, 0,
+		on_tenants);
 }

@@ -1,0 +1,283 @@
+/* /v1/sandboxes between a client and a cloched that the test plays. */
+#include "api/http/server.h"
+#include "supervisor/wire/strings.h"
+#include "tests/harness/api.h"
+#include "tests/harness/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct wire_sandbox sample(uint64_t id)
+{
+	return (struct wire_sandbox){.sandbox = id, .created_ns = 1763760000123000000,
+		.state = WIRE_SANDBOX_CLAIMED, .generation = 3, .warm = 1,
+		.limits = {512 << 20, 256 << 20, 1500, 64}, .tenant = "acme", .template = "python",
+		.policy = "deny-all", .policy_hash = "abc", .n_labels = 1,
+		.tail_size = sizeof("team=red")};
+}
+
+#define SAMPLE_JSON                                                                         \
+	"{\"id\":\"sb-00000000000000ab\",\"state\":\"claimed\",\"warm\":true,"              \
+	"\"template\":\"python\",\"tenant\":\"acme\",\"policy\":{\"name\":\"deny-all\","    \
+	"\"hash\":\"abc\",\"generation\":3},\"labels\":{\"team\":\"red\"},\"limits\":{"     \
+	"\"memory_bytes\":536870912,\"disk_bytes\":268435456,\"cpu\":1.5,\"pids\":64},"     \
+	"\"created_at\":\"2025-11-21T21:20:00.123Z\",\"expires_at\":null,\"reason\":null}"
+
+TEST(creates_a_sandbox_from_every_member)
+{
+	static struct frame frame;
+	const struct wire_sandbox_create *create;
+	struct wire_sandbox row = sample(0xab);
+	struct response response;
+	const char *tail;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	api_request(fd, "POST", "/v1/sandboxes", "",
+		"{\"template\":\"node\",\"policy\":\"web\",\"labels\":{\"team\":\"red\"},"
+		"\"env\":{\"A\":\"b=c\"},\"limits\":{\"memory\":\"512MiB\",\"disk\":1024,\"cpu\":1.5,"
+		"\"pids\":64},\"timeout_seconds\":0.5}");
+	create = api_expect(&api, &frame, WIRE_API_SANDBOX_CREATE, sizeof(*create));
+	CHECK_TEXT(create->caller.key, API_KEY);
+	CHECK(strncmp(create->caller.remote, "unix uid=", 9) == 0);
+	CHECK_TEXT(create->template, "node");
+	CHECK_TEXT(create->policy, "web");
+	CHECK_INT(create->limits.memory_bytes, 512 << 20);
+	CHECK_INT(create->limits.disk_bytes, 1024);
+	CHECK_INT(create->limits.cpu_millis, 1500);
+	CHECK_INT(create->limits.pids, 64);
+	CHECK_INT(create->timeout_ms, 500);
+	CHECK_INT(create->n_labels, 1);
+	CHECK_INT(create->n_env, 1);
+	tail = (const char *)(create + 1);
+	CHECK(wire_strings_valid(tail, frame.size - sizeof(*create), 2));
+	CHECK_TEXT(wire_strings_next(&tail), "team=red");
+	CHECK_TEXT(wire_strings_next(&tail), "A=b=c");
+	api_answer(&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
+	api_read(fd, &response);
+	CHECK_INT(response.status, 201);
+	CHECK(strstr(response.head, "Location: /v1/sandboxes/sb-00000000000000ab\n"));
+	CHECK(strstr(response.head, "Content-Type: application/json\n"));
+	CHECK_TEXT(response.body, SAMPLE_JSON);
+	api_response_fini(&response);
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+TEST(creates_with_defaults_from_an_empty_body)
+{
+	static struct frame frame;
+	const struct wire_sandbox_create *create;
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect_tcp(&api);
+	api_request(fd, "POST", "/v1/sandboxes", "Content-Length: 0\r\n", NULL);
+	create = api_expect(&api, &frame, WIRE_API_SANDBOX_CREATE, sizeof(*create));
+	CHECK(strncmp(create->caller.remote, "127.0.0.1:", 10) == 0);
+	CHECK_TEXT(create->template, "");
+	CHECK_INT(create->timeout_ms, 0);
+	api_answer_error(&api, &frame, WIRE_CODE_LIMIT, "the tenant has 3 sandboxes, no more fit");
+	api_read(fd, &response);
+	CHECK_INT(response.status, 429);
+	CHECK_TEXT(response.body,
+		"{\"type\":\"urn:cloche:error:limit\",\"title\":\"Limit reached\",\"status\":429,"
+		"\"detail\":\"the tenant has 3 sandboxes, no more fit\"}");
+	CHECK(strstr(response.head, "Content-Type: application/problem+json\n"));
+	api_response_fini(&response);
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+TEST(lists_by_label_and_cursor)
+{
+	static struct frame frame;
+	const struct wire_sandbox_list *list;
+	struct {
+		struct wire_page page;
+		char bytes[2 * (sizeof(struct wire_sandbox) + 9)];
+	} answer = {.page = {.n_rows = 2, .next_cursor = 0x1f}};
+	struct wire_sandbox row = sample(0xab);
+	struct response response;
+	const char *tail;
+	struct api api;
+	int fd;
+
+	for (size_t i = 0; i < 2; i++) {
+		char *at = answer.bytes + i * (sizeof(row) + 9);
+
+		memcpy(at, &row, sizeof(row));
+		memcpy(at + sizeof(row), "team=red", 9);
+	}
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	api_request(fd, "GET", "/v1/sandboxes?label=team=red&label=a=b%20c&limit=2&cursor=1e", "",
+		NULL);
+	list = api_expect(&api, &frame, WIRE_API_SANDBOX_LIST, sizeof(*list));
+	CHECK_INT(list->limit, 2);
+	CHECK_INT(list->cursor, 0x1e);
+	CHECK_INT(list->n_labels, 2);
+	tail = (const char *)(list + 1);
+	CHECK_TEXT(wire_strings_next(&tail), "team=red");
+	CHECK_TEXT(wire_strings_next(&tail), "a=b c");
+	api_answer(&api, &frame, WIRE_API_SANDBOXES, &answer.page, sizeof(answer.page), answer.bytes,
+		sizeof(answer.bytes), NULL, 0);
+	api_read(fd, &response);
+	CHECK_INT(response.status, 200);
+	CHECK_TEXT(response.body,
+		"{\"sandboxes\":[" SAMPLE_JSON "," SAMPLE_JSON "],\"next_cursor\":\"1f\"}");
+	api_response_fini(&response);
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+TEST(gets_and_deletes_on_one_connection)
+{
+	static struct frame frame;
+	const struct wire_sandbox_ref *ref;
+	struct wire_sandbox row = sample(0xab);
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	api_request(fd, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+	ref = api_expect(&api, &frame, WIRE_API_SANDBOX_GET, sizeof(*ref));
+	CHECK_INT(ref->sandbox, 0xab);
+	api_answer(&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
+	api_read(fd, &response);
+	CHECK_INT(response.status, 200);
+	CHECK_TEXT(response.body, SAMPLE_JSON);
+	api_response_fini(&response);
+	api_request(fd, "DELETE", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+	ref = api_expect(&api, &frame, WIRE_API_SANDBOX_DELETE, sizeof(*ref));
+	CHECK_INT(ref->sandbox, 0xab);
+	api_answer(&api, &frame, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
+	api_read(fd, &response);
+	CHECK_INT(response.status, 204);
+	CHECK_INT(response.body_size, 0);
+	api_response_fini(&response);
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+TEST(reports_each_answered_request)
+{
+	static struct frame frame;
+	const struct wire_call *call;
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	api_request(fd, "DELETE", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+	api_expect(&api, &frame, WIRE_API_SANDBOX_DELETE, sizeof(struct wire_sandbox_ref));
+	api_answer(&api, &frame, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
+	api_read(fd, &response);
+	api_response_fini(&response);
+	call = api_expect(&api, &frame, WIRE_API_CALL, sizeof(*call));
+	CHECK_TEXT(call->method, "DELETE");
+	CHECK_TEXT(call->path, "/v1/sandboxes/sb-00000000000000ab");
+	CHECK_TEXT(call->caller.key, API_KEY);
+	CHECK_INT(call->status, 204);
+	CHECK_INT(call->sandbox, 0xab);
+	api_request(fd, "GET", "/healthz", "", NULL);
+	api_read(fd, &response);
+	CHECK_INT(response.status, 200);
+	api_response_fini(&response);
+	api_request(fd, "GET", "/v1/nothing", "", NULL);
+	call = api_expect(&api, &frame, WIRE_API_CALL, sizeof(*call));
+	CHECK_TEXT(call->path, "/v1/nothing");
+	CHECK_INT(call->status, 404);
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+struct refused {
+	const char *body, *detail;
+};
+
+TEST(refuses_what_a_create_may_not_hold)
+{
+	static const struct refused rows[] = {
+		{"{\"templat\":\"x\"}", "/templat: unknown key \\\"templat\\\"; the keys here are template, "
+					"policy, labels, env, limits, timeout_seconds"},
+		{"{\"limits\":{\"memroy\":1}}", "/limits/memroy: unknown key \\\"memroy\\\"; the keys here "
+						"are memory, disk, cpu, pids"},
+		{"{\"a/b~\":1}", "/a~1b~0: unknown key"},
+		{"{\"template\":1}", "/template: must be a string, not a whole number"},
+		{"{\"template\":null}", "/template: must be a string, not null"},
+		{"{\"template\":\"" "0123456789012345678901234567890123456789012345678901234567890123" "\"}",
+			"/template: is 64 bytes long; at most 63 are allowed"},
+		{"{\"labels\":[]}", "/labels: must be an object of strings, not an array"},
+		{"{\"labels\":{\"a\":1}}", "/labels/a: the value of a label must be a string"},
+		{"{\"labels\":{\"a=b\":\"\"}}", "/labels/a=b: the name of a label must not be empty"},
+		{"{\"env\":{\"\":\"\"}}", "/env/: the name of a variable must not be empty"},
+		{"{\"limits\":{\"memory\":\"512MB\"}}", "/limits/memory: must be a whole number of bytes"},
+		{"{\"limits\":{\"memory\":-1}}", "/limits/memory: must be a whole number of bytes"},
+		{"{\"limits\":{\"memory\":0}}", "/limits/memory: must be a whole number of bytes"},
+		{"{\"limits\":{\"cpu\":\"1\"}}", "/limits/cpu: must be a number of CPUs, not a string"},
+		{"{\"limits\":{\"cpu\":0}}", "/limits/cpu: must be a number of CPUs from 0.001 to 1024"},
+		{"{\"limits\":{\"pids\":1.5}}", "/limits/pids: must be a whole number, not a number with"},
+		{"{\"timeout_seconds\":0}", "/timeout_seconds: must be a number of seconds from 0.001"},
+		{"{\"template\":\"a\",\"template\":\"b\"}", "the body is not JSON: line 1, column"},
+		{"{", "the body is not JSON: line 1, column 1"},
+		{"[]", "the body must be a JSON object"},
+	};
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		api_request(fd, "POST", "/v1/sandboxes", "", rows[i].body);
+		api_read(fd, &response);
+		if (response.status != 400 || !strstr(response.body, rows[i].detail))
+			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
+		api_response_fini(&response);
+	}
+	CHECK(api_is_quiet(&api));
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+TEST(refuses_wrong_queries)
+{
+	static const struct refused rows[] = {
+		{"/v1/sandboxes?limi=1", "unknown argument \\\"limi\\\"; those taken here are label, limit, "
+					 "cursor"},
+		{"/v1/sandboxes?limit=0", "\\\"limit\\\" must be a whole number from 1 to 100"},
+		{"/v1/sandboxes?limit=101", "\\\"limit\\\" must be a whole number from 1 to 100"},
+		{"/v1/sandboxes?limit=1&limit=2", "\\\"limit\\\" is there twice"},
+		{"/v1/sandboxes?label=x", "\\\"label\\\" must be key=value"},
+		{"/v1/sandboxes?cursor=zz", "\\\"cursor\\\" must be the next_cursor"},
+		{"/v1/sandboxes/sb-00000000000000ab?x=1", "unknown argument \\\"x\\\"; none are taken here"},
+		{"/v1/usage?group_by=day", "\\\"group_by\\\" can only be \\\"tenant\\\""},
+		{"/v1/events?follow=yes", "\\\"follow\\\" must be true or false"},
+		{"/v1/events?sandbox=7", "\\\"sandbox\\\" must be a sandbox's id"},
+	};
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		api_request(fd, "GET", rows[i].body, "", NULL);
+		api_read(fd, &response);
+		if (response.status != 400 || !strstr(response.body, rows[i].detail))
+			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
+		api_response_fini(&response);
+	}
+	CHECK(api_is_quiet(&api));
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
