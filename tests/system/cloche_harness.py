@@ -455,6 +455,18 @@ class Daemon:
         pins = f"/sys/fs/bpf/cloche-{self.instance}"
         return found + ([pins] if os.path.exists(pins) else [])
 
+    def tcp_port(self):
+        """The TCP port that cloched listens on (--listen 127.0.0.1:0)."""
+        inodes = set()
+        for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
+            with contextlib.suppress(OSError):
+                inodes.add(os.readlink(f"/proc/{self.process.pid}/fd/{fd}"))
+        for line in read_text("/proc/net/tcp").splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and f"socket:[{words[9]}]" in inodes:
+                return int(words[1].split(":")[1], 16)
+        raise Failed("cloched listens on no TCP port")
+
     def cgroups(self):
         folders = ["/sys/fs/cgroup"] + [f"/sys/fs/cgroup/{name}" for name in
                                         os.listdir("/sys/fs/cgroup")]
@@ -462,13 +474,22 @@ class Daemon:
         return [path for path in paths if os.path.isdir(path)]
 
     def close(self):
-        """Stops if it runs; takes the directories away in any case."""
+        """Stops if it runs; after a crash, has a successor tidy up. Takes the directories away."""
         try:
+            if self.process and self.process.poll() is not None and self.leftovers():
+                self.start()
             if self.process and self.process.poll() is None:
                 self.stop()
         finally:
+            self._unmount_leftovers()
             shutil.rmtree(self.directory, ignore_errors=True)
             shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    def _unmount_leftovers(self):
+        """Of this test's own run directory only; stop() has told of them already."""
+        for line in reversed(read_text("/proc/self/mountinfo").splitlines()):
+            if line.split()[4].startswith(f"{self.run_dir}/"):
+                subprocess.run(["umount", "-l", line.split()[4]], check=False, timeout=10)
 
     def tenant(self, name, policy=None, **more):
         """Makes a tenant and a key for it; returns a client."""
