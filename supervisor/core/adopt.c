@@ -99,7 +99,7 @@ static int restore_policy(
 	if (r < 0)
 		return failure_set(why, -ENOENT, "policy", "%s", refusal.sentence);
 	if (policy_has_network(sandbox->effective->policy))
-		r = gate_listen(sandbox, why);
+		r = egress_listen(sandbox, why);
 	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->gate_port, sandbox->effective->image, &sandbox->generation);

@@ -180,7 +180,7 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 	if (r == 0)
 		r = open_kernel(core, why);
 	if (r == 0)
-		r = gate_start(core, why);
+		r = egress_start(core, why);
 	if (r == 0)
 		r = core_adopt(core, why);
 	if (r == 0)

@@ -127,7 +127,7 @@ static int apply_policy(struct sandbox *sandbox, struct failure *why)
 	int r;
 
 	if (policy_has_network(sandbox->effective->policy)) {
-		r = gate_listen(sandbox, why);
+		r = egress_listen(sandbox, why);
 		if (r < 0)
 			return r;
 	}

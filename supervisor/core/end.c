@@ -70,7 +70,7 @@ static void take_away(struct sandbox *sandbox)
 	struct core *core = sandbox->core;
 	int r;
 
-	gate_close(sandbox);
+	egress_close(sandbox);
 	if (sandbox->has_slot)
 		enforce_slot_release(core->enforce, sandbox->slot, sandbox->cgroup.id);
 	sandbox->has_slot = false;

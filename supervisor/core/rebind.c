@@ -25,7 +25,7 @@ static void rebind(struct sandbox *sandbox)
 		sandbox->effective = effective;
 		return;
 	}
-	r = policy_has_network(effective->policy) ? gate_listen(sandbox, &failure) : 0;
+	r = policy_has_network(effective->policy) ? egress_listen(sandbox, &failure) : 0;
 	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->gate_port, effective->image, &sandbox->generation);

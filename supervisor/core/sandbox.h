@@ -116,12 +116,12 @@ void exec_message(struct sandbox *sandbox, struct channel_message *message);
 /* The sandbox has ended: tells everybody who waits for a command of it. */
 void exec_end_all(struct sandbox *sandbox);
 
-/* ---- gate.c */
-int gate_start(struct core *core, struct failure *why);
-void gate_open(struct sandbox *sandbox);
-void gate_close(const struct sandbox *sandbox);
+/* ---- egress.c */
+int egress_start(struct core *core, struct failure *why);
+void egress_open(struct sandbox *sandbox);
+void egress_close(const struct sandbox *sandbox);
 /* Opens the relay's listening socket inside and hands it to the gate. */
-int gate_listen(struct sandbox *sandbox, struct failure *why);
+int egress_listen(struct sandbox *sandbox, struct failure *why);
 
 /* ---- events.c */
 int events_start(struct core *core);

@@ -81,7 +81,7 @@ static int on_message(
 	return -EPROTO;
 }
 
-void gate_open(struct sandbox *sandbox)
+void egress_open(struct sandbox *sandbox)
 {
 	const struct wire_gate_open body = {
 		.sandbox = sandbox->id, .netns_cookie = sandbox->netns_cookie};
@@ -92,7 +92,7 @@ void gate_open(struct sandbox *sandbox)
 			&sandbox->listen_fd, 1);
 }
 
-void gate_close(const struct sandbox *sandbox)
+void egress_close(const struct sandbox *sandbox)
 {
 	const struct wire_gate_close body = {.sandbox = sandbox->id};
 	struct channel *channel = peer_channel(sandbox->core->gate);
@@ -101,7 +101,7 @@ void gate_close(const struct sandbox *sandbox)
 		channel_send(channel, WIRE_GATE_CLOSE, 0, &body, sizeof(body), NULL, 0, NULL, 0);
 }
 
-int gate_listen(struct sandbox *sandbox, struct failure *why)
+int egress_listen(struct sandbox *sandbox, struct failure *why)
 {
 	int r;
 
@@ -111,7 +111,7 @@ int gate_listen(struct sandbox *sandbox, struct failure *why)
 		&sandbox->netns_cookie);
 	if (r < 0)
 		return failure_set(why, r, "gate", "the relay's socket inside was not opened");
-	gate_open(sandbox);
+	egress_open(sandbox);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static void on_up(struct peer *peer, void *userdata)
 		return;
 	}
 	while ((sandbox = table_next(core->sandboxes, &position)))
-		gate_open(sandbox);
+		egress_open(sandbox);
 }
 
 static void on_down(struct peer *peer _unused_, void *userdata)
@@ -146,7 +146,7 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 	core->counts.n_flows = 0;
 }
 
-int gate_start(struct core *core, struct failure *why)
+int egress_start(struct core *core, struct failure *why)
 {
 	char program[256];
 	const struct peer_config config = {.name = "cloche-gate", .program = program,
