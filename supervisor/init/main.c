@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 
 #include "supervisor/init/syscall.h"
@@ -43,6 +44,9 @@ _Noreturn void init_main(void)
 	struct pollfd polled[2];
 	bool reporting = false;
 
+	/* Nobody in the sandbox may trace PID 1 or look into it. The program is not readable from
+	 * here, which has the same effect from the start; this does not depend on it. */
+	syscall2(__NR_prctl, PR_SET_DUMPABLE, 0);
 	init.connection_fd = -1;
 	init.signal_fd = open_signals();
 	if (init.signal_fd < 0)
