@@ -330,10 +330,7 @@ static int read_json(const struct policy_reader *reader, json_t **ret_document)
 		return 0;
 	if (json_error_code(&error) == json_error_out_of_memory)
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
-	failure_set(reader->why, -EINVAL, STAGE, "This is no JSON: %s.", error.text);
-	failure_at(reader->why, "%s:%d:%d", reader->file, error.line < 1 ? 1 : error.line,
-		error.column < 1 ? 1 : error.column);
-	return -EINVAL;
+	return policy_fail_syntax(reader, &error);
 }
 
 int policy_parse(const char *text, size_t size_bytes, const char *file, policy_syscall_known known,

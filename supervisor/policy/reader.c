@@ -3,6 +3,7 @@
  * JSON by then; whatever else it may be, the walk stays inside it. */
 #include "supervisor/policy/reader.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -227,4 +228,17 @@ int policy_fail(const struct policy_reader *reader, const struct policy_place *p
 		pointer);
 	clean(reader->why->location);
 	return error;
+}
+
+int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *error)
+{
+	if (!reader->why)
+		return -EINVAL;
+	failure_set(reader->why, -EINVAL, STAGE, "This is no JSON: %s.", error->text);
+	clean(reader->why->sentence);
+	/* An empty text has no line. */
+	failure_at(reader->why, "%s:%d:%d", reader->file, error->line < 1 ? 1 : error->line,
+		error->column < 1 ? 1 : error->column);
+	clean(reader->why->location);
+	return -EINVAL;
 }

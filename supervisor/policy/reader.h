@@ -27,6 +27,9 @@ struct policy_place {
 int policy_fail(const struct policy_reader *reader, const struct policy_place *place, int error,
 	const char *format, ...) _printf_(4, 5);
 
+/* The same for text that is no JSON. */
+int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *error);
+
 #define POLICY_SHORT_SIZE 56
 
 /* Copies `text` for use inside a sentence: cut between characters when it is long. */
