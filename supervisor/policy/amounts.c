@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,16 +91,19 @@ int policy_read_count(const struct policy_reader *reader, const struct policy_pl
 int policy_read_cpu(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, uint32_t *ret_millis)
 {
-	double millis = json_number_value(value) * 1000;
+	double millis = json_number_value(value) * 1000, off;
+	uint32_t nearest;
 
 	if (!json_is_number(value) || !(millis >= CPU_MILLIS_MIN) || !(millis <= CPU_MILLIS_MAX))
 		return policy_fail(reader, place, -EINVAL,
 			"This must be a number of CPUs between %g and %d, such as 1.5.",
 			CPU_MILLIS_MIN / 1000.0, CPU_MILLIS_MAX / 1000);
-	if (fabs(millis - round(millis)) > 1e-6)
+	nearest = (uint32_t)(millis + 0.5);
+	off = millis - nearest;
+	if (off > 1e-6 || off < -1e-6)
 		return policy_fail(reader, place, -EINVAL,
 			"CPUs are counted in thousandths; write at most three decimals.");
-	*ret_millis = (uint32_t)lround(millis);
+	*ret_millis = nearest;
 	return 0;
 }
 
