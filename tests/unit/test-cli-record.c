@@ -33,6 +33,24 @@ TEST(record_says_what_happened_in_one_line)
 		{"{" COMMON
 		 "\"type\":\"process.exit\",\"exit_code\":null,\"signal\":9,\"oom_killed\":true}",
 			PREFIX "process.exit     killed by signal 9, out of memory"},
+		{"{" COMMON "\"type\":\"exec.start\",\"argv\":[\"python3\",\"-c\",\"a = "
+			    "1\\nb\"],\"uid\":1000}",
+			PREFIX "exec.start       python3 -c \"a = 1…\" as uid 1000"},
+		{"{" COMMON "\"type\":\"exec.end\",\"reason\":\"exited\",\"code\":3,\"signal\":0,"
+		 "\"user_us\":1000,\"system_us\":500,\"wall_us\":2500}",
+			PREFIX "exec.end         exited, code 3 after 2.5 ms, CPU 1.5 ms"},
+		{"{" COMMON "\"type\":\"exec.end\",\"reason\":\"oom\",\"code\":0,\"signal\":9}",
+			PREFIX "exec.end         oom, signal 9 after 0 µs, CPU 0 µs"},
+		{"{" COMMON "\"type\":\"network.flow\",\"address\":\"10.0.0.1\",\"port\":80,"
+		 "\"end\":\"closed\",\"bytes_sent\":5,\"bytes_received\":2048,\"duration_us\":"
+		 "1500}",
+			PREFIX "network.flow     10.0.0.1:80 closed: 5 B sent, 2.0 KiB received in "
+			       "1.5 ms"},
+		{"{" COMMON "\"type\":\"sandbox.create\",\"template\":\"python\",\"warm\":true,"
+		 "\"policy\":{\"name\":\"p\"},\"memory_bytes\":1048576,\"cpu_millis\":1500,"
+		 "\"pids\":9}",
+			PREFIX
+			"sandbox.create   python, warm, policy p, 1.0 MiB, 1.5 CPUs, 9 processes"},
 		{"{" COMMON
 		 "\"type\":\"sandbox.end\",\"policy\":{\"name\":\"p\",\"hash\":\"x\"},\"n\":1}",
 			PREFIX "sandbox.end      policy=p n=1"},

@@ -251,7 +251,9 @@ int http_send(struct http *http, const struct http_request *request, struct http
 		return failure_set(why, -ENOMEM, "http", "No memory.");
 	}
 	if (!header_add(&headers, accept) || !header_add(&headers, "Expect:") ||
-		(request->body && !header_add(&headers, "Content-Type: application/json")) ||
+		/* without a name after it, libcurl leaves its own out */
+		!header_add(&headers,
+			request->body ? "Content-Type: application/json" : "Content-Type:") ||
 		(http->authorization && !header_add(&headers, http->authorization)))
 		return failure_set(why, -ENOMEM, "http", "No memory.");
 	request_prepare(http, request, url, headers, &transfer);

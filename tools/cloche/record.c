@@ -8,6 +8,8 @@
 
 #include "tools/cloche/print.h"
 
+#define WORD_MAX 60 /* bytes of an argument that are shown */
+
 /* Text that grows in a fixed buffer; what does not fit is cut. */
 struct text {
 	char *buffer;
@@ -34,6 +36,24 @@ static bool text_is(const json_t *record, const char *name, const char *value)
 	return text && strcmp(text, value) == 0;
 }
 
+/* A word as a shell would need it; programs given as text are cut after their first line. */
+static void add_word(struct text *text, const char *word)
+{
+	size_t length = strcspn(word, "\n");
+	bool whole;
+
+	if (length > WORD_MAX) {
+		length = WORD_MAX;
+		while (length > 0 && ((unsigned char)word[length] >> 6) == 2)
+			length--; /* not inside a character */
+	}
+	whole = word[length] == '\0';
+	if (*word && whole && !strpbrk(word, " \t\"'\\$"))
+		text_add(text, "%s", word);
+	else
+		text_add(text, "\"%.*s%s\"", (int)length, word, whole ? "" : "…");
+}
+
 static void add_argv(struct text *text, const json_t *record)
 {
 	const json_t *argv = json_object_get(record, "argv"), *word;
@@ -41,12 +61,9 @@ static void add_argv(struct text *text, const json_t *record)
 
 	json_array_foreach(argv, i, word)
 	{
-		const char *plain = json_string_value(word);
-
-		if (plain && *plain && !strpbrk(plain, " \t\n\"'\\$"))
-			text_add(text, "%s%s", i ? " " : "", plain);
-		else
-			text_add(text, "%s\"%s\"", i ? " " : "", plain ? plain : "?");
+		if (i)
+			text_add(text, " ");
+		add_word(text, json_is_string(word) ? json_string_value(word) : "?");
 	}
 	if (json_is_true(json_object_get(record, "argv_truncated")))
 		text_add(text, " …");
@@ -61,19 +78,23 @@ static void add_process(struct text *text, const json_t *record)
 			print_member(process, "exe"));
 }
 
+static void add_address(struct text *text, const json_t *record)
+{
+	const char *address = print_member(record, "address");
+
+	text_add(text, strchr(address, ':') ? "[%s]" : "%s", address);
+	if (json_object_get(record, "port"))
+		text_add(text, ":%" PRIu64, print_number(record, "port"));
+}
+
 static void describe_network(struct text *text, const json_t *record)
 {
-	const char *address = json_string_value(json_object_get(record, "address"));
-	bool six = address && strchr(address, ':');
-
 	text_add(text, "%s ", text_is(record, "verdict", "deny") ? "DENIED" : "allowed");
-	if (address)
-		text_add(text, six ? "[%s]" : "%s", address);
+	if (json_object_get(record, "address"))
+		add_address(text, record);
 	else
 		text_add(text, "%s %s", print_member(record, "family"),
 			print_member(record, "socket_type"));
-	if (json_object_get(record, "port"))
-		text_add(text, ":%" PRIu64, print_number(record, "port"));
 	text_add(text, " %s", print_member(record, "protocol"));
 	if (json_is_integer(json_object_get(record, "rule")))
 		text_add(text, ", rule %" PRIu64, print_number(record, "rule"));
@@ -84,11 +105,58 @@ static void describe_network(struct text *text, const json_t *record)
 	add_process(text, record);
 }
 
+static void describe_flow(struct text *text, const json_t *record)
+{
+	char sent[PRINT_CELL_SIZE], received[PRINT_CELL_SIZE], time[PRINT_CELL_SIZE];
+
+	add_address(text, record);
+	text_add(text, " %s: %s sent, %s received in %s", print_member(record, "end"),
+		print_bytes(sent, print_number(record, "bytes_sent")),
+		print_bytes(received, print_number(record, "bytes_received")),
+		print_duration(time, print_number(record, "duration_us") * 1000));
+	if (print_number(record, "error"))
+		text_add(text, ", error %" PRIu64, print_number(record, "error"));
+}
+
+static void describe_create(struct text *text, const json_t *record)
+{
+	char memory[PRINT_CELL_SIZE];
+
+	text_add(text, "%s, %s, policy %s, %s, %g CPUs, %" PRIu64 " processes",
+		print_member(record, "template"),
+		json_is_true(json_object_get(record, "warm")) ? "warm" : "cold",
+		print_member(json_object_get(record, "policy"), "name"),
+		print_bytes(memory, print_number(record, "memory_bytes")),
+		(double)print_number(record, "cpu_millis") / 1000, print_number(record, "pids"));
+}
+
+static void describe_order(struct text *text, const json_t *record)
+{
+	add_argv(text, record);
+	text_add(text, " as uid %" PRIu64, print_number(record, "uid"));
+}
+
+static void describe_outcome(struct text *text, const json_t *record)
+{
+	char time[PRINT_CELL_SIZE];
+
+	if (print_number(record, "signal"))
+		text_add(text, "%s, signal %" PRIu64, print_member(record, "reason"),
+			print_number(record, "signal"));
+	else
+		text_add(text, "%s, code %lld", print_member(record, "reason"),
+			(long long)json_integer_value(json_object_get(record, "code")));
+	text_add(text, " after %s, ", print_duration(time, print_number(record, "wall_us") * 1000));
+	text_add(text, "CPU %s",
+		print_duration(time,
+			(print_number(record, "user_us") + print_number(record, "system_us")) *
+				1000));
+}
+
 static void add_end(struct text *text, const json_t *record)
 {
 	const json_t *code = json_object_get(record, "exit_code");
 	const json_t *killer = json_object_get(record, "signal");
-	const char *reason = json_string_value(json_object_get(record, "reason"));
 
 	if (json_is_string(killer))
 		text_add(text, "killed by %s", json_string_value(killer));
@@ -96,11 +164,8 @@ static void add_end(struct text *text, const json_t *record)
 		text_add(text, "killed by signal %lld", (long long)json_integer_value(killer));
 	else
 		text_add(text, "exit code %lld", (long long)json_integer_value(code));
-	if (json_is_true(json_object_get(record, "oom_killed")) ||
-		(reason && !strcmp(reason, "oom")))
+	if (json_is_true(json_object_get(record, "oom_killed")))
 		text_add(text, ", out of memory");
-	else if (reason && strcmp(reason, "exited") != 0 && strcmp(reason, "signaled") != 0)
-		text_add(text, ", %s", reason);
 }
 
 static void describe_exit(struct text *text, const json_t *record)
@@ -177,11 +242,13 @@ static const struct {
 	const char *type; /* a whole type, or a prefix that ends in a dot */
 	void (*describe)(struct text *text, const json_t *record);
 } forms[] = {
-	{"network.flow", describe_members},
+	{"network.flow", describe_flow},
 	{"network.", describe_network},
 	{"process.exec", describe_exec},
 	{"process.exit", describe_exit},
-	{"exec.end", describe_members},
+	{"exec.start", describe_order},
+	{"exec.end", describe_outcome},
+	{"sandbox.create", describe_create},
 	{"api.call", describe_call},
 	{"", describe_members},
 };

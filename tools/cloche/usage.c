@@ -49,7 +49,7 @@ static void usage_print(const char *what, const char *name, const json_t *answer
 
 static void tenants_print(const json_t *answer)
 {
-	struct print_table table = {.right = 0xfe};
+	struct print_table table = {.right = 0x1fe};
 	const json_t *row;
 	size_t i;
 
