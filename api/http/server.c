@@ -16,7 +16,7 @@
 #define LISTENERS_MAX 4
 #define POOL_BYTES (32 * 1024) /* of a connection: its headers, and pieces of body both ways */
 #define SPARE_PLACES 8	       /* below the limit, idle connections make room */
-#define SWEEP_MS 500
+#define SWEEP_MS 250
 
 struct listener {
 	struct server *server;
@@ -24,7 +24,7 @@ struct listener {
 	struct loop_source *source, *timer;
 	struct connection *connections;
 	uint32_t n_connections;
-	bool running;
+	bool running, runs_again;
 };
 
 struct server {
@@ -55,6 +55,16 @@ struct server_limits server_default_limits(uint64_t n_files_max)
 	};
 }
 
+/* Keeps some places free: at the limit libmicrohttpd accepts nobody until somebody leaves. */
+static void make_room(struct listener *listener, uint64_t now_ns)
+{
+	uint32_t wanted = listener->n_connections + SPARE_PLACES;
+	uint32_t max = listener->server->config.limits.n_connections_max;
+
+	for (uint32_t i = max; i < wanted; i++)
+		connection_evict(listener->connections, now_ns);
+}
+
 static void on_sweep(struct loop_source *source, void *userdata)
 {
 	struct server *server = userdata;
@@ -64,6 +74,7 @@ static void on_sweep(struct loop_source *source, void *userdata)
 	for (size_t i = 0; i < server->n_listeners; i++) {
 		n_connections += server->listeners[i].n_connections;
 		connection_sweep(server->listeners[i].connections, now_ns);
+		make_room(&server->listeners[i], now_ns);
 	}
 	if (n_connections > 0)
 		return;
@@ -93,9 +104,12 @@ static void listener_run(struct listener *listener)
 	MHD_UNSIGNED_LONG_LONG delay_ms;
 
 	listener->running = true;
+	listener->runs_again = false;
 	MHD_run(listener->daemon);
 	listener->running = false;
-	if (MHD_get_timeout(listener->daemon, &delay_ms) == MHD_YES)
+	if (listener->runs_again)
+		loop_timer_arm(listener->timer, 0, 0);
+	else if (MHD_get_timeout(listener->daemon, &delay_ms) == MHD_YES)
 		loop_timer_arm(listener->timer, delay_ms, 0);
 	else
 		loop_timer_disarm(listener->timer);
@@ -127,13 +141,14 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 	const union MHD_ConnectionInfo *info;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		/* At its limit libmicrohttpd stops listening, and takes it up again at the start of
+		 * a run: not of this one. */
+		listener->runs_again = true;
 		*context = connection_free(*context);
 		return;
 	}
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 	*context = info ? connection_new(listener, info->connect_fd) : NULL;
-	if (listener->n_connections + SPARE_PLACES > server->config.limits.n_connections_max)
-		connection_evict(listener->connections, clock_monotonic_ns());
 	if (server->sweeping)
 		return;
 	server->sweeping = true;
