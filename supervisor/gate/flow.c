@@ -16,7 +16,7 @@
 #include "supervisor/gate/relay.h"
 #include "supervisor/gate/turns.h"
 
-#define EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define EDGES (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET)
 /* Bytes that the kernel may hold unsent in a socket of ours before it stops being writable; without
  * this, a slow reader makes it hold net.ipv4.tcp_wmem[2], 4 MiB. */
 #define UNSENT_BYTES_MAX (128 * 1024)
@@ -192,6 +192,8 @@ static void note_edge(struct flow *flow, struct side *side, uint32_t events)
 		side->readable = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		side->writable = true;
+	if (events & EPOLLPRI)
+		side->urgent = true;
 	if (!(events & EPOLLERR))
 		return;
 	getsockopt(side->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -269,7 +271,9 @@ static void tune(int fd)
 {
 	const int on = 1, unsent_bytes = UNSENT_BYTES_MAX;
 
-	/* Only speed depends on these. */
+	/* Urgent data is relayed as data in its place; what is urgent about it is lost. */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	/* Only speed and memory depend on these. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
 }

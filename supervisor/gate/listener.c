@@ -12,6 +12,10 @@
 
 #define ACCEPTS_PER_WAKEUP 16
 #define PAUSE_MS 50
+/* What the kernel holds of a sandbox's bytes while their receiver is slow; otherwise it grows to
+ * net.ipv4.tcp_rmem[2]. The way from inside is loopback: more would not be faster. Inherited by the
+ * accepted sockets. */
+#define RECEIVE_BYTES (256 * 1024)
 
 /* Returns 1 when a connection was taken, 0 when there is none now, -errno when none can be. */
 static int accept_one(struct listener *listener)
@@ -68,6 +72,7 @@ int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int
 {
 	_cleanup_close_ int owned = fd;
 	struct listener *listener = calloc(1, sizeof(*listener));
+	const int receive_bytes = RECEIVE_BYTES;
 	int r;
 
 	if (!listener)
@@ -78,6 +83,7 @@ int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int
 	listener->fd = fd;
 	TAILQ_INIT(&listener->flows);
 	TAILQ_INIT(&listener->ready);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
 	r = fd_set_nonblocking(fd, true);
 	if (r == 0)
 		r = loop_add_fd(

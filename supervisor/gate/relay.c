@@ -37,12 +37,14 @@ static void drop_pipe(struct flow *flow, struct direction *direction)
 	flow->listener->n_pipes_held--;
 }
 
-static bool borrow_pipe(struct flow *flow, struct direction *direction)
+static bool borrow_pipe(struct flow *flow, const struct side *sender, struct direction *direction)
 {
 	struct listener *listener = flow->listener;
 
 	if (direction->pipe)
 		return true;
+	if (sender->urgent)
+		return false;
 	if (listener->n_pipes_held >= PIPES_HELD_PER_SANDBOX_MAX)
 		return false;
 	direction->pipe = pipes_take(&listener->gate->pipes, gate_has_fds(listener->gate, 2));
@@ -120,7 +122,7 @@ static size_t step(struct flow *flow, int from, struct direction *direction)
 {
 	if (direction->held_bytes > 0)
 		return send_on(flow, !from, direction);
-	if (!borrow_pipe(flow, direction))
+	if (!borrow_pipe(flow, &flow->sides[from], direction))
 		return copy(flow, from, direction);
 	return fill(flow, from, direction) ? send_on(flow, !from, direction) : 0;
 }

@@ -52,6 +52,7 @@ struct side {
 	/* As far as known: set by an edge of epoll, cleared by EAGAIN. */
 	bool readable, writable;
 	bool failed; /* reset, or lost: nothing more can be sent to it */
+	bool urgent; /* sent urgent data: splice(2) stops in front of it for ever */
 	struct loop_source *source;
 };
 

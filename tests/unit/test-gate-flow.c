@@ -202,6 +202,27 @@ TEST(reset_by_the_server_reaches_the_client_after_its_last_words)
 	scene_end(&scene);
 }
 
+TEST(urgent_data_arrives_in_its_place)
+{
+	char text[16] = "";
+	int client, origin;
+
+	begin(AF_INET);
+	client = scene_dial(&scene, 1);
+	origin = scene_accept(&scene);
+	scene_write(&scene, client, "before ", 7);
+	CHECK_INT(send(client, "!", 1, MSG_OOB), 1);
+	scene_write(&scene, client, " after", 6);
+	scene_read(&scene, origin, text, 14);
+	CHECK_TEXT(text, "before ! after");
+	scene_write(&scene, client, "more", 4);
+	scene_read(&scene, origin, text, 4);
+	close(client);
+	close(origin);
+	CHECK_INT(scene_report(&scene, 1)->bytes_sent, 18);
+	scene_end(&scene);
+}
+
 TEST(refused_connect_becomes_a_reset)
 {
 	int client;
