@@ -1,0 +1,335 @@
+/* usage, templates, policies, tenants, keys: what is asked of cloched and what its rows become. */
+#include "tests/harness/api.h"
+#include "tests/harness/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct api api;
+static struct frame question;
+static int client;
+
+static void begin(void)
+{
+	api_start(&api, NULL);
+	client = api_connect(&api);
+}
+
+static void end(void)
+{
+	close(client);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+static const void *asks(
+	const char *method, const char *path, const char *body, uint16_t type, size_t size)
+{
+	api_request(client, method, path, "", body);
+	return api_expect(&api, &question, type, size);
+}
+
+static void answers(uint16_t type, const void *body, size_t size)
+{
+	api_answer(&api, &question, type, body, size, NULL, 0, NULL, 0);
+}
+
+/* A page of `n` equal rows. */
+static void answers_rows(uint16_t type, const void *row, size_t size, uint32_t n)
+{
+	struct wire_page page = {.n_rows = n};
+	char *rows = malloc(size * n + 1);
+
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(rows + i * size, row, size);
+	api_answer(&api, &question, type, &page, sizeof(page), rows, size * n, NULL, 0);
+	free(rows);
+}
+
+static void reads(unsigned status, const char *body)
+{
+	struct response response;
+
+	api_read(client, &response);
+	if (response.status != status)
+		CHECK_FAIL("%u %s", response.status, response.body);
+	CHECK_TEXT(response.body, body);
+	api_response_fini(&response);
+}
+
+static const struct wire_usage_row usage = {.sandbox = 0xab, .tenant = "acme", .ended = 1,
+	.usage = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
+
+#define USAGE                                                                                  \
+	"\"tenant\":\"acme\",\"ended\":true,\"usage\":{\"cpu_ns\":1,\"cpu_user_ns\":2,"        \
+	"\"cpu_system_ns\":3,\"memory_bytes\":4,\"memory_peak_bytes\":5,\"bytes_sent\":6,"     \
+	"\"bytes_received\":7,\"packets_sent\":8,\"packets_received\":9,"                      \
+	"\"connections_allowed\":10,\"connections_denied\":11,\"execs\":12,\"oom_kills\":13,"  \
+	"\"wall_ns\":14,\"sandboxes\":15}}"
+
+TEST(shows_usage_of_a_sandbox)
+{
+	const struct wire_usage_query *query;
+
+	begin();
+	query = asks("GET", "/v1/sandboxes/sb-00000000000000ab/usage", NULL, WIRE_API_USAGE,
+		sizeof(*query));
+	CHECK_INT(query->scope, WIRE_USAGE_SANDBOX);
+	CHECK_INT(query->sandbox, 0xab);
+	answers_rows(WIRE_API_USAGES, &usage, sizeof(usage), 1);
+	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE);
+	end();
+}
+
+TEST(shows_usage_of_tenants)
+{
+	struct wire_usage_row row = usage;
+	const struct wire_usage_query *query;
+
+	row.sandbox = 0;
+	begin();
+	query = asks("GET", "/v1/usage", NULL, WIRE_API_USAGE, sizeof(*query));
+	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
+	CHECK_TEXT(query->name, "");
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	reads(200, "{" USAGE);
+	query = asks("GET", "/v1/usage?tenant=acme", NULL, WIRE_API_USAGE, sizeof(*query));
+	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
+	CHECK_TEXT(query->name, "acme");
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	reads(200, "{" USAGE);
+	query = asks("GET", "/v1/usage?group_by=tenant", NULL, WIRE_API_USAGE, sizeof(*query));
+	CHECK_INT(query->scope, WIRE_USAGE_TENANTS);
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 2);
+	reads(200, "{\"tenants\":[{" USAGE ",{" USAGE "]}");
+	end();
+}
+
+TEST(lists_templates)
+{
+	struct wire_template_row row = {.name = "node", .reason = "no /usr/bin/node here",
+		.runtime = "/usr/bin/node", .n_target = 2};
+
+	begin();
+	asks("GET", "/v1/templates", NULL, WIRE_API_TEMPLATE_LIST, sizeof(struct wire_caller));
+	answers_rows(WIRE_API_TEMPLATES, &row, sizeof(row), 1);
+	reads(200, "{\"templates\":[{\"name\":\"node\",\"available\":false,"
+		   "\"reason\":\"no /usr/bin/node here\",\"runtime\":\"/usr/bin/node\",\"warm\":0,"
+		   "\"target\":2}]}");
+	end();
+}
+
+static const struct wire_policy_row policy = {.name = "web", .hash = "abc", .n_rules = 2,
+	.n_sandboxes = 3, .description = "the web"};
+
+#define POLICIES                                                                      \
+	"{\"policies\":[{\"name\":\"web\",\"hash\":\"abc\",\"description\":\"the web\"," \
+	"\"rules\":2,\"sandboxes\":3}]}"
+
+TEST(lists_and_reloads_policies)
+{
+	begin();
+	asks("GET", "/v1/policies", NULL, WIRE_API_POLICY_LIST, sizeof(struct wire_caller));
+	answers_rows(WIRE_API_POLICIES, &policy, sizeof(policy), 1);
+	reads(200, POLICIES);
+	asks("POST", "/v1/policies/reload", "{}", WIRE_API_POLICY_RELOAD, sizeof(struct wire_caller));
+	answers_rows(WIRE_API_POLICIES, &policy, sizeof(policy), 1);
+	reads(200, POLICIES);
+	asks("POST", "/v1/policies/reload", "", WIRE_API_POLICY_RELOAD, sizeof(struct wire_caller));
+	api_answer_error(&api, &question, WIRE_CODE_INVALID, "a.json:3: /network: wrong");
+	reads(400, "{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
+		   "\"status\":400,\"detail\":\"a.json:3: /network: wrong\"}");
+	end();
+}
+
+TEST(shows_a_policy_with_its_hash_as_tag)
+{
+	static const char json[] = "{\"version\":1}";
+	const struct wire_name_ref *ref;
+	struct response response;
+
+	begin();
+	ref = asks("GET", "/v1/policies/web", NULL, WIRE_API_POLICY_GET, sizeof(*ref));
+	CHECK_TEXT(ref->name, "web");
+	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json), NULL,
+		0);
+	api_read(client, &response);
+	CHECK_INT(response.status, 200);
+	CHECK(strstr(response.head, "ETag: \"abc\"\n"));
+	CHECK_TEXT(response.body, json);
+	api_response_fini(&response);
+	api_request(client, "GET", "/v1/policies/web", "If-None-Match: \"abc\"\r\n", NULL);
+	api_expect(&api, &question, WIRE_API_POLICY_GET, sizeof(*ref));
+	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json), NULL,
+		0);
+	api_read(client, &response);
+	CHECK_INT(response.status, 304);
+	CHECK_INT(response.body_size, 0);
+	api_response_fini(&response);
+	end();
+}
+
+#define TENANT                                                                      \
+	"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":1,\"sandboxes_max\":5," \
+	"\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
+
+TEST(creates_lists_and_deletes_tenants)
+{
+	struct wire_tenant_row row = {.tenant = 2, .n_sandboxes = 1, .n_sandboxes_max = 5,
+		.name = "acme", .policy = "web", .created_ns = 1000000000};
+	const struct wire_tenant_create *create;
+	const struct wire_name_ref *ref;
+
+	begin();
+	create = asks("POST", "/v1/tenants",
+		"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes_max\":5}", WIRE_API_TENANT_CREATE,
+		sizeof(*create));
+	CHECK_TEXT(create->name, "acme");
+	CHECK_TEXT(create->policy, "web");
+	CHECK_INT(create->n_sandboxes_max, 5);
+	answers_rows(WIRE_API_TENANTS, &row, sizeof(row), 1);
+	reads(201, TENANT);
+	asks("GET", "/v1/tenants", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
+	answers_rows(WIRE_API_TENANTS, &row, sizeof(row), 1);
+	reads(200, "{\"tenants\":[" TENANT "]}");
+	ref = asks("DELETE", "/v1/tenants/acme", NULL, WIRE_API_TENANT_DELETE, sizeof(*ref));
+	CHECK_TEXT(ref->name, "acme");
+	answers(WIRE_API_DONE, NULL, 0);
+	reads(204, "");
+	api_request(client, "POST", "/v1/tenants", "", "{\"policy\":\"web\"}");
+	reads(400, "{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
+		   "\"status\":400,\"detail\":\"/name: is missing; give the tenant a name\"}");
+	end();
+}
+
+TEST(creates_lists_and_revokes_keys)
+{
+	struct wire_key key = {.row = {.id = "ck_1", .tenant = "acme", .description = "ci",
+		.administrator = 0, .created_ns = 1000000000}, .secret = "clo_1_2"};
+	const struct wire_key_create *create;
+	const struct wire_name_ref *ref;
+
+	begin();
+	create = asks("POST", "/v1/keys",
+		"{\"tenant\":\"acme\",\"description\":\"ci\",\"administrator\":true}",
+		WIRE_API_KEY_CREATE, sizeof(*create));
+	CHECK_TEXT(create->tenant, "acme");
+	CHECK_TEXT(create->description, "ci");
+	CHECK_INT(create->administrator, 1);
+	answers(WIRE_API_KEY, &key, sizeof(key));
+	reads(201, "{\"id\":\"ck_1\",\"tenant\":\"acme\",\"key\":\"clo_1_2\",\"description\":\"ci\","
+		   "\"administrator\":false,\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
+	ref = asks("GET", "/v1/keys?tenant=acme", NULL, WIRE_API_KEY_LIST, sizeof(*ref));
+	CHECK_TEXT(ref->name, "acme");
+	answers_rows(WIRE_API_KEYS, &key.row, sizeof(key.row), 1);
+	reads(200, "{\"keys\":[{\"id\":\"ck_1\",\"tenant\":\"acme\",\"description\":\"ci\","
+		   "\"administrator\":false,\"created_at\":\"1970-01-01T00:00:01.000Z\"}]}");
+	ref = asks("DELETE", "/v1/keys/ck_1", NULL, WIRE_API_KEY_REVOKE, sizeof(*ref));
+	CHECK_TEXT(ref->name, "ck_1");
+	answers(WIRE_API_DONE, NULL, 0);
+	reads(204, "");
+	end();
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		CHECK_FAIL("\"%s\" is not in:\n%s", part, text);
+}
+
+TEST(shows_an_administrator_all_metrics)
+{
+	struct wire_usage_row row = usage;
+	struct wire_status status = {.ready = 1, .n_sandboxes = 4, .warm_starts = 9, .cold_starts = 1,
+		.started_ns = 1500000000};
+	struct response response;
+
+	row.sandbox = 0;
+	row.usage.cpu_ns = 12345678901;
+	strcpy(row.tenant, "a\"\\\nb");
+	begin();
+	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
+	answers_rows(WIRE_API_TENANTS, &row, sizeof(struct wire_tenant_row), 1);
+	CHECK_INT(((const struct wire_usage_query *)api_expect(&api, &question, WIRE_API_USAGE,
+			  sizeof(struct wire_usage_query)))
+			  ->scope,
+		WIRE_USAGE_TENANTS);
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	api_expect(&api, &question, WIRE_API_STATUS, sizeof(struct wire_caller));
+	answers(WIRE_API_STATUS_REPLY, &status, sizeof(status));
+	api_read(client, &response);
+	CHECK_INT(response.status, 200);
+	has(response.head, "Content-Type: text/plain; version=0.0.4; charset=utf-8\n");
+	has(response.body, "# HELP cloche_ready 1 if sandboxes can be had.\n# TYPE cloche_ready gauge\n"
+			   "cloche_ready 1\n");
+	has(response.body, "cloche_start_time_seconds 1.500000000\n");
+	has(response.body, "cloche_sandbox_starts_total{kind=\"warm\"} 9\n"
+			   "cloche_sandbox_starts_total{kind=\"cold\"} 1\n");
+	has(response.body, "# TYPE cloche_tenant_cpu_seconds_total counter\n"
+			   "cloche_tenant_cpu_seconds_total{tenant=\"a\\\"\\\\\\nb\"} 12.345678901\n");
+	has(response.body, "cloche_tenant_memory_bytes{tenant=\"a\\\"\\\\\\nb\"} 4\n");
+	CHECK(response.body[response.body_size - 1] == '\n');
+	api_response_fini(&response);
+	end();
+}
+
+TEST(shows_a_tenant_its_own_metrics_only)
+{
+	struct response response;
+
+	begin();
+	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
+	api_answer_error(&api, &question, WIRE_CODE_FORBIDDEN, "administrators only");
+	CHECK_INT(((const struct wire_usage_query *)api_expect(&api, &question, WIRE_API_USAGE,
+			  sizeof(struct wire_usage_query)))
+			  ->scope,
+		WIRE_USAGE_TENANT);
+	answers_rows(WIRE_API_USAGES, &usage, sizeof(usage), 1);
+	api_read(client, &response);
+	CHECK_INT(response.status, 200);
+	has(response.body, "cloche_tenant_execs_total{tenant=\"acme\"} 12\n");
+	CHECK(!strstr(response.body, "cloche_ready"));
+	CHECK(!strstr(response.body, "cloche_sandboxes_warm"));
+	api_response_fini(&response);
+	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
+	api_answer_error(&api, &question, WIRE_CODE_UNAUTHENTICATED, "unknown key");
+	api_read(client, &response);
+	CHECK_INT(response.status, 401);
+	api_response_fini(&response);
+	end();
+}
+
+struct list {
+	const char *path;
+	uint16_t question, answer;
+	size_t row_size;
+};
+
+TEST(ends_on_lists_that_do_not_fit_their_count)
+{
+	static const struct list rows[] = {
+		{"/v1/usage", WIRE_API_USAGE, WIRE_API_USAGES, sizeof(struct wire_usage_row)},
+		{"/v1/templates", WIRE_API_TEMPLATE_LIST, WIRE_API_TEMPLATES,
+			sizeof(struct wire_template_row)},
+		{"/v1/policies", WIRE_API_POLICY_LIST, WIRE_API_POLICIES,
+			sizeof(struct wire_policy_row)},
+		{"/v1/tenants", WIRE_API_TENANT_LIST, WIRE_API_TENANTS, sizeof(struct wire_tenant_row)},
+		{"/v1/keys", WIRE_API_KEY_LIST, WIRE_API_KEYS, sizeof(struct wire_key_row)},
+		{"/v1/sandboxes", WIRE_API_SANDBOX_LIST, WIRE_API_SANDBOXES, sizeof(struct wire_sandbox)},
+	};
+	static const char zeroes[2048];
+	static const int differences[] = {-1, 1};
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct list *list = &rows[i / 2];
+		struct wire_page page = {.n_rows = 1};
+
+		begin();
+		asks("GET", list->path, NULL, list->question, sizeof(struct wire_caller));
+		api_answer(&api, &question, list->answer, &page, sizeof(page), zeroes,
+			list->row_size + (size_t)differences[i % 2], NULL, 0);
+		CHECK(api_is_closed(client));
+		close(client);
+		CHECK_INT(api_stop(&api), 1);
+	}
+}
