@@ -479,3 +479,42 @@ TEST(a_released_slot_stops_everything_that_its_sockets_send)
 	sandbox.slot = UINT32_MAX;
 	kernel_sandbox_end(scene, &sandbox);
 }
+
+/* The same row, the same image, the same gate, but another sandbox. */
+TEST(a_reused_slot_is_not_that_of_old_sockets)
+{
+	struct kernel_scene *scene = kernel_scene();
+	uint32_t *fillers = calloc(ABI_SLOTS_MAX, sizeof(*fillers));
+	struct kernel_sandbox old, next;
+	struct abi_flow flow;
+	struct talk talk;
+	int fd, pid, n = 0;
+
+	make(scene, &old);
+	kernel_sandbox_make_bare(scene, &next);
+	while (n < ABI_SLOTS_MAX &&
+		enforce_slot_take(scene->enforce, 1000 + (uint64_t)n, 1, &fillers[n]) == 0)
+		n++;
+	CHECK_INT(pipe(talk.told), 0);
+	pid = kernel_sandbox_spawn(scene, &old, act_talk, &talk);
+	fd = kernel_scene_accept(scene, &flow);
+	CHECK(fd >= 0);
+	CHECK(write(talk.told[1], "1", 1) == 1 && arrives(fd, 2000));
+	enforce_slot_release(scene->enforce, old.slot, old.cgroup_id);
+	CHECK_INT(enforce_slot_take(scene->enforce, next.cgroup_id, next.id, &next.slot), 0);
+	CHECK_INT(next.slot, old.slot);
+	bind_image(scene, &next, ROW_IMAGE_A);
+	CHECK_INT(kernel_sandbox_run(scene, &next, act_connect, "203.0.113.7"), 0);
+	CHECK(write(talk.told[1], "2", 1) == 1 && !arrives(fd, 500));
+	close(talk.told[0]);
+	close(talk.told[1]);
+	CHECK_INT(kernel_sandbox_wait(pid), 0);
+	close(fd);
+	kernel_scene_drain(scene);
+	while (n-- > 0)
+		enforce_slot_release(scene->enforce, fillers[n], 1000 + (uint64_t)n);
+	free(fillers);
+	old.slot = UINT32_MAX;
+	kernel_sandbox_end(scene, &old);
+	kernel_sandbox_end(scene, &next);
+}
