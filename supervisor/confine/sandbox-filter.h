@@ -20,7 +20,7 @@ int confine_sandbox_filter(
 int confine_deny_filter(const char (*names)[32], size_t n, struct sock_filter **ret_filter,
 	size_t *ret_n, struct failure *why);
 
-/* ---- the parts of the first filter; shared by its three files and their tests */
+/* ---- the parts of the first filter; shared by its files and their tests */
 
 /* Names allowed whatever their arguments; NULL at the end. */
 extern const char *const confine_calls_allowed[];
@@ -31,7 +31,7 @@ extern const char *const confine_calls_absent[];
 /* Answered with success and not done: they would stall the host's disks. */
 extern const char *const confine_calls_faked[];
 
-#define CONFINE_CODE_MAX 256
+#define CONFINE_CODE_MAX 512
 
 struct confine_code {
 	size_t n;
@@ -39,5 +39,5 @@ struct confine_code {
 };
 
 /* Emits what comes before the list: the ABI check and the calls that depend on their arguments.
- * Falls through, with nothing promised about the accumulator, for every other call. */
+ * Falls through with the call's number in the accumulator for every other call. */
 void confine_emit_arguments(struct confine_code *code);

@@ -54,7 +54,7 @@ static int fill_dev(int dev_fd)
 static int fill_root(int root_fd, struct failure *why)
 {
 	static const char *const directories[] = {SPAWNER_USR, SPAWNER_SOCKETS, SPAWNER_PROC,
-		SPAWNER_DEV, SPAWNER_EXTRA, SPAWNER_EMPTY, SPAWNER_NEW, SPAWNER_EXTRA "/cloche",
+		SPAWNER_DEV, SPAWNER_EXTRA, SPAWNER_MASK, SPAWNER_EMPTY, SPAWNER_NEW, SPAWNER_EXTRA "/cloche",
 		SPAWNER_EXTRA "/" SPAWNER_ETC_INSIDE};
 	_cleanup_close_ int dev_fd = -1, etc_fd = -1, nothing_fd = -1;
 	int r;
@@ -91,6 +91,21 @@ static int mount_at(const char *source, int root_fd, const char *name, const cha
 	if (mount(source, target, type, flags, NULL) < 0)
 		return failure_set(why, -errno, STAGE, "cannot mount %s on %s: %s", source, name,
 			strerror(errno));
+	return 0;
+}
+
+/* A directory of ours as a mount with the attributes that its clones in sandboxes shall have. */
+static int bind_read_only(int root_fd, const char *name, uint64_t attributes, struct failure *why)
+{
+	struct mount_attr change = {.attr_set = attributes | MOUNT_ATTR_RDONLY |
+						MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
+	_cleanup_close_ int fd =
+		open_tree(root_fd, name + 1, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0 ||
+		move_mount(fd, "", root_fd, name + 1, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return failure_set(
+			why, -errno, STAGE, "cannot bind %s: %s", name, strerror(errno));
 	return 0;
 }
 
@@ -131,5 +146,9 @@ int spawner_root_enter(const char *socket_dir, const char *work_dir, struct fail
 	if (r == 0)
 		r = mount_at("proc", root_fd, SPAWNER_PROC, "proc",
 			MS_NOSUID | MS_NODEV | MS_NOEXEC, why);
+	if (r == 0)
+		r = bind_read_only(root_fd, SPAWNER_DEV, 0, why);
+	if (r == 0)
+		r = bind_read_only(root_fd, SPAWNER_MASK, MOUNT_ATTR_NODEV, why);
 	return r < 0 ? r : move_in(work_dir, why);
 }

@@ -8,8 +8,9 @@
 #define SPAWNER_PROC "/proc"		/* fully visible: else the kernel lets nobody below mount one */
 #define SPAWNER_DEV "/dev"		/* what a sandbox sees as /dev, read-only and shared by all */
 #define SPAWNER_EXTRA "/extra"		/* laid over /usr: holds SPAWNER_ETC_INSIDE */
-#define SPAWNER_EMPTY "/empty"		/* a directory with nothing in it, for masks and /sys */
-#define SPAWNER_NOTHING "/nothing"	/* an empty file, for masks */
+#define SPAWNER_MASK "/mask"		/* a read-only mount with the two below */
+#define SPAWNER_EMPTY "/mask/empty"	/* a directory with nothing in it, for masks and /sys */
+#define SPAWNER_NOTHING "/mask/nothing" /* an empty file, for masks */
 #define SPAWNER_NEW "/new"		/* where a stage builds */
 #define SPAWNER_ETC_INSIDE "cloche/etc" /* below /usr of a sandbox: what it sees as /etc */
 

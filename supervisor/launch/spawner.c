@@ -40,6 +40,7 @@ struct spawner {
 	struct channel *channel;
 	struct sock_filter *filter;
 	size_t n_filter;
+	uint64_t masks;
 	bool idmapped; /* until a kernel refuses */
 };
 
@@ -226,6 +227,7 @@ static int start_stage(struct spawner *spawner, struct job *job, const struct wi
 {
 	struct stage stage = {.socket_name = job->socket_name, .init_fd = SPAWNER_INIT_FD,
 		.n_tasks = make->n_tasks, .disk_bytes = make->disk_bytes,
+		.masks = spawner->masks,
 		.filter = spawner->filter, .n_filter = spawner->n_filter};
 	int pair[2], r;
 	long pid;
@@ -318,7 +320,11 @@ static int prepare(struct spawner *spawner, char **argv, struct failure *why)
 		return failure_set(
 			why, r, "spawner", "cannot raise oom_score_adj: %s", strerror(-r));
 	r = confine_sandbox_filter(&spawner->filter, &spawner->n_filter, why);
-	return r < 0 ? r : spawner_root_enter(argv[1], argv[2], why);
+	if (r == 0)
+		r = spawner_root_enter(argv[1], argv[2], why);
+	if (r == 0)
+		spawner->masks = mounts_find_masks();
+	return r;
 }
 
 int spawner_main(int argc, char **argv)

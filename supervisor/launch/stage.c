@@ -206,7 +206,7 @@ static int become_init(const struct stage *stage, struct failure *why)
 
 static int run(const struct stage *stage, struct failure *why)
 {
-	struct stage_mounts mounts;
+	struct stage_mounts mounts = {.masks = stage->masks};
 	int listen_fd = -1;
 	int r = join_cgroups(stage, why);
 

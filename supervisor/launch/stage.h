@@ -17,6 +17,7 @@ struct stage {
 	int tasks_fds[WIRE_SPAWN_TASKS_MAX];
 	uint32_t n_tasks;
 	uint64_t disk_bytes;
+	uint64_t masks; /* mounts_find_masks() */
 	const struct sock_filter *filter;
 	size_t n_filter;
 };
@@ -24,6 +25,7 @@ struct stage {
 /* What arrives on `report_fd` once the ids are mapped: the mounts that only host root can make. */
 struct stage_mounts {
 	int usr_fd, extra_fd; /* detached: /usr, and the files beside it (spawner-root.h) */
+	uint64_t masks;
 };
 
 /* Runs as PID 1 of the new namespaces. Becomes cloche-init, or sends a struct wire_spawn_failed on
@@ -38,5 +40,7 @@ static inline uint64_t stage_disk_inodes(uint64_t disk_bytes)
 	return n < 4096 ? 4096 : n > 1048576 ? 1048576 : n;
 }
 
+/* mounts.c: which files of /proc need a mask on this kernel; asked once, by the spawner. */
+uint64_t mounts_find_masks(void);
 /* mounts.c: builds the mount tree and moves into it. 0 or -errno with `why`. */
 int mounts_enter(const struct stage_mounts *mounts, uint64_t disk_bytes, struct failure *why);

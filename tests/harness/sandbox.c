@@ -30,6 +30,7 @@ static struct {
 	struct launch *launch;
 	char base[64], run_dir[64], socket_dir[96], work_dir[96];
 	uint64_t n_made;
+	struct box *boxes; /* those alive: a failing test does not free its own */
 	struct box_output output;
 } shared;
 
@@ -133,6 +134,8 @@ struct box *box_begin(uint64_t disk_bytes, bool *ret_done, struct launch_result 
 	if (cgroup_create(shared.tree, box->id, &box->cgroup, &why) < 0)
 		CHECK_FAIL("%s: %s", why.stage, why.sentence);
 	box->has_cgroup = true;
+	box->next = shared.boxes;
+	shared.boxes = box;
 	CHECK_INT(launch_spawn(shared.launch, box->id, "shell", &box->cgroup, box->uid_first,
 			  disk_bytes, on_made, pending),
 		0);
@@ -163,6 +166,11 @@ void box_free(struct box *box)
 {
 	if (!box)
 		return;
+	for (struct box **at = &shared.boxes; *at; at = &(*at)->next)
+		if (*at == box) {
+			*at = box->next;
+			break;
+		}
 	if (box->has_cgroup) {
 		struct pollfd polled = {.fd = box->pidfd, .events = POLLIN};
 		int r = -EBUSY;
@@ -444,6 +452,8 @@ bool box_all_gone(const char **ret_left)
 	if (!shared.started)
 		return true;
 	left[0] = '\0';
+	while (shared.boxes)
+		box_free(shared.boxes);
 	shared.launch = launch_free(shared.launch);
 	if (cgroup_tree_remove(shared.tree) < 0)
 		snprintf(left, sizeof(left), "a cgroup of %s", shared.base);

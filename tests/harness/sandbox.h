@@ -15,6 +15,7 @@
 #define BOX_OUTPUT_MAX 262144
 
 struct box {
+	struct box *next;
 	uint64_t id;
 	struct cgroup cgroup;
 	bool has_cgroup;
