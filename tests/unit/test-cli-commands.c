@@ -158,7 +158,7 @@ static struct outcome *scene_play(const struct scene *scene)
 	_cleanup_close_ int err = memfd_create("err", MFD_CLOEXEC);
 	_cleanup_close_ int in = memfd_create("in", MFD_CLOEXEC);
 	_cleanup_close_ int listen_fd = -1;
-	char directory[] = "/tmp/cloche-test-XXXXXX", socket[64];
+	char directory[] = "/tmp/cloche-cli-XXXXXX", socket[64];
 	pid_t server, client;
 	int out[2], status;
 

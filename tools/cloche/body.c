@@ -1,7 +1,6 @@
 #include "tools/cloche/body.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +19,9 @@ static int member_text(json_t *body, const char *name, const char *value, struct
 /* 30 is sent as 30, 1.5 as 1.5: the daemon tells integers and reals apart. */
 static json_t *number_new(double value)
 {
-	return value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value)
-							   : json_real(value);
+	bool whole = value > -1e15 && value < 1e15 && (double)(json_int_t)value == value;
+
+	return whole ? json_integer((json_int_t)value) : json_real(value);
 }
 
 static int member_number(json_t *body, const char *member, const struct arguments *arguments,
