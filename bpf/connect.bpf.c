@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* connect(2): loopback stays inside; what a rule allows is turned to the gate, and where it meant to
- * go stays in the socket's state; all else gets EPERM. Also the first send of TCP Fast Open. */
+/* connect(2): loopback stays inside; what a rule allows is turned to the gate, and where it meant
+ * to go stays in the socket's state; all else gets EPERM. Also the first send of TCP Fast Open. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/network.h"
 
@@ -19,8 +19,8 @@ MATCH_INLINE void count(const struct sandbox *sandbox, __u8 verdict)
 }
 
 /* Leaves what the other hooks go by. `published` is set by sockops, just before the SYN. */
-MATCH_INLINE void remember(
-	struct socket_state *state, const struct sandbox *sandbox, const struct emit_network_facts *what)
+MATCH_INLINE void remember(struct socket_state *state, const struct sandbox *sandbox,
+	const struct emit_network_facts *what)
 {
 	state->redirected = what->verdict.verdict == ABI_VERDICT_REDIRECT;
 	state->published = 0;
@@ -66,7 +66,7 @@ MATCH_INLINE struct socket_state *state_of(struct bpf_sock_addr *context)
 SEC("cgroup/connect4")
 int cloche_connect4(struct bpf_sock_addr *context)
 {
-	struct emit_network_facts what = { .family = MATCH_AF_INET };
+	struct emit_network_facts what = {.family = MATCH_AF_INET};
 	struct sandbox sandbox = {};
 	struct socket_state *state = state_of(context);
 
@@ -86,7 +86,7 @@ int cloche_connect4(struct bpf_sock_addr *context)
 SEC("cgroup/connect6")
 int cloche_connect6(struct bpf_sock_addr *context)
 {
-	struct emit_network_facts what = { .family = MATCH_AF_INET6 };
+	struct emit_network_facts what = {.family = MATCH_AF_INET6};
 	struct sandbox sandbox = {};
 	struct socket_state *state = state_of(context);
 	struct abi_address gate;

@@ -88,8 +88,7 @@ int BPF_PROG(cloche_exit, struct task_struct *task)
 	event->signal = status & 0x7f;
 	event->exit_code = event->signal ? -1 : (status >> 8) & 0xff;
 	event->oom_killed = BPF_CORE_READ(task, signal, oom_mm) != NULL;
-	event->lifetime_ns =
-		event->header.boottime_ns - event->header.process.start_boottime_ns;
+	event->lifetime_ns = event->header.boottime_ns - event->header.process.start_boottime_ns;
 	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
 }

@@ -4,8 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-__noinline int emit_network(
-	const struct sandbox *sandbox, const struct emit_network_facts *what)
+__noinline int emit_network(const struct sandbox *sandbox, const struct emit_network_facts *what)
 {
 	struct abi_network_event *event;
 	__u64 sequence;

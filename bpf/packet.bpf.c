@@ -52,9 +52,9 @@ MATCH_INLINE void refuse(void)
 /* After a swap of the policy, the destination is judged once more under the new one. */
 static __noinline int still_allowed(struct socket_state *state, struct sandbox *sandbox)
 {
-	struct emit_network_facts what = { .facts.address = state->address,
+	struct emit_network_facts what = {.facts.address = state->address,
 		.facts.port = state->port,
-		.facts.protocol = MATCH_TCP };
+		.facts.protocol = MATCH_TCP};
 
 	if (state->policy == sandbox->policy && !state->reported)
 		return 1;

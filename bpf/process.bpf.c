@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Describes a process. bpf_d_path() is refused in the program types that need it, so the dentries of
- * the executable are walked, one step per call of a function that the verifier checks by itself: the
- * same loop written in one piece takes it more than a million steps. */
-#include "bpf/lib/match.h"
+/* Describes a process. bpf_d_path() is refused in the program types that need it, so the dentries
+ * of the executable are walked, one step per call of a function that the verifier checks by itself:
+ * the same loop written in one piece takes it more than a million steps. */
 #include "bpf/lib/process.h"
+#include "bpf/lib/match.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -62,8 +62,7 @@ MATCH_INLINE int prepend(struct walk *walk, struct path_text *path)
 	if (length == 0 || length >= PATH_BYTES || at > PATH_BYTES || length + 1 > at)
 		return 0;
 	at -= length;
-	bpf_probe_read_kernel(
-		&path->bytes[at & (PATH_BYTES - 1)], length & (PATH_BYTES - 1), name);
+	bpf_probe_read_kernel(&path->bytes[at & (PATH_BYTES - 1)], length & (PATH_BYTES - 1), name);
 	at--;
 	path->bytes[at & (PATH_BYTES - 1)] = '/';
 	walk->at = at;
@@ -105,9 +104,10 @@ MATCH_INLINE struct path_text *take_path(__u32 *ret_place)
 }
 
 /* The executable's path as the process's own root shows it, or the end of a long one. */
-MATCH_INLINE void fill_path(struct abi_process *process, struct task_struct *task, struct file *file)
+MATCH_INLINE void fill_path(
+	struct abi_process *process, struct task_struct *task, struct file *file)
 {
-	struct walk walk = { .at = PATH_BYTES };
+	struct walk walk = {.at = PATH_BYTES};
 	struct path_text *path = take_path(&walk.place);
 	__u32 at;
 
@@ -152,8 +152,7 @@ __noinline int process_fill(struct abi_process *process, __u64 address)
 	process->parent_pid_host = BPF_CORE_READ(task, real_parent, tgid);
 	process->uid_host = BPF_CORE_READ(task, cred, uid.val);
 	process->start_boottime_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	bpf_probe_read_kernel(
-		process->comm, sizeof(process->comm) - 1, &task->comm);
+	bpf_probe_read_kernel(process->comm, sizeof(process->comm) - 1, &task->comm);
 	file = BPF_CORE_READ(task, mm, exe_file);
 	if (!file)
 		return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* socket(2): gives each socket of a sandbox its identity, and refuses kinds that no other hook sees.
- * The kernel attaches hooks by the cgroup that made the socket, so identity is the maker's too. */
+/* socket(2): gives each socket of a sandbox its identity, and refuses kinds that no other hook
+ * sees. The kernel attaches hooks by the cgroup that made the socket, so identity is the maker's
+ * too. */
 #include "bpf/lib/network.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -22,11 +23,11 @@ SEC("cgroup/sock_create")
 int cloche_sock_create(struct bpf_sock *context)
 {
 	struct sandbox sandbox = {};
-	struct emit_network_facts what = { .family = context->family,
+	struct emit_network_facts what = {.family = context->family,
 		.operation = ABI_OPERATION_SOCKET,
 		.socket_type = context->type,
 		.protocol = context->protocol,
-		.in_process = true };
+		.in_process = true};
 	bool live = sandbox_of_current(&sandbox);
 
 	what.verdict = decide_socket(live, context->family, context->type, context->protocol);

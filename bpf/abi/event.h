@@ -1,4 +1,5 @@
-/* Records in the ring buffer: one header, one body per type. All of it zeroed before it is filled. */
+/* Records in the ring buffer: one header, one body per type. All of it zeroed before it is filled.
+ */
 #pragma once
 
 #include "bpf/abi/types.h"
@@ -29,9 +30,9 @@ struct abi_process {
 _Static_assert(sizeof(struct abi_process) == 184, "read by user space");
 
 struct abi_event_header {
-	__u16 version; /* ABI_VERSION */
-	__u16 type;    /* enum abi_event_type */
-	__u32 size;    /* of the whole record */
+	__u16 version;  /* ABI_VERSION */
+	__u16 type;     /* enum abi_event_type */
+	__u32 size;     /* of the whole record */
 	__u64 sequence; /* per CPU, taken before room is reserved: a gap is a loss */
 	__u64 boottime_ns;
 	__u64 sandbox;
@@ -47,22 +48,22 @@ _Static_assert(sizeof(struct abi_event_header) == 56 + sizeof(struct abi_process
 
 enum abi_verdict {
 	ABI_VERDICT_DENY = 0,
-	ABI_VERDICT_ALLOW = 1,	  /* stays inside the sandbox */
+	ABI_VERDICT_ALLOW = 1,    /* stays inside the sandbox */
 	ABI_VERDICT_REDIRECT = 2, /* allowed, by way of the gate */
 };
 
 /* Why; stable numbers, named in the audit schema. */
 enum abi_reason {
-	ABI_REASON_RULE = 1,	    /* `rule` allows it */
+	ABI_REASON_RULE = 1,        /* `rule` allows it */
 	ABI_REASON_LOOPBACK = 2,    /* the sandbox's own loopback */
-	ABI_REASON_DEFAULT = 3,	    /* no rule allows it */
+	ABI_REASON_DEFAULT = 3,     /* no rule allows it */
 	ABI_REASON_NO_SANDBOX = 4,  /* the cgroup has no slot, or the slot is free */
-	ABI_REASON_NO_GATE = 5,	    /* a rule allows it but there is no gate to carry it */
+	ABI_REASON_NO_GATE = 5,     /* a rule allows it but there is no gate to carry it */
 	ABI_REASON_GATE_PORT = 6,   /* the relay's own port was addressed directly */
 	ABI_REASON_SOCKET_TYPE = 7, /* not a stream or datagram socket of TCP or UDP */
-	ABI_REASON_FAMILY = 8,	    /* not IPv4 or IPv6 */
+	ABI_REASON_FAMILY = 8,      /* not IPv4 or IPv6 */
 	ABI_REASON_NO_MEMORY = 9,   /* the kernel had no room to remember the connection */
-	ABI_REASON_BIND = 10,	    /* bind to an address that is not inside */
+	ABI_REASON_BIND = 10,       /* bind to an address that is not inside */
 };
 
 enum abi_operation {
@@ -76,13 +77,13 @@ enum abi_operation {
 struct abi_network_event {
 	struct abi_event_header header;
 	struct abi_address address;
-	__u16 port; /* host order */
-	__u16 rule; /* ABI_RULE_NONE without one */
+	__u16 port;  /* host order */
+	__u16 rule;  /* ABI_RULE_NONE without one */
 	__u8 family; /* AF_INET or AF_INET6, as the program asked */
 	__u8 protocol;
 	__u8 operation; /* enum abi_operation */
-	__u8 verdict;	/* enum abi_verdict */
-	__u8 reason;	/* enum abi_reason */
+	__u8 verdict;   /* enum abi_verdict */
+	__u8 reason;    /* enum abi_reason */
 	__u8 socket_type;
 	__u8 reserved[6];
 };
@@ -98,7 +99,7 @@ struct abi_exec_event {
 struct abi_exit_event {
 	struct abi_event_header header;
 	__s32 exit_code; /* -1 when a signal ended it */
-	__s32 signal;	 /* 0 when it exited */
+	__s32 signal;    /* 0 when it exited */
 	__u8 oom_killed;
 	__u8 reserved[7];
 	__u64 lifetime_ns;

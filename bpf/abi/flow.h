@@ -16,7 +16,7 @@ _Static_assert(sizeof(struct abi_flow_key) == 32, "no holes: hashed as bytes");
 
 struct abi_flow {
 	struct abi_address address; /* what connect(2) asked for */
-	__u16 port;		    /* host order */
+	__u16 port;                 /* host order */
 	__u8 protocol;
 	__u8 reserved;
 	__u16 rule; /* the rule that allowed it */

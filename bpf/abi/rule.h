@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct abi_cidr_key) == 20, "layout of BPF_MAP_TYPE_LPM_TR
 
 struct abi_port_range {
 	__u16 first, last; /* host order, both inside */
-	__u16 rule;	   /* index of the rule in the policy, for the record */
+	__u16 rule;        /* index of the rule in the policy, for the record */
 	__u8 protocol;
 	__u8 reserved;
 };

@@ -8,7 +8,8 @@
 #define ABI_SLOT_GENERATION(policy) ((__u32)((policy) >> 32))
 
 /* Value of the mmapable array `slots`. Everything but `policy` is written while the slot is out of
- * use or its policy names ABI_IMAGE_NONE; `policy` is one aligned word, and storing it is the swap. */
+ * use or its policy names ABI_IMAGE_NONE; `policy` is one aligned word, and storing it is the swap.
+ */
 struct abi_slot {
 	__u64 sandbox; /* identity of the sandbox; 0: the slot is free, all is denied */
 	__u64 policy;  /* ABI_SLOT_POLICY(generation, image) */

@@ -9,12 +9,12 @@
 
 #define ABI_VERSION 1
 
-#define ABI_SLOTS_MAX 16384	 /* sandboxes alive at once, warm ones included */
-#define ABI_IMAGES_MAX 128	 /* different effective policies in force at once */
+#define ABI_SLOTS_MAX 16384        /* sandboxes alive at once, warm ones included */
+#define ABI_IMAGES_MAX 128         /* different effective policies in force at once */
 #define ABI_EXACT_RULES_MAX 262144 /* exact rules of all images together */
-#define ABI_CIDR_RULES_MAX 16384 /* prefixes of one image */
-#define ABI_PORT_RANGES_MAX 16	 /* port ranges that apply to one prefix */
-#define ABI_FLOWS_MAX 65536	 /* relayed connections open at once */
+#define ABI_CIDR_RULES_MAX 16384   /* prefixes of one image */
+#define ABI_PORT_RANGES_MAX 16     /* port ranges that apply to one prefix */
+#define ABI_FLOWS_MAX 65536        /* relayed connections open at once */
 
 #define ABI_IMAGE_NONE 0 /* image 0 is never filled: it denies all */
 

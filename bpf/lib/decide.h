@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The decision, pure: facts in, verdict out. Hooks gather the facts and carry out the verdict; the
- * host compiles the same functions to test and to explain policies. Whatever is not known is denied. */
+ * host compiles the same functions to test and to explain policies. Whatever is not known is
+ * denied. */
 #pragma once
 
 #include "bpf/abi/event.h"
@@ -12,9 +13,9 @@
 /* Where something wants to go, and for whom. */
 struct decide_facts {
 	struct abi_address address;
-	__u16 port;	 /* host order */
+	__u16 port;      /* host order */
 	__u16 gate_port; /* host order; 0: the sandbox has no gate */
-	__u16 rule;	 /* what the image's lookup found, ABI_RULE_NONE if nothing */
+	__u16 rule;      /* what the image's lookup found, ABI_RULE_NONE if nothing */
 	__u8 protocol;
 	bool live; /* the sandbox is known and its slot is in use */
 };
@@ -27,7 +28,7 @@ struct decide_verdict {
 
 MATCH_INLINE struct decide_verdict decide_as(__u8 verdict, __u8 reason, __u16 rule)
 {
-	struct decide_verdict made = { .verdict = verdict, .reason = reason, .rule = rule };
+	struct decide_verdict made = {.verdict = verdict, .reason = reason, .rule = rule};
 
 	return made;
 }

@@ -30,13 +30,13 @@ MATCH_INLINE void emit_lost(__u32 slot)
  * against 230), so it is woken only when much is waiting. */
 MATCH_INLINE __u64 emit_flags(void)
 {
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= EVENTS_WAKE_BYTES ?
-		       BPF_RB_FORCE_WAKEUP :
-		       BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= EVENTS_WAKE_BYTES
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
 }
 
-/* Describes the running process if `in_process`: a packet may arrive in anybody's time. The record was
- * zeroed before. */
+/* Describes the running process if `in_process`: a packet may arrive in anybody's time. The record
+ * was zeroed before. */
 MATCH_INLINE void emit_header(struct abi_event_header *header, __u16 type, __u32 size,
 	__u64 sequence, const struct sandbox *sandbox, bool in_process)
 {

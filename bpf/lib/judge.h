@@ -9,11 +9,11 @@
 /* The image's rule for a destination. An exact rule wins over a prefix. */
 MATCH_INLINE __u16 judge_find_rule(__u32 image, const struct decide_facts *facts)
 {
-	struct abi_exact_key exact_key = { .address = facts->address,
+	struct abi_exact_key exact_key = {.address = facts->address,
 		.image = image,
 		.port = facts->port,
-		.protocol = facts->protocol };
-	struct abi_cidr_key cidr_key = { .prefix_bits = 128, .address = facts->address };
+		.protocol = facts->protocol};
+	struct abi_cidr_key cidr_key = {.prefix_bits = 128, .address = facts->address};
 	struct abi_cidr_value *value;
 	__u32 *rule;
 	void *trie;
@@ -30,8 +30,8 @@ MATCH_INLINE __u16 judge_find_rule(__u32 image, const struct decide_facts *facts
 	return value ? match_ranges(value, facts->protocol, facts->port) : ABI_RULE_NONE;
 }
 
-/* Completes `facts` (address, port and protocol are given) from the sandbox and its image. `sandbox`
- * is all zero when `live` is false. */
+/* Completes `facts` (address, port and protocol are given) from the sandbox and its image.
+ * `sandbox` is all zero when `live` is false. */
 MATCH_INLINE struct decide_verdict judge_destination(
 	bool live, const struct sandbox *sandbox, struct decide_facts *facts)
 {

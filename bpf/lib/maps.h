@@ -23,8 +23,8 @@ struct socket_state {
 	__u16 port; /* host order */
 	__u16 rule;
 	__u8 redirected; /* goes to the gate */
-	__u8 published;	 /* the gate can find out where it was to go */
-	__u8 reported;	 /* a refused packet of it was reported under `policy` */
+	__u8 published;  /* the gate can find out where it was to go */
+	__u8 reported;   /* a refused packet of it was reported under `policy` */
 	__u8 reserved[5];
 };
 
@@ -76,8 +76,8 @@ struct cidrs_map {
 
 /* Least recently used goes first: an entry is needed only until the gate has accepted, and a client
  * that sends and exits may be gone before that, so closing must not delete it; and a sandbox that
- * holds many connections cannot fill it for the others. An entry that has outlived its connection is
- * overwritten before the next SYN from that port. */
+ * holds many connections cannot fill it for the others. An entry that has outlived its connection
+ * is overwritten before the next SYN from that port. */
 struct flows_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ABI_FLOWS_MAX);

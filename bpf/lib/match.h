@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Matching without maps: addresses in their one 16-byte form, port ranges of a prefix. Pure; compiled
- * for the kernel and for the host, so that both judge by the same code. */
+/* Matching without maps: addresses in their one 16-byte form, port ranges of a prefix. Pure;
+ * compiled for the kernel and for the host, so that both judge by the same code. */
 #pragma once
 
 #include "bpf/abi/rule.h"

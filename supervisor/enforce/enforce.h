@@ -1,5 +1,6 @@
-/* The kernel's part: programs attached once at the parent cgroup, maps, pins. Only this room includes
- * libbpf. Enforcement never depends on this process: programs, links and maps are pinned. */
+/* The kernel's part: programs attached once at the parent cgroup, maps, pins. Only this room
+ * includes libbpf. Enforcement never depends on this process: programs, links and maps are pinned.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +15,7 @@
 struct enforce;
 
 struct enforce_config {
-	const char *pin_dir;	/* on a bpffs, e.g. /sys/fs/bpf/cloche-default; made if absent */
+	const char *pin_dir;    /* on a bpffs, e.g. /sys/fs/bpf/cloche-default; made if absent */
 	const char *cgroup_dir; /* cgroup v2 directory whose children are the sandboxes */
 };
 
@@ -29,9 +30,10 @@ struct enforce_probe {
 size_t enforce_probe(struct enforce_probe *ret_probes, size_t n_max);
 
 /* Loads and attaches, or adopts what an earlier process pinned (`*ret_adopted`) when ABI version,
- * object file, parent cgroup and depth are the same and every link still holds. Otherwise the new set
- * is attached, knowing no sandbox and so denying all, before the old one goes. Returns 0 or -errno
- * with `why`; -EINVAL: `pin_dir` is not on a bpffs, or `cgroup_dir` not on a whole cgroup v2 tree. */
+ * object file, parent cgroup and depth are the same and every link still holds. Otherwise the new
+ * set is attached, knowing no sandbox and so denying all, before the old one goes. Returns 0 or
+ * -errno with `why`; -EINVAL: `pin_dir` is not on a bpffs, or `cgroup_dir` not on a whole cgroup v2
+ * tree. */
 int enforce_open(const struct enforce_config *config, struct enforce **ret_enforce,
 	bool *ret_adopted, struct failure *why);
 /* Lets go of this process's handles; enforcement stays. Takes NULL, returns NULL. */
@@ -49,17 +51,17 @@ int enforce_slot_adopt(
 	struct enforce *enforce, uint64_t cgroup_id, uint64_t sandbox, uint32_t *ret_slot);
 /* Removes the map entry of `cgroup_id` and frees the slot. */
 void enforce_slot_release(struct enforce *enforce, uint32_t slot, uint64_t cgroup_id);
-/* After a restart, when all were adopted and their images taken: frees every slot that nobody adopted
- * and every image that nobody took. Returns how many slots. */
+/* After a restart, when all were adopted and their images taken: frees every slot that nobody
+ * adopted and every image that nobody took. Returns how many slots. */
 size_t enforce_slot_sweep(struct enforce *enforce);
 
-/* Installs an effective policy's image, or takes another reference to the one with the same hash: also
- * after a restart, when it gives the number that adopted slots are bound to already. -ENOSPC when
- * ABI_IMAGES_MAX are in use or a map is full, -EINVAL when `hash` is not 64 characters. */
+/* Installs an effective policy's image, or takes another reference to the one with the same hash:
+ * also after a restart, when it gives the number that adopted slots are bound to already. -ENOSPC
+ * when ABI_IMAGES_MAX are in use or a map is full, -EINVAL when `hash` is not 64 characters. */
 int enforce_image_take(struct enforce *enforce, const char *hash, const struct policy_image *image,
 	uint32_t *ret_image);
-/* Drops one reference. An image without any is emptied a second later, when no program that read its
- * number can still be running; taken again before that, it lives on. */
+/* Drops one reference. An image without any is emptied a second later, when no program that read
+ * its number can still be running; taken again before that, it lives on. */
 void enforce_image_release(struct enforce *enforce, uint32_t image);
 
 /* Binds the slot: tenant and gate first, then the policy word in one store. The generation counts

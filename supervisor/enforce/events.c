@@ -27,8 +27,7 @@ int enforce_events_fd(const struct enforce *enforce)
 	return ring_buffer__epoll_fd(enforce->ring);
 }
 
-int enforce_events_consume(
-	struct enforce *enforce, enforce_event_callback callback, void *userdata)
+int enforce_events_consume(struct enforce *enforce, enforce_event_callback callback, void *userdata)
 {
 	int r;
 

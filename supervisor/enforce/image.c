@@ -155,8 +155,8 @@ static int fill_trie(struct enforce *enforce, uint32_t index, const struct polic
 	return r;
 }
 
-static int fill_image(
-	struct enforce *enforce, uint32_t index, const char *hash, const struct policy_image *policy)
+static int fill_image(struct enforce *enforce, uint32_t index, const char *hash,
+	const struct policy_image *policy)
 {
 	struct image *image = &enforce->images[index];
 	int r = keep_keys(image, index, policy);
@@ -166,8 +166,8 @@ static int fill_image(
 	if (r == 0)
 		r = fill_trie(enforce, index, policy);
 	for (size_t i = 0; i < policy->n_exact && r == 0; i++)
-		r = bpf_map_update_elem(enforce->exact_fd, &image->exact_keys[i],
-			&policy->exact_rules[i], BPF_ANY);
+		r = bpf_map_update_elem(
+			enforce->exact_fd, &image->exact_keys[i], &policy->exact_rules[i], BPF_ANY);
 	if (r == 0)
 		r = write_row(enforce, index, hash, true);
 	return r == -E2BIG ? -ENOSPC : r;

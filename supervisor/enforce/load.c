@@ -23,11 +23,12 @@ uint64_t load_digest(void)
 	return digest;
 }
 
-/* libbpf says more than errno does: its last warning goes into the failure's sentence. The buffer is
- * the one global of this room because libbpf's hook takes no argument of ours. */
+/* libbpf says more than errno does: its last warning goes into the failure's sentence. The buffer
+ * is the one global of this room because libbpf's hook takes no argument of ours. */
 static char last_warning[160];
 
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
+_printf_(2, 0) static int keep_warning(
+	enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	if (level == LIBBPF_WARN)
 		vsnprintf(last_warning, sizeof(last_warning), format, arguments);
@@ -37,8 +38,8 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 static int refuse(struct failure *why, int r, const char *stage)
 {
 	last_warning[strcspn(last_warning, "\n")] = '\0';
-	return failure_set(why, r, stage, "%s%s%s", strerror(-r), last_warning[0] ? ": " : "",
-		last_warning);
+	return failure_set(
+		why, r, stage, "%s%s%s", strerror(-r), last_warning[0] ? ": " : "", last_warning);
 }
 
 static void close_all(int *fds, size_t n)
@@ -88,8 +89,8 @@ static int make_tries(int outer_fd)
 	return r;
 }
 
-static int pin_at(const char *set_dir, const char *prefix, const char *name, char *ret_path,
-	size_t size)
+static int pin_at(
+	const char *set_dir, const char *prefix, const char *name, char *ret_path, size_t size)
 {
 	int written = snprintf(ret_path, size, "%s/%s-%s", set_dir, prefix, name);
 
@@ -99,8 +100,8 @@ static int pin_at(const char *set_dir, const char *prefix, const char *name, cha
 static int attach(const struct bpf_program *program, const char *set_dir, int cgroup_fd)
 {
 	bool tracing = bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
-	struct bpf_link *link = tracing ? bpf_program__attach(program) :
-					  bpf_program__attach_cgroup(program, cgroup_fd);
+	struct bpf_link *link = tracing ? bpf_program__attach(program)
+					: bpf_program__attach_cgroup(program, cgroup_fd);
 	char path[512];
 	int r;
 
@@ -119,7 +120,8 @@ static int pin_programs(struct cloche_bpf *skeleton, const char *set_dir)
 	struct bpf_program *program;
 	char path[512];
 
-	bpf_object__for_each_program(program, skeleton->obj) {
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
 		int r = pin_at(set_dir, "program", bpf_program__name(program), path, sizeof(path));
 
 		if (r == 0)
@@ -130,12 +132,13 @@ static int pin_programs(struct cloche_bpf *skeleton, const char *set_dir)
 	return 0;
 }
 
-static int attach_all(struct cloche_bpf *skeleton, const char *set_dir, int cgroup_fd,
-	struct failure *why)
+static int attach_all(
+	struct cloche_bpf *skeleton, const char *set_dir, int cgroup_fd, struct failure *why)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, skeleton->obj) {
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
 		int r = attach(program, set_dir, cgroup_fd);
 
 		if (r < 0) {
@@ -187,8 +190,8 @@ int load_set(const char *set_dir, const char *cgroup_dir, const struct abi_meta 
 	last_warning[0] = '\0';
 	before = libbpf_set_print(keep_warning);
 	skeleton = cloche_bpf__open();
-	r = skeleton ? build_set(skeleton, set_dir, cgroup_fd, meta, why) :
-		       refuse(why, -errno, "open BPF object");
+	r = skeleton ? build_set(skeleton, set_dir, cgroup_fd, meta, why)
+		     : refuse(why, -errno, "open BPF object");
 	cloche_bpf__destroy(skeleton);
 	libbpf_set_print(before);
 	if (r < 0)
@@ -219,8 +222,8 @@ bool load_links_alive(const char *set_dir, uint64_t cgroup_id)
 
 	if (!skeleton)
 		return false;
-	bpf_object__for_each_program(program, skeleton->obj)
-		alive = alive && link_alive(set_dir, program, cgroup_id);
+	bpf_object__for_each_program(program, skeleton->obj) alive =
+		alive && link_alive(set_dir, program, cgroup_id);
 	cloche_bpf__destroy(skeleton);
 	return alive;
 }

@@ -5,8 +5,8 @@
 
 /* Names the object file that this program carries: sets made from another one are not adopted. */
 uint64_t load_digest(void);
-/* Makes `set_dir` and everything in it; its `meta` says complete at the very end. On failure nothing
- * is left. Returns 0 or -errno with `why`. */
+/* Makes `set_dir` and everything in it; its `meta` says complete at the very end. On failure
+ * nothing is left. Returns 0 or -errno with `why`. */
 int load_set(const char *set_dir, const char *cgroup_dir, const struct abi_meta *meta,
 	struct failure *why);
 /* True if every link of a pinned set still holds its program on cgroup `cgroup_id`. */

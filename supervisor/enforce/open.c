@@ -66,8 +66,8 @@ static char *name_set(const char *pin_dir, const struct abi_meta *meta)
 
 static int map_rows(struct enforce *enforce)
 {
-	void *rows = mmap(NULL, slot_rows_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
-		enforce->slots_fd, 0);
+	void *rows = mmap(
+		NULL, slot_rows_size(), PROT_READ | PROT_WRITE, MAP_SHARED, enforce->slots_fd, 0);
 
 	if (rows == MAP_FAILED)
 		return -errno;

@@ -1,5 +1,5 @@
-/* Names in bpffs. One set of programs, links and maps lies in one directory `set-DIGEST` below the pin
- * directory; a set that replaces another is whole before the other goes. */
+/* Names in bpffs. One set of programs, links and maps lies in one directory `set-DIGEST` below the
+ * pin directory; a set that replaces another is whole before the other goes. */
 #pragma once
 
 #include "supervisor/enforce/state.h"

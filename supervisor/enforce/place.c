@@ -31,8 +31,7 @@ static int inode_of(int fd, uint64_t *ret_inode)
 static int climb(int *fd, uint32_t *ret_depth)
 {
 	for (uint32_t depth = 0; depth < DEPTH_MAX; depth++) {
-		_cleanup_close_ int parent =
-			openat(*fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_close_ int parent = openat(*fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		if (parent < 0)
 			return -errno;

@@ -41,8 +41,8 @@ static bool is_mounted(const char *path, long magic)
 }
 
 /* Loads `return value` as a program of this attach type. Nothing is attached. */
-static int load_return(enum bpf_prog_type type, enum bpf_attach_type attach, int value,
-	uint32_t function)
+static int load_return(
+	enum bpf_prog_type type, enum bpf_attach_type attach, int value, uint32_t function)
 {
 	const struct bpf_insn program[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = value},
@@ -73,8 +73,8 @@ static bool can_load_tracepoint(const char *name)
 	return fd >= 0;
 }
 
-/* Some kernels load programs that need a trampoline and then refuse to attach them, so it is tried, at
- * a kernel function that nothing calls in normal life, for as long as it takes to close it. */
+/* Some kernels load programs that need a trampoline and then refuse to attach them, so it is tried,
+ * at a kernel function that nothing calls in normal life, for as long as it takes to close it. */
 static bool can_attach(const char *function, enum bpf_prog_type type, enum bpf_attach_type attach)
 {
 	int id = libbpf_find_vmlinux_btf_id(function, attach);
@@ -96,10 +96,14 @@ static void probe_programs(struct probe_list *list)
 		enum bpf_prog_type type;
 		enum bpf_attach_type attach;
 	} rows[] = {
-		{"cgroup connect4 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT},
-		{"cgroup connect6 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET6_CONNECT},
-		{"cgroup sendmsg4 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UDP4_SENDMSG},
-		{"cgroup sendmsg6 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UDP6_SENDMSG},
+		{"cgroup connect4 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+			BPF_CGROUP_INET4_CONNECT},
+		{"cgroup connect6 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+			BPF_CGROUP_INET6_CONNECT},
+		{"cgroup sendmsg4 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+			BPF_CGROUP_UDP4_SENDMSG},
+		{"cgroup sendmsg6 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+			BPF_CGROUP_UDP6_SENDMSG},
 		{"cgroup bind4 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_BIND},
 		{"cgroup bind6 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET6_BIND},
 		{"cgroup getpeername4 programs", BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
@@ -135,7 +139,8 @@ size_t enforce_probe(struct enforce_probe *ret_probes, size_t n_max)
 	add(&list, "cgroup v2",
 		is_mounted("/sys/fs/cgroup", CGROUP2_SUPER_MAGIC) ||
 			is_mounted("/sys/fs/cgroup/unified", CGROUP2_SUPER_MAGIC),
-		true, "Programs are attached to a cgroup v2 directory; mount one (mount -t cgroup2).");
+		true,
+		"Programs are attached to a cgroup v2 directory; mount one (mount -t cgroup2).");
 	probe_programs(&list);
 	add(&list, "BTF tracepoint programs", can_load_tracepoint("sched_process_exec"), true,
 		"Without them exec and exit are not recorded.");

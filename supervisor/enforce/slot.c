@@ -109,8 +109,8 @@ int enforce_slot_adopt(
 
 	if (r < 0)
 		return r;
-	if (slot >= ABI_SLOTS_MAX || enforce->slots.use[slot] != SLOT_FOUND ||
-		!sandbox || enforce->rows[slot].sandbox != sandbox)
+	if (slot >= ABI_SLOTS_MAX || enforce->slots.use[slot] != SLOT_FOUND || !sandbox ||
+		enforce->rows[slot].sandbox != sandbox)
 		return -ESTALE;
 	enforce->slots.use[slot] = SLOT_TAKEN;
 	*ret_slot = slot;
@@ -193,8 +193,7 @@ void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate
 		__atomic_store_n(&enforce->rows[slot].gate_port, gate_port, __ATOMIC_RELEASE);
 }
 
-int enforce_slot_counters(
-	struct enforce *enforce, uint32_t slot, struct abi_counters *ret_counters)
+int enforce_slot_counters(struct enforce *enforce, uint32_t slot, struct abi_counters *ret_counters)
 {
 	_cleanup_free_ struct abi_counters *rows =
 		calloc((size_t)enforce->n_cpus, sizeof(struct abi_counters));

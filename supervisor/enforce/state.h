@@ -32,7 +32,7 @@ struct image {
 	char hash[POLICY_HASH_SIZE];
 	enum image_use use;
 	unsigned int n_references;
-	uint64_t rest_until_ns;		  /* CLOCK_MONOTONIC */
+	uint64_t rest_until_ns;           /* CLOCK_MONOTONIC */
 	struct abi_exact_key *exact_keys; /* owned; what to delete. NULL with `scan` */
 	size_t n_exact;
 	bool scan; /* its exact keys are not known: look through the whole map */

@@ -1,5 +1,5 @@
-/* A supervisor that dies and comes back: enforcement goes on without it, the successor takes over what
- * fits and replaces what does not, and in between nothing opens. */
+/* A supervisor that dies and comes back: enforcement goes on without it, the successor takes over
+ * what fits and replaces what does not, and in between nothing opens. */
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -102,8 +102,8 @@ TEST(enforcement_goes_on_without_a_supervisor_and_is_adopted)
 	/* The same policy is the same image, already in force: no gap, no second copy. */
 	row_image(ROW_IMAGE_A, &image);
 	CHECK_INT(enforce_image_take(scene->enforce,
-			  "adoptfffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", &image,
-			  &index),
+			  "adoptfffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+			  &image, &index),
 		0);
 	CHECK_INT(index, sandbox.image);
 	CHECK_INT(count_exact(scene, index), 2);
@@ -151,7 +151,8 @@ TEST(adopts_only_the_sandbox_that_has_the_slot)
 	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, bare.id, &slot), -ESTALE);
 	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, 0, &slot), -ESTALE);
 	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), 0);
-	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), -ESTALE);
+	CHECK_INT(
+		enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), -ESTALE);
 	enforce_slot_sweep(scene->enforce);
 	kernel_sandbox_end(scene, &bare);
 	kernel_sandbox_end(scene, &sandbox);
@@ -213,7 +214,8 @@ TEST(a_set_of_another_version_is_replaced_and_denies)
 	close(fd);
 	CHECK(!kernel_scene_reopen(scene));
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect, "203.0.113.7"), EPERM);
-	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), -ENOENT);
+	CHECK_INT(
+		enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), -ENOENT);
 	sandbox.slot = UINT32_MAX;
 	sandbox.image = 0;
 	kernel_sandbox_end(scene, &sandbox);
@@ -248,7 +250,8 @@ TEST(an_older_set_beside_it_goes_only_after_the_new_one_is_whole)
 	find_pin(scene, "", path, sizeof(path));
 	CHECK_INT(access(older, F_OK), -1);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect, "203.0.113.7"), EPERM);
-	CHECK_INT(enforce_slot_take(scene->enforce, sandbox.cgroup_id, sandbox.id, &sandbox.slot), 0);
+	CHECK_INT(
+		enforce_slot_take(scene->enforce, sandbox.cgroup_id, sandbox.id, &sandbox.slot), 0);
 	sandbox.image = 0;
 	{
 		struct policy_image image;

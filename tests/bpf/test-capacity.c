@@ -59,7 +59,8 @@ TEST(binds_only_a_slot_that_is_taken_to_an_image_that_can_be)
 	uint32_t slot, generation = 99;
 
 	CHECK_INT(enforce_slot_take(scene->enforce, 1, 1, &slot), 0);
-	CHECK_INT(enforce_slot_bind(scene->enforce, slot, 1, 1, ABI_IMAGES_MAX, &generation), -EINVAL);
+	CHECK_INT(enforce_slot_bind(scene->enforce, slot, 1, 1, ABI_IMAGES_MAX, &generation),
+		-EINVAL);
 	CHECK_INT(enforce_slot_bind(scene->enforce, ABI_SLOTS_MAX, 1, 1, 1, &generation), -EINVAL);
 	CHECK_INT(generation, 99);
 	enforce_slot_release(scene->enforce, slot, 1);

@@ -1,5 +1,5 @@
-/* Records: what they say of a process, what exec and exit leave, and that a full ring changes nothing but
- * the count of what was lost. */
+/* Records: what they say of a process, what exec and exit leave, and that a full ring changes
+ * nothing but the count of what was lost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -89,8 +89,7 @@ TEST(exec_and_exit_are_recorded_with_arguments_and_status)
 	CHECK_TEXT(exec->header.process.comm, "sh");
 	CHECK_TEXT(exec->header.process.exe, resolved);
 	CHECK_INT(exec->header.process.exe_inode, image.st_ino);
-	CHECK_INT(exec->header.process.exe_device,
-		major(image.st_dev) << 20 | minor(image.st_dev));
+	CHECK_INT(exec->header.process.exe_device, major(image.st_dev) << 20 | minor(image.st_dev));
 	CHECK_INT(exit->exit_code, 7);
 	CHECK_INT(exit->signal, 0);
 	CHECK_INT(exit->oom_killed, 0);

@@ -1,5 +1,5 @@
-/* What is allowed goes to the gate: what the program sees, what the gate learns, what is counted, and
- * what a change of policy does to it. */
+/* What is allowed goes to the gate: what the program sees, what the gate learns, what is counted,
+ * and what a change of policy does to it. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -188,7 +188,8 @@ TEST(a_connect_that_waits_for_the_first_write_is_published_too)
 	CHECK_INT(flow.port, 443);
 	CHECK_INT(read(fd, bytes, sizeof(bytes)), 4);
 	close(fd);
-	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_deferred_fast_open, "203.0.113.8"), EPERM);
+	CHECK_INT(
+		kernel_sandbox_run(scene, &sandbox, act_deferred_fast_open, "203.0.113.8"), EPERM);
 	kernel_sandbox_end(scene, &sandbox);
 }
 

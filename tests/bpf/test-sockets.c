@@ -1,5 +1,5 @@
-/* Ways to a packet that are not a plain connect: other kinds of sockets, sockets of others, other system
- * calls. research/ebpf.md 3.1 is the list. */
+/* Ways to a packet that are not a plain connect: other kinds of sockets, sockets of others, other
+ * system calls. research/ebpf.md 3.1 is the list. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -80,8 +80,8 @@ TEST(refuses_kinds_of_sockets_that_no_other_hook_sees)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const struct abi_network_event *event;
 
-		CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_socket, &kinds[i]),
-			kinds[i].error);
+		CHECK_INT(
+			kernel_sandbox_run(scene, &sandbox, act_socket, &kinds[i]), kinds[i].error);
 		kernel_scene_events(scene);
 		event = kernel_scene_network_event(scene);
 		CHECK_INT(event != NULL, kinds[i].error != 0);
@@ -103,8 +103,8 @@ static int act_connect_inherited(struct kernel_scene *scene, const void *argumen
 	return connect_fd(*(const int *)argument, "203.0.113.8", 443);
 }
 
-/* The kernel goes by the cgroup that made the socket, so no hook of ours sees this one: this is why no
- * socket may be handed in, and why a sandbox has no card. */
+/* The kernel goes by the cgroup that made the socket, so no hook of ours sees this one: this is why
+ * no socket may be handed in, and why a sandbox has no card. */
 TEST(a_socket_from_outside_is_not_seen_and_still_finds_no_way_out)
 {
 	struct kernel_scene *scene = kernel_scene();
@@ -464,8 +464,8 @@ static int act_32_bit_connect(struct kernel_scene *scene, const void *argument)
 	struct low {
 		uint32_t arguments[3];
 		struct sockaddr_storage address;
-	} *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	} *low = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	long result;
 
 	(void)scene;

@@ -33,7 +33,8 @@ static int act_row(struct kernel_scene *scene, const void *argument)
 		break;
 	case ROW_UDP_OTHER:
 		size = kernel_address(
-			address.ss_family == AF_INET ? "127.0.0.1" : "::ffff:127.0.0.1", 9, &inside);
+			address.ss_family == AF_INET ? "127.0.0.1" : "::ffff:127.0.0.1", 9,
+			&inside);
 		if (connect(fd, (struct sockaddr *)&inside, size) < 0)
 			return 200;
 		/* fall through */
@@ -44,8 +45,8 @@ static int act_row(struct kernel_scene *scene, const void *argument)
 	return r < 0 ? errno : 0;
 }
 
-static void check_flow(struct kernel_scene *scene, const struct row *row,
-	const struct kernel_sandbox *sandbox)
+static void check_flow(
+	struct kernel_scene *scene, const struct row *row, const struct kernel_sandbox *sandbox)
 {
 	struct abi_address asked = row_address(row->address);
 	struct abi_flow flow;
@@ -63,8 +64,8 @@ static void check_flow(struct kernel_scene *scene, const struct row *row,
 
 static uint8_t operation_of(const struct row *row)
 {
-	return row->how == ROW_UDP_SENDTO || row->how == ROW_UDP_OTHER ? ABI_OPERATION_SENDMSG :
-									 ABI_OPERATION_CONNECT;
+	return row->how == ROW_UDP_SENDTO || row->how == ROW_UDP_OTHER ? ABI_OPERATION_SENDMSG
+								       : ABI_OPERATION_CONNECT;
 }
 
 static void check_event(struct kernel_scene *scene, const struct row *row,

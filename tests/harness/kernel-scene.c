@@ -27,8 +27,8 @@ static pid_t owner; /* the process that takes the scene down */
 
 static const char *cgroup2_root(void)
 {
-	return access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup/unified" :
-									  "/sys/fs/cgroup";
+	return access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup/unified"
+									: "/sys/fs/cgroup";
 }
 
 static void take_down(void)

@@ -1,5 +1,6 @@
-/* The real programs around cgroups of the test's own: a bpffs in a mount namespace of its own, a network
- * namespace with nothing but lo, a gate's listening socket, sandboxes that are cgroups with a slot.
+/* The real programs around cgroups of the test's own: a bpffs in a mount namespace of its own, a
+ * network namespace with nothing but lo, a gate's listening socket, sandboxes that are cgroups with
+ * a slot.
  *
  * One scene per program, made by the first test and taken down at exit. */
 #pragma once
@@ -54,8 +55,8 @@ void kernel_sandbox_bind(struct kernel_scene *scene, struct kernel_sandbox *sand
 	const char *name, const struct policy_image *image, bool gate);
 void kernel_sandbox_end(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
 
-/* Runs `act` in a new process that is born in the sandbox; returns what it returns, or -signal. What
- * else it has to say goes into `scene->report`. */
+/* Runs `act` in a new process that is born in the sandbox; returns what it returns, or -signal.
+ * What else it has to say goes into `scene->report`. */
 typedef int (*kernel_act)(struct kernel_scene *scene, const void *argument);
 int kernel_sandbox_run(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
 	kernel_act act, const void *argument);
@@ -71,8 +72,8 @@ const struct abi_network_event *kernel_scene_network_event(struct kernel_scene *
 /* The first of `type`, NULL if there is none. */
 const union kernel_event *kernel_scene_event(struct kernel_scene *scene, enum abi_event_type type);
 
-/* Accepts the next relayed connection, waiting at most two seconds; checks that its flow was published
- * and fills it in. The connection, or -1 when there is none. */
+/* Accepts the next relayed connection, waiting at most two seconds; checks that its flow was
+ * published and fills it in. The connection, or -1 when there is none. */
 int kernel_scene_accept(struct kernel_scene *scene, struct abi_flow *ret_flow);
 /* Closes connections that nobody accepted. */
 void kernel_scene_drain(struct kernel_scene *scene);

@@ -13,7 +13,7 @@
 #include "supervisor/policy/policy.h"
 
 enum row_how {
-	ROW_TCP,	  /* connect */
+	ROW_TCP,          /* connect */
 	ROW_TCP_FASTOPEN, /* sendto with MSG_FASTOPEN */
 	ROW_UDP_CONNECT,
 	ROW_UDP_SENDTO,
@@ -79,7 +79,8 @@ static const struct row rows[] = {
 	{"198.51.100.9", 443, ROW_TCP, ROW_IMAGE_A, false, DENIED},
 	{"203.0.113.7", 443, ROW_TCP, ROW_IMAGE_B, false, DENIED},
 	{"203.0.113.7", 443, ROW_TCP, ROW_NO_RULES, false, DENIED},
-	{"203.0.113.7", 443, ROW_TCP, ROW_IMAGE_A, true, ABI_VERDICT_DENY, ABI_REASON_NO_GATE, 0, EPERM},
+	{"203.0.113.7", 443, ROW_TCP, ROW_IMAGE_A, true, ABI_VERDICT_DENY, ABI_REASON_NO_GATE, 0,
+		EPERM},
 	/* loopback stays inside: nobody listens on port 1 */
 	{"127.0.0.1", 1, ROW_TCP, ROW_IMAGE_A, false, INSIDE(ECONNREFUSED)},
 	{"127.0.0.1", 1, ROW_TCP, ROW_NO_RULES, true, INSIDE(ECONNREFUSED)},
@@ -153,9 +154,9 @@ static inline struct abi_address row_address(const char *text)
 	return address;
 }
 
-#define ROW_RANGE(from, to, id)                                                \
-	{                                                                      \
-		.first = from, .last = to, .rule = id, .protocol = IPPROTO_TCP \
+#define ROW_RANGE(from, to, id)                                                                    \
+	{                                                                                          \
+		.first = from, .last = to, .rule = id, .protocol = IPPROTO_TCP                     \
 	}
 
 /* Fills `ret_image` with one of the images above; its parts live in static storage. */
