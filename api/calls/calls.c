@@ -39,8 +39,11 @@ static int on_message(
 	struct channel *channel _unused_, struct channel_message *message, void *userdata)
 {
 	struct calls *calls = userdata;
-	struct answer answer = {.type = message->header->type, .cookie = message->header->cookie,
-		.body = message->body, .size = message->body_size, .fds = message->fds,
+	struct answer answer = {.type = message->header->type,
+		.cookie = message->header->cookie,
+		.body = message->body,
+		.size = message->body_size,
+		.fds = message->fds,
 		.n_fds = message->n_fds};
 	struct pending *pending = table_get(calls->pending, answer.cookie);
 	int r = check_error(&answer);
@@ -76,7 +79,8 @@ int calls_new(struct loop *loop, int fd, calls_closed_callback closed, void *use
 	calls->userdata = userdata;
 	r = table_new(CALLS_PENDING_MAX, &calls->pending);
 	if (r == 0)
-		r = channel_new(loop, steal_fd(&owned), on_message, on_closed, calls, &calls->channel);
+		r = channel_new(
+			loop, steal_fd(&owned), on_message, on_closed, calls, &calls->channel);
 	if (r < 0) {
 		table_free(calls->pending);
 		free(calls);
@@ -115,8 +119,8 @@ int calls_ask(struct calls *calls, const struct question *question, uint64_t *re
 		free(pending);
 		return r == -ENOSPC ? -EBUSY : r;
 	}
-	r = channel_send(calls->channel, question->type, cookie, question->body, question->body_size,
-		question->tail, question->tail_size, NULL, 0);
+	r = channel_send(calls->channel, question->type, cookie, question->body,
+		question->body_size, question->tail, question->tail_size, NULL, 0);
 	if (r < 0) {
 		calls_forget(calls, cookie);
 		return r;
@@ -125,8 +129,8 @@ int calls_ask(struct calls *calls, const struct question *question, uint64_t *re
 	return 0;
 }
 
-int calls_tell(struct calls *calls, uint16_t type, uint64_t cookie, const void *body,
-	size_t body_size)
+int calls_tell(
+	struct calls *calls, uint16_t type, uint64_t cookie, const void *body, size_t body_size)
 {
 	if (cookie == 0)
 		cookie = ++calls->last_cookie;

@@ -27,8 +27,8 @@ struct answer {
 };
 
 enum answer_use {
-	ANSWER_LAST = 0,  /* the question is settled */
-	ANSWER_MORE = 1,  /* more answers will come to it */
+	ANSWER_LAST = 0, /* the question is settled */
+	ANSWER_MORE = 1, /* more answers will come to it */
 };
 
 /* Returns enum answer_use, or -EPROTO when the answer is malformed. */
@@ -52,8 +52,8 @@ struct question {
 /* Returns 0, -EBUSY (too many questions are open), -EMSGSIZE, other -errno. */
 int calls_ask(struct calls *calls, const struct question *question, uint64_t *ret_cookie);
 /* Sends what has no answer, or one that nobody waits for. `cookie` 0: a fresh one. */
-int calls_tell(struct calls *calls, uint16_t type, uint64_t cookie, const void *body,
-	size_t body_size);
+int calls_tell(
+	struct calls *calls, uint16_t type, uint64_t cookie, const void *body, size_t body_size);
 /* Later answers to `cookie` are dropped. */
 void calls_forget(struct calls *calls, uint64_t cookie);
 

@@ -43,7 +43,7 @@ struct connection *connection_new(struct listener *listener, int fd)
 	connection->listener = listener;
 	connection->fd = fd;
 	connection->is_unix = getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
-		address.ss_family == AF_UNIX;
+			      address.ss_family == AF_UNIX;
 	if (!connection->is_unix)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	auth_describe_peer(fd, connection->remote);

@@ -20,9 +20,9 @@ struct connection {
 	struct connection *next, *previous;
 	struct loop_source *watch;
 	struct request *request; /* NULL between requests */
-	int fd;			 /* libmicrohttpd's */
+	int fd;                  /* libmicrohttpd's */
 	bool is_unix, hung_up;
-	uint64_t deadline_ns; /* monotonic; 0: none while a request is worked on */
+	uint64_t deadline_ns;   /* monotonic; 0: none while a request is worked on */
 	uint64_t idle_since_ns; /* 0: a request is received or worked on */
 	char remote[WIRE_REMOTE_SIZE];
 };

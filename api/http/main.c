@@ -1,5 +1,5 @@
-/* cloche-api: the process that parses what strangers send. It holds two or three sockets and nothing
- * else, and ends when cloched does. */
+/* cloche-api: the process that parses what strangers send. It holds two or three sockets and
+ * nothing else, and ends when cloched does. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static bool read_options(int argc, char **argv, struct options *options)
 			if (!read_fd(value, &options->supervisor_fd))
 				return false;
 		} else if (strcmp(argv[i], "--listen-fd") == 0 &&
-			options->n_listen_fds < LISTEN_FDS_MAX) {
+			   options->n_listen_fds < LISTEN_FDS_MAX) {
 			if (!read_fd(value, &options->listen_fds[options->n_listen_fds++]))
 				return false;
 		} else {
@@ -83,13 +83,15 @@ static void on_closed(int reason, void *userdata)
 
 static int start(struct loop *loop, const struct options *options, struct failure *why)
 {
-	struct server_config config = {.loop = loop, .routes = v1_routes(),
+	struct server_config config = {.loop = loop,
+		.routes = v1_routes(),
 		.limits = server_default_limits(raise_file_limit())};
 	struct server *server;
 	int r = calls_new(loop, options->supervisor_fd, on_closed, loop, &config.calls);
 
 	if (r < 0)
-		return failure_set(why, r, "start", "descriptor %d is no socket", options->supervisor_fd);
+		return failure_set(
+			why, r, "start", "descriptor %d is no socket", options->supervisor_fd);
 	fd_set_cloexec(options->supervisor_fd, true);
 	r = server_new(&config, &server);
 	if (r < 0)

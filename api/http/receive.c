@@ -14,8 +14,8 @@
 #include "api/http/stream.h"
 #include "supervisor/base/clock.h"
 
-/* A refused body up to this many times the limit is read and dropped, so that the answer is not lost
- * in the reset of a connection that is closed while data arrives. */
+/* A refused body up to this many times the limit is read and dropped, so that the answer is not
+ * lost in the reset of a connection that is closed while data arrives. */
 #define DISCARD_TIMES 4
 #define BODY_FIRST_BYTES 4096
 
@@ -50,7 +50,7 @@ static void find_route(struct request *request)
 	}
 	if (match->route) {
 		request->route = match->route;
-		request->parameters = (const char (*)[WIRE_NAME_SIZE])match->parameters;
+		request->parameters = (const char(*)[WIRE_NAME_SIZE])match->parameters;
 		return;
 	}
 	if (!match->path_known) {
@@ -92,7 +92,7 @@ static void check_body(struct request *request)
 	const struct server_limits *limits = server_limits(request->server);
 	const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	bool has_body = request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL ||
-		(length && strcmp(length, "0") != 0);
+			(length && strcmp(length, "0") != 0);
 
 	if (!has_body)
 		return;
@@ -186,10 +186,12 @@ static void dispatch(struct request *request)
 		respond_empty(request, 204);
 	else if (request->refused_status == 405)
 		respond_status(request, 405,
-			"this path does not take this method; the Allow header names those it takes");
+			"this path does not take this method; the Allow header names those it "
+			"takes");
 	else if (request->refused_status == 415)
 		respond_status(request, 415,
-			"send the body as JSON, with the header \"Content-Type: application/json\"");
+			"send the body as JSON, with the header \"Content-Type: "
+			"application/json\"");
 	if (request->status)
 		return;
 	if (!(request->route->flags & ROUTE_QUERY) && !request_arguments_check(request, none, NULL))
@@ -208,8 +210,8 @@ static struct MHD_Response *make_response(struct request *request)
 		return stream_response(request);
 	if (answer->failed)
 		return NULL;
-	response = MHD_create_response_from_buffer(
-		answer->size, answer->bytes, MHD_RESPMEM_MUST_FREE);
+	response =
+		MHD_create_response_from_buffer(answer->size, answer->bytes, MHD_RESPMEM_MUST_FREE);
 	if (response)
 		*answer = (struct writer){0};
 	return response;
@@ -279,7 +281,8 @@ enum MHD_Result receive_request(void *cls, struct MHD_Connection *mhd, const cha
 /* Tells cloched, which writes it into the audit log. */
 static void report(const struct request *request)
 {
-	struct wire_call call = {.caller = request->caller, .sandbox = request->sandbox,
+	struct wire_call call = {.caller = request->caller,
+		.sandbox = request->sandbox,
 		.status = request->status,
 		.duration_us = (clock_monotonic_ns() - request->started_ns) / 1000};
 	size_t length = strlen(request->path), cut = sizeof(call.path) - sizeof("…");

@@ -9,5 +9,5 @@ enum MHD_Result receive_request(void *cls, struct MHD_Connection *mhd, const cha
 	void **context);
 
 /* MHD_RequestCompletedCallback. */
-void receive_completed(void *cls, struct MHD_Connection *mhd, void **context,
-	enum MHD_RequestTerminationCode how);
+void receive_completed(
+	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode how);

@@ -17,7 +17,8 @@ static int on_answer(const struct answer *answer, void *userdata)
 
 	request->cookie = 0;
 	if (answer->error && !request->takes_errors) {
-		request->sandbox = answer->error->code == WIRE_CODE_NOT_FOUND ? 0 : request->sandbox;
+		request->sandbox =
+			answer->error->code == WIRE_CODE_NOT_FOUND ? 0 : request->sandbox;
 		respond_error(request, answer->error);
 		return ANSWER_LAST;
 	}
@@ -27,8 +28,13 @@ static int on_answer(const struct answer *answer, void *userdata)
 void request_ask(struct request *request, uint16_t type, const void *body, size_t body_size,
 	const void *tail, size_t tail_size, request_answered answered)
 {
-	struct question question = {.type = type, .body = body, .body_size = body_size,
-		.tail = tail, .tail_size = tail_size, .callback = on_answer, .userdata = request};
+	struct question question = {.type = type,
+		.body = body,
+		.body_size = body_size,
+		.tail = tail,
+		.tail_size = tail_size,
+		.callback = on_answer,
+		.userdata = request};
 	int r;
 
 	request->answered = answered;
@@ -104,8 +110,8 @@ static void list_known(const char *const *known, char *ret_text, size_t size)
 			i ? ", " : "those taken here are ", known[i]);
 }
 
-static enum MHD_Result check_argument(
-	void *userdata, enum MHD_ValueKind kind _unused_, const char *name, const char *value _unused_)
+static enum MHD_Result check_argument(void *userdata, enum MHD_ValueKind kind _unused_,
+	const char *name, const char *value _unused_)
 {
 	struct argument_check *check = userdata;
 	char known[200];
@@ -113,8 +119,9 @@ static enum MHD_Result check_argument(
 
 	while (check->known[i] && strcmp(check->known[i], name) != 0)
 		i++;
-	if (check->known[i] && (!(check->seen & 1u << i) ||
-		(check->repeatable && strcmp(name, check->repeatable) == 0))) {
+	if (check->known[i] &&
+		(!(check->seen & 1u << i) ||
+			(check->repeatable && strcmp(name, check->repeatable) == 0))) {
 		check->seen |= 1u << i;
 		return MHD_YES;
 	}
@@ -132,14 +139,15 @@ static enum MHD_Result check_argument(
 bool request_arguments_check(
 	struct request *request, const char *const *known, const char *repeatable)
 {
-	struct argument_check check = {.request = request, .known = known, .repeatable = repeatable};
+	struct argument_check check = {
+		.request = request, .known = known, .repeatable = repeatable};
 
 	MHD_get_connection_values(request->mhd, MHD_GET_ARGUMENT_KIND, check_argument, &check);
 	return !check.refused;
 }
 
-bool request_argument_number(struct request *request, const char *name, uint64_t min, uint64_t max,
-	uint64_t *ret_value)
+bool request_argument_number(
+	struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	const char *text = request_argument(request, name, 0);
 	unsigned long long value;
@@ -158,8 +166,7 @@ bool request_argument_number(struct request *request, const char *name, uint64_t
 	return true;
 }
 
-bool request_argument_text(
-	struct request *request, const char *name, char *ret_text, size_t size)
+bool request_argument_text(struct request *request, const char *name, char *ret_text, size_t size)
 {
 	const char *text = request_argument(request, name, 0);
 	size_t length;

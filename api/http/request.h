@@ -1,8 +1,8 @@
 /* One HTTP request, from its last header to the last byte of its answer.
  *
  * The route's handler is called when the body is there. It responds at once, or it asks cloched and
- * responds when the answer is there; meanwhile the connection is suspended. Handlers know nothing of
- * libmicrohttpd. */
+ * responds when the answer is there; meanwhile the connection is suspended. Handlers know nothing
+ * of libmicrohttpd. */
 #pragma once
 
 #include <stdbool.h>
@@ -63,7 +63,7 @@ struct request {
 	bool dispatched, suspended;
 	bool takes_errors;     /* `answered` is called with errors too */
 	bool ends_with_client; /* a client that goes away ends it; else it is finished for nobody */
-	bool gone;	       /* the client went away */
+	bool gone;             /* the client went away */
 	uint64_t cookie;       /* of the open question; 0: none */
 	request_answered answered;
 	/* Called when the request ends, answered or not; frees `context`. */
@@ -87,11 +87,10 @@ const char *request_argument(const struct request *request, const char *name, si
 bool request_arguments_check(
 	struct request *request, const char *const *known, const char *repeatable);
 /* An argument that is a whole number. Returns false when it was refused (and responded). */
-bool request_argument_number(struct request *request, const char *name, uint64_t min, uint64_t max,
-	uint64_t *ret_value);
+bool request_argument_number(
+	struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t *ret_value);
 /* Copies an argument into a field of a message. Returns false when it was refused. */
-bool request_argument_text(
-	struct request *request, const char *name, char *ret_text, size_t size);
+bool request_argument_text(struct request *request, const char *name, char *ret_text, size_t size);
 
 /* Frees the body: it was read. */
 void request_drop_body(struct request *request);

@@ -99,8 +99,7 @@ void respond_error(struct request *request, const struct wire_api_error *error)
 	respond_with(request, problem_of(error->code), error->detail);
 }
 
-void respond_problem(
-	struct request *request, enum wire_api_code code, const char *format, ...)
+void respond_problem(struct request *request, enum wire_api_code code, const char *format, ...)
 {
 	char detail[512];
 	va_list arguments;

@@ -13,11 +13,11 @@ struct request;
 typedef void (*route_handler)(struct request *request);
 
 enum route_flags {
-	ROUTE_OPEN = 1,	   /* no key needed */
-	ROUTE_BODY = 2,	   /* takes a JSON object; an empty body stands for {} */
-	ROUTE_SILENT = 4,  /* not reported to cloched as an API call */
-	ROUTE_EXACT = 8,   /* HEAD is not served by it: it would start something */
-	ROUTE_QUERY = 16,  /* reads the query itself; else any argument is refused */
+	ROUTE_OPEN = 1,   /* no key needed */
+	ROUTE_BODY = 2,   /* takes a JSON object; an empty body stands for {} */
+	ROUTE_SILENT = 4, /* not reported to cloched as an API call */
+	ROUTE_EXACT = 8,  /* HEAD is not served by it: it would start something */
+	ROUTE_QUERY = 16, /* reads the query itself; else any argument is refused */
 };
 
 struct route {
@@ -35,9 +35,9 @@ struct route_table {
 #define ROUTE_PARAMETERS_MAX 2
 
 struct route_match {
-	const struct route *route; /* NULL: none */
-	bool path_known;	   /* another method is served here */
-	bool too_long;		   /* a parameter does not fit */
+	const struct route *route;                             /* NULL: none */
+	bool path_known;                                       /* another method is served here */
+	bool too_long;                                         /* a parameter does not fit */
 	char parameters[ROUTE_PARAMETERS_MAX][WIRE_NAME_SIZE]; /* in the order of the pattern */
 };
 

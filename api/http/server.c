@@ -15,7 +15,7 @@
 
 #define LISTENERS_MAX 4
 #define POOL_BYTES (32 * 1024) /* of a connection: its headers, and pieces of body both ways */
-#define SPARE_PLACES 8	       /* below the limit, idle connections make room */
+#define SPARE_PLACES 8         /* below the limit, idle connections make room */
 #define SWEEP_MS 250
 
 struct listener {
@@ -172,19 +172,15 @@ static struct MHD_Daemon *daemon_start(
 {
 	const struct server_limits *limits = &server->config.limits;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
-			MHD_USE_ERROR_LOG,
-		0, NULL, NULL, receive_request, server,
-		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
-		MHD_OPTION_CONNECTION_LIMIT, limits->n_connections_max,
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, receive_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, limits->n_connections_max,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, is_tcp ? limits->n_connections_per_ip_max : 0,
-		MHD_OPTION_CONNECTION_TIMEOUT, limits->stalled_s,
-		MHD_OPTION_NOTIFY_COMPLETED, receive_completed, NULL,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_CONNECTION_TIMEOUT, limits->stalled_s, MHD_OPTION_NOTIFY_COMPLETED,
+		receive_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_END);
 }
 

@@ -18,9 +18,9 @@ struct listener;
 struct server;
 
 struct server_limits {
-	uint32_t n_connections_max;	   /* of each listening socket */
+	uint32_t n_connections_max;        /* of each listening socket */
 	uint32_t n_connections_per_ip_max; /* TCP only */
-	uint32_t n_execs_max;		   /* commands with open pipes */
+	uint32_t n_execs_max;              /* commands with open pipes */
 	uint32_t head_ms;   /* from the connection, or the last answer, to the end of the headers */
 	uint32_t body_ms;   /* from there to the end of the body */
 	uint32_t stalled_s; /* an answer of which the client takes nothing */

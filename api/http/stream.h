@@ -1,7 +1,8 @@
 /* An answer that is sent while it is being made, through a bounded buffer.
  *
- * The maker writes into stream_writer() and calls stream_flush(). When stream_is_full() it stops and
- * goes on when `drained` is called, so that a client that reads slowly slows down what is behind. */
+ * The maker writes into stream_writer() and calls stream_flush(). When stream_is_full() it stops
+ * and goes on when `drained` is called, so that a client that reads slowly slows down what is
+ * behind. */
 #pragma once
 
 #include <stdbool.h>

@@ -53,7 +53,7 @@ static void escape_pointer(const char *name, char *text, size_t size)
 
 void fields_refuse(struct fields *fields, const char *name, const char *format, ...)
 {
-	char escaped[80] = "", sentence[320];
+	char escaped[80] = "", sentence[296];
 	va_list arguments;
 
 	if (fields->error->code)
@@ -101,14 +101,16 @@ bool fields_end(struct fields *fields)
 
 	if (!fields->object || fields->error->code)
 		return fields->error->code == 0;
-	json_object_foreach((json_t *)fields->object, name, value) {
+	json_object_foreach((json_t *)fields->object, name, value)
+	{
 		if (was_asked(fields, name))
 			continue;
 		for (size_t i = 0; i < fields->n_asked && used < sizeof(known); i++)
 			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
 				i ? ", " : "", fields->asked[i]);
 		escape_pointer(name, shown, sizeof(shown));
-		fields_refuse(fields, name, "unknown key \"%s\"; the keys here are %s", shown, known);
+		fields_refuse(
+			fields, name, "unknown key \"%s\"; the keys here are %s", shown, known);
 		return false;
 	}
 	return true;
@@ -122,8 +124,8 @@ const json_t *fields_get(struct fields *fields, const char *name)
 }
 
 /* NULL when absent or refused. */
-static const json_t *get_typed(struct fields *fields, const char *name, json_type type,
-	const char *wanted)
+static const json_t *get_typed(
+	struct fields *fields, const char *name, json_type type, const char *wanted)
 {
 	const json_t *value = fields_get(fields, name);
 
@@ -161,7 +163,8 @@ bool fields_text(struct fields *fields, const char *name, char *ret_text, size_t
 	if (!fields_string(fields, name, &text, &length))
 		return false;
 	if (length >= size) {
-		fields_refuse(fields, name, "is %zu bytes long; at most %zu are allowed", length, size - 1);
+		fields_refuse(fields, name, "is %zu bytes long; at most %zu are allowed", length,
+			size - 1);
 		return false;
 	}
 	if (has_control(text)) {
@@ -172,8 +175,8 @@ bool fields_text(struct fields *fields, const char *name, char *ret_text, size_t
 	return true;
 }
 
-bool fields_integer(struct fields *fields, const char *name, uint64_t min, uint64_t max,
-	uint64_t *ret_value)
+bool fields_integer(
+	struct fields *fields, const char *name, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	const json_t *value = get_typed(fields, name, JSON_INTEGER, "a whole number");
 	json_int_t number;
@@ -213,7 +216,8 @@ bool fields_thousandths(struct fields *fields, const char *name, const char *uni
 	if (!value)
 		return false;
 	if (!json_is_number(value)) {
-		fields_refuse(fields, name, "must be a number of %s, not %s", unit, type_name(value));
+		fields_refuse(
+			fields, name, "must be a number of %s, not %s", unit, type_name(value));
 		return false;
 	}
 	number = json_number_value(value);
@@ -278,7 +282,8 @@ static bool add_pair(struct fields *inner, const char *kind, const char *name, c
 	}
 	if (!name[0] || strchr(name, '=') || has_control(name)) {
 		fields_refuse(inner, name,
-			"the name of a %s must not be empty nor hold \"=\" or control characters", kind);
+			"the name of a %s must not be empty nor hold \"=\" or control characters",
+			kind);
 		return false;
 	}
 	if (asprintf(&pair, "%s=%s", name, json_string_value(value)) < 0) {
@@ -304,17 +309,17 @@ void fields_pairs(struct fields *fields, const char *name, const char *kind, siz
 	if (!object)
 		return;
 	fields_begin(&inner, object, "", fields->error);
-	snprintf(inner.pointer, sizeof(inner.pointer), "%.*s/%s",
-		(int)(sizeof(inner.pointer) / 2), fields->pointer, name);
+	snprintf(inner.pointer, sizeof(inner.pointer), "%.*s/%s", (int)(sizeof(inner.pointer) / 2),
+		fields->pointer, name);
 	if (json_object_size(object) > n_max) {
 		fields_refuse(fields, name, "holds %zu %ss; at most %zu are allowed",
 			json_object_size(object), kind, n_max);
 		return;
 	}
-	json_object_foreach((json_t *)object, key, value)
-		if (!add_pair(&inner, kind, key, value, pairs))
-			return;
+	json_object_foreach((json_t *)object, key,
+		value) if (!add_pair(&inner, kind, key, value, pairs)) return;
 	if (pairs->size - size_before > bytes_max)
-		fields_refuse(fields, name, "all %ss together take %zu bytes; at most %zu are allowed",
-			kind, pairs->size - size_before, bytes_max);
+		fields_refuse(fields, name,
+			"all %ss together take %zu bytes; at most %zu are allowed", kind,
+			pairs->size - size_before, bytes_max);
 }

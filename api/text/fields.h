@@ -17,14 +17,13 @@
 struct fields {
 	const json_t *object;
 	char pointer[FIELDS_POINTER_SIZE]; /* of the object: "" or "/limits" */
-	struct wire_api_error *error;	   /* `code` 0: none yet */
+	struct wire_api_error *error;      /* `code` 0: none yet */
 	const char *asked[FIELDS_MAX];
 	size_t n_asked;
 };
 
 /* Sets the error unless one is set. */
-void fields_refuse(struct fields *fields, const char *name, const char *format, ...)
-	_printf_(3, 4);
+void fields_refuse(struct fields *fields, const char *name, const char *format, ...) _printf_(3, 4);
 
 /* `object` may be NULL (then nothing is there). Refuses what is no object. */
 void fields_begin(struct fields *fields, const json_t *object, const char *pointer,
@@ -36,12 +35,12 @@ bool fields_end(struct fields *fields);
 const json_t *fields_get(struct fields *fields, const char *name);
 
 /* Each returns true, and sets its output, only if the member is there and is right. */
-bool fields_string(struct fields *fields, const char *name, const char **ret_text,
-	size_t *ret_size);
+bool fields_string(
+	struct fields *fields, const char *name, const char **ret_text, size_t *ret_size);
 /* For a fixed field of a message: at most `size - 1` bytes, no control characters. */
 bool fields_text(struct fields *fields, const char *name, char *ret_text, size_t size);
-bool fields_integer(struct fields *fields, const char *name, uint64_t min, uint64_t max,
-	uint64_t *ret_value);
+bool fields_integer(
+	struct fields *fields, const char *name, uint64_t min, uint64_t max, uint64_t *ret_value);
 bool fields_boolean(struct fields *fields, const char *name, bool *ret_value);
 /* Thousandths of a number, whole or with a fraction, greater than 0 and at most `max`. */
 bool fields_thousandths(struct fields *fields, const char *name, const char *unit, uint64_t max,

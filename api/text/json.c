@@ -147,7 +147,8 @@ void json_write_time(struct writer *writer, const char *name, uint64_t realtime_
 	struct tm parts;
 	char text[32];
 
-	if (!gmtime_r(&seconds, &parts) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts)) {
+	if (!gmtime_r(&seconds, &parts) ||
+		!strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts)) {
 		json_write_null(writer, name);
 		return;
 	}

@@ -14,8 +14,9 @@ bool body_parse(struct request *request, json_t **ret_object)
 	object = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, &error);
 	request_drop_body(request);
 	if (!object) {
-		respond_problem(request, WIRE_CODE_INVALID, "the body is not JSON: line %d, column %d: %s",
-			error.line, error.column, error.text);
+		respond_problem(request, WIRE_CODE_INVALID,
+			"the body is not JSON: line %d, column %d: %s", error.line, error.column,
+			error.text);
 		return false;
 	}
 	if (!json_is_object(object)) {
@@ -40,6 +41,7 @@ bool body_take_sandbox(struct request *request)
 	if (id_read_sandbox(request->parameters[0], &request->sandbox))
 		return true;
 	respond_problem(request, WIRE_CODE_NOT_FOUND,
-		"\"%s\" is no sandbox's id; ids look like sb-0123456789abcdef", request->parameters[0]);
+		"\"%s\" is no sandbox's id; ids look like sb-0123456789abcdef",
+		request->parameters[0]);
 	return false;
 }

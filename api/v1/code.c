@@ -43,7 +43,8 @@ static void read_code(struct fields *fields, struct wire_strings *tail)
 	}
 	if (size > EXEC_CODE_MAX) {
 		fields_refuse(fields, "code",
-			"is %zu bytes long; at most %d are allowed: send a larger program as stdin of exec",
+			"is %zu bytes long; at most %d are allowed: send a larger program as stdin "
+			"of exec",
 			size, EXEC_CODE_MAX);
 		fields->error->code = WIRE_CODE_TOO_LARGE;
 		return;

@@ -1,7 +1,7 @@
 /* GET /v1/events: a range of audit records, or all that come from now on.
  *
- * cloched answers with whole lines, as many as fit a message; one question is open at a time, and the
- * next is asked when the client has taken what was there. */
+ * cloched answers with whole lines, as many as fit a message; one question is open at a time, and
+ * the next is asked when the client has taken what was there. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -16,7 +16,7 @@
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 10000
-#define BATCH_MAX 256		       /* records of one message */
+#define BATCH_MAX 256                      /* records of one message */
 #define ANSWER_BYTES_MAX (4 * 1024 * 1024) /* of a range; `Cloche-Next` says where to go on */
 #define WAIT_MS (15 * 1000)
 
@@ -132,8 +132,8 @@ static void fail(struct events *events, const struct wire_api_error *error)
 
 static int on_reply(const struct answer *answer, void *userdata)
 {
-	static const struct wire_api_error no_memory = {.code = WIRE_CODE_UNAVAILABLE,
-		.detail = "out of memory; try again later"};
+	static const struct wire_api_error no_memory = {
+		.code = WIRE_CODE_UNAVAILABLE, .detail = "out of memory; try again later"};
 	const struct wire_events_reply *reply = answer->body;
 	struct events *events = userdata;
 	struct request *request = events->request;
@@ -167,8 +167,11 @@ static void ask(struct events *events)
 {
 	static const struct wire_api_error busy = {.code = WIRE_CODE_UNAVAILABLE,
 		.detail = "the supervisor cannot be asked now; try again in a moment"};
-	struct question question = {.type = WIRE_API_EVENTS, .body = &events->query,
-		.body_size = sizeof(events->query), .callback = on_reply, .userdata = events};
+	struct question question = {.type = WIRE_API_EVENTS,
+		.body = &events->query,
+		.body_size = sizeof(events->query),
+		.callback = on_reply,
+		.userdata = events};
 
 	events->query.limit = BATCH_MAX;
 	if (events->limited && events->n_left < BATCH_MAX)
@@ -225,8 +228,7 @@ static bool read_last_event(struct request *request, uint64_t *after)
 /* Returns false when something was wrong, which is responded. */
 static bool read_query(struct request *request, struct events *events)
 {
-	static const char *const known[] = {
-		"after", "sandbox", "type", "limit", "follow", NULL};
+	static const char *const known[] = {"after", "sandbox", "type", "limit", "follow", NULL};
 	struct wire_events_query *query = &events->query;
 
 	query->caller = request->caller;
@@ -235,8 +237,8 @@ static bool read_query(struct request *request, struct events *events)
 		!request_argument_number(request, "after", 0, UINT64_MAX, &query->after) ||
 		!request_argument_number(request, "limit", 1, LIMIT_MAX, &events->n_left) ||
 		!request_argument_text(request, "type", query->type, sizeof(query->type)) ||
-		!read_sandbox(request, &query->sandbox) ||
-		!read_follow(request, &events->follow) || !read_last_event(request, &query->after))
+		!read_sandbox(request, &query->sandbox) || !read_follow(request, &events->follow) ||
+		!read_last_event(request, &query->after))
 		return false;
 	request->sandbox = query->sandbox;
 	events->sse = request_form(request) == REQUEST_FORM_SSE;

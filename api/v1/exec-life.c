@@ -161,9 +161,13 @@ void exec_settle(struct exec *exec)
 void exec_start(struct request *request, struct exec_order *order)
 {
 	struct exec *exec = order->exec;
-	struct question question = {.type = WIRE_API_EXEC_START, .body = &order->start,
-		.body_size = sizeof(order->start), .tail = order->tail.bytes,
-		.tail_size = order->tail.size, .callback = on_answer, .userdata = exec};
+	struct question question = {.type = WIRE_API_EXEC_START,
+		.body = &order->start,
+		.body_size = sizeof(order->start),
+		.tail = order->tail.bytes,
+		.tail_size = order->tail.size,
+		.callback = on_answer,
+		.userdata = exec};
 
 	order->start.caller = request->caller;
 	order->start.sandbox = request->sandbox;

@@ -148,8 +148,8 @@ static bool is_blocked(const struct exec *exec)
 	return exec->request && exec->request->stream && stream_is_full(exec->request);
 }
 
-static void on_readable(struct loop_source *source _unused_, uint32_t events _unused_,
-	void *userdata)
+static void on_readable(
+	struct loop_source *source _unused_, uint32_t events _unused_, void *userdata)
 {
 	struct exec_pipe *pipe = userdata;
 	struct exec *exec = pipe->exec;
@@ -211,8 +211,8 @@ static void on_writable(struct loop_source *source _unused_, uint32_t events, vo
 		input_write(exec);
 }
 
-/* The pipes are fresh, so no other status flag is lost. The command's ends are descriptions of their
- * own and stay blocking. */
+/* The pipes are fresh, so no other status flag is lost. The command's ends are descriptions of
+ * their own and stay blocking. */
 static int take_fd(int *fds, size_t index, int *ret_fd)
 {
 	*ret_fd = fds[index];
@@ -281,7 +281,8 @@ bool exec_output_drain(struct exec *exec)
 			got = pipe_read(pipe);
 			if (got <= 0)
 				break;
-			pipe->drain_left -= (size_t)got < pipe->drain_left ? (size_t)got : pipe->drain_left;
+			pipe->drain_left -=
+				(size_t)got < pipe->drain_left ? (size_t)got : pipe->drain_left;
 		}
 		pipe_close(pipe);
 	}

@@ -177,8 +177,8 @@ static void write_chunk(
 	line_end(exec);
 }
 
-/* Completes the character that the last chunk left unfinished with the first of `bytes`. Returns how
- * many of them it used. What cannot become a character is sent as it is. */
+/* Completes the character that the last chunk left unfinished with the first of `bytes`. Returns
+ * how many of them it used. What cannot become a character is sent as it is. */
 static size_t complete_character(
 	struct exec *exec, enum exec_stream stream, const char *bytes, size_t size)
 {

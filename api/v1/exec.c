@@ -36,7 +36,8 @@ static void read_stdin(struct fields *fields, struct exec *exec)
 	if (!fields_string(fields, "stdin_base64", &base64, &size))
 		return;
 	if (text) {
-		fields_refuse(fields, "stdin_base64", "give either stdin or stdin_base64, not both");
+		fields_refuse(
+			fields, "stdin_base64", "give either stdin or stdin_base64, not both");
 		return;
 	}
 	exec->input_bytes = malloc(size / 4 * 3 + 1);
@@ -58,8 +59,8 @@ static void read_cwd(struct fields *fields, struct wire_strings *tail)
 		if (cwd[0] != '/')
 			fields_refuse(fields, "cwd", "must be a path that begins with \"/\"");
 		if (size > CWD_BYTES_MAX)
-			fields_refuse(fields, "cwd", "is %zu bytes long; at most %d are allowed", size,
-				CWD_BYTES_MAX);
+			fields_refuse(fields, "cwd", "is %zu bytes long; at most %d are allowed",
+				size, CWD_BYTES_MAX);
 	}
 	if (wire_strings_add(tail, cwd) < 0)
 		fields_refuse(fields, "cwd", "is too long");
@@ -77,8 +78,8 @@ void exec_read_options(struct fields *fields, struct exec_order *order)
 	start->n_env = order->tail.count - start->argc;
 	read_cwd(fields, &order->tail);
 	read_stdin(fields, exec);
-	fields_thousandths(fields, "timeout_seconds", "seconds", TIMEOUT_SECONDS_MAX,
-		&start->timeout_ms);
+	fields_thousandths(
+		fields, "timeout_seconds", "seconds", TIMEOUT_SECONDS_MAX, &start->timeout_ms);
 	start->uid = start->gid = ID_INSIDE_DEFAULT;
 	if (fields_integer(fields, "uid", 0, ID_INSIDE_MAX, &number))
 		start->uid = (uint32_t)number;
@@ -139,9 +140,7 @@ static void read_argv(struct fields *fields, const json_t *argv, struct wire_str
 	argument = json_array_get(argv, 0);
 	if (json_is_string(argument) && json_string_length(argument) == 0)
 		fields_refuse(fields, "argv", "must name a program first");
-	json_array_foreach(argv, i, argument)
-		if (!read_argument(fields, argument, tail))
-			return;
+	json_array_foreach(argv, i, argument) if (!read_argument(fields, argument, tail)) return;
 }
 
 static void read_command(struct fields *fields, struct wire_strings *tail)
@@ -155,7 +154,8 @@ static void read_command(struct fields *fields, struct wire_strings *tail)
 	if (!fields_string(fields, "command", &command, &size)) {
 		if (!argv)
 			fields_refuse(fields, NULL,
-				"give \"argv\" (an array of strings) or \"command\" (text for the shell)");
+				"give \"argv\" (an array of strings) or \"command\" (text for the "
+				"shell)");
 		return;
 	}
 	if (argv) {
@@ -209,7 +209,8 @@ void exec_kill(struct request *request)
 		return;
 	if (!id_read_exec(request->parameters[1], &kill.exec)) {
 		respond_problem(request, WIRE_CODE_NOT_FOUND,
-			"\"%s\" is no command's id; ids look like ex-0123456789abcdef", request->parameters[1]);
+			"\"%s\" is no command's id; ids look like ex-0123456789abcdef",
+			request->parameters[1]);
 		return;
 	}
 	signal = request_argument(request, "signal", 0);

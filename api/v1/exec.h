@@ -1,9 +1,9 @@
 /* A command that runs for a request: asked for, fed, read, and told about.
  *
- * It begins with EXEC_START; EXEC_STARTED brings its pipes, EXEC_EXITED its end. What it wrote before
- * it ended is in the pipes then, so they are read until they are empty, not until they are closed: a
- * child in the background may hold them open for ever. A request that ends early kills the command,
- * unless it is detached.
+ * It begins with EXEC_START; EXEC_STARTED brings its pipes, EXEC_EXITED its end. What it wrote
+ * before it ended is in the pipes then, so they are read until they are empty, not until they are
+ * closed: a child in the background may hold them open for ever. A request that ends early kills
+ * the command, unless it is detached.
  *
  *   exec.c         reads requests
  *   exec-life.c    start, answers, end
@@ -34,12 +34,12 @@ enum exec_stream { EXEC_STDOUT = 0, EXEC_STDERR = 1, EXEC_N_STREAMS = 2 };
 /* One pipe that the command writes into. */
 struct exec_pipe {
 	struct exec *exec;
-	int fd; /* -1: closed */
+	int fd;                     /* -1: closed */
 	struct loop_source *source; /* NULL: not watched */
 	struct writer collected;    /* REQUEST_FORM_JSON only */
-	size_t held;		    /* of `collected`, accounted for */
-	size_t n_taken;		    /* bytes that count against the limit */
-	size_t drain_left;	    /* after the end: what may still be read */
+	size_t held;                /* of `collected`, accounted for */
+	size_t n_taken;             /* bytes that count against the limit */
+	size_t drain_left;          /* after the end: what may still be read */
 	bool truncated;
 	char cut_short[4]; /* the beginning of a character whose end has not come yet */
 	size_t n_cut_short;
@@ -81,8 +81,8 @@ void exec_read_options(struct fields *fields, struct exec_order *order);
 /* Sends it. Takes order->exec over; what is wrong is responded. */
 void exec_start(struct request *request, struct exec_order *order);
 
-/* exec-output.c. Takes `fds` over (-1 is left there): standard output and error, then input. Those of
- * a detached command may lack the outputs, or all. Returns 0 or -errno. */
+/* exec-output.c. Takes `fds` over (-1 is left there): standard output and error, then input. Those
+ * of a detached command may lack the outputs, or all. Returns 0 or -errno. */
 int exec_output_begin(struct exec *exec, int *fds, size_t n_fds);
 /* The client has taken what was there: goes on reading. */
 void exec_output_resume(struct exec *exec);

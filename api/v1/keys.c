@@ -10,7 +10,7 @@
 static bool row_is_valid(const struct wire_key_row *row)
 {
 	return WIRE_TEXT_VALID(row->id) && WIRE_TEXT_VALID(row->tenant) &&
-		WIRE_TEXT_VALID(row->description);
+	       WIRE_TEXT_VALID(row->description);
 }
 
 /* `secret` NULL: not shown. */
@@ -65,8 +65,8 @@ static int on_created(struct request *request, const struct answer *answer)
 {
 	const struct wire_key *key = answer->body;
 
-	if (answer->type != WIRE_API_KEY || answer->size != sizeof(*key) || !row_is_valid(&key->row) ||
-		!WIRE_TEXT_VALID(key->secret))
+	if (answer->type != WIRE_API_KEY || answer->size != sizeof(*key) ||
+		!row_is_valid(&key->row) || !WIRE_TEXT_VALID(key->secret))
 		return -EPROTO;
 	write_key(&request->answer, &key->row, key->secret);
 	respond_header(request, "Cache-Control", "no-store");

@@ -1,7 +1,7 @@
 /* GET /metrics: Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
  *
- * An administrator sees every tenant and the daemon itself, a tenant its own row. Which of the two a
- * key is, cloched says: to a tenant's it refuses the list of tenants. */
+ * An administrator sees every tenant and the daemon itself, a tenant its own row. Which of the two
+ * a key is, cloched says: to a tenant's it refuses the list of tenants. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -44,10 +44,10 @@ static const struct measure measures[] = {
 		USAGE(bytes_received), false},
 	{"cloche_tenant_network_sent_packets_total", "counter", "Packets sent by sandboxes.",
 		USAGE(packets_sent), false},
-	{"cloche_tenant_network_received_packets_total", "counter", "Packets received by sandboxes.",
-		USAGE(packets_received), false},
-	{"cloche_tenant_connections_allowed_total", "counter", "Connections that the policy allowed.",
-		USAGE(connections_allowed), false},
+	{"cloche_tenant_network_received_packets_total", "counter",
+		"Packets received by sandboxes.", USAGE(packets_received), false},
+	{"cloche_tenant_connections_allowed_total", "counter",
+		"Connections that the policy allowed.", USAGE(connections_allowed), false},
 	{"cloche_tenant_connections_denied_total", "counter", "Connections that the policy denied.",
 		USAGE(connections_denied), false},
 	{"cloche_tenant_execs_total", "counter", "Programs started in sandboxes.", USAGE(execs),
@@ -113,8 +113,8 @@ static void write_measures(struct writer *writer, const struct metrics *metrics)
 		write_measure(writer, &measures[i], metrics);
 }
 
-static void write_number(struct writer *writer, const char *name, const char *type,
-	const char *help, uint64_t value)
+static void write_number(
+	struct writer *writer, const char *name, const char *type, const char *help, uint64_t value)
 {
 	write_head(writer, name, type, help);
 	writer_print(writer, "%s %" PRIu64 "\n", name, value);
@@ -124,8 +124,8 @@ static void write_status(struct writer *writer, const struct wire_status *status
 {
 	write_number(writer, "cloche_ready", "gauge", "1 if sandboxes can be had.", status->ready);
 	write_number(writer, "cloche_gate_up", "gauge", "1 if cloche-gate runs.", status->gate_up);
-	write_number(writer, "cloche_spawner_up", "gauge", "1 if the spawner runs.",
-		status->spawner_up);
+	write_number(
+		writer, "cloche_spawner_up", "gauge", "1 if the spawner runs.", status->spawner_up);
 	write_head(writer, "cloche_start_time_seconds", "gauge", "Unix time when cloched started.");
 	writer_text(writer, "cloche_start_time_seconds ");
 	write_seconds(writer, status->started_ns);
@@ -241,6 +241,6 @@ void metrics_read(struct request *request)
 	request->context = metrics;
 	request->ended = on_ended;
 	request->takes_errors = true;
-	request_ask(request, WIRE_API_TENANT_LIST, &request->caller, sizeof(request->caller), NULL, 0,
-		on_tenants);
+	request_ask(request, WIRE_API_TENANT_LIST, &request->caller, sizeof(request->caller), NULL,
+		0, on_tenants);
 }

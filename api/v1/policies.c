@@ -12,7 +12,7 @@
 static bool row_is_valid(const struct wire_policy_row *row)
 {
 	return WIRE_TEXT_VALID(row->name) && WIRE_TEXT_VALID(row->hash) &&
-		WIRE_TEXT_VALID(row->description);
+	       WIRE_TEXT_VALID(row->description);
 }
 
 static void write_policy(struct writer *writer, const struct wire_policy_row *row)
@@ -52,8 +52,8 @@ static int on_listed(struct request *request, const struct answer *answer)
 
 void policies_list(struct request *request)
 {
-	request_ask(request, WIRE_API_POLICY_LIST, &request->caller, sizeof(request->caller), NULL, 0,
-		on_listed);
+	request_ask(request, WIRE_API_POLICY_LIST, &request->caller, sizeof(request->caller), NULL,
+		0, on_listed);
 }
 
 void policies_reload(struct request *request)

@@ -37,9 +37,9 @@ static const char *state_name(uint32_t state)
 static bool sandbox_is_valid(const struct wire_sandbox *sandbox)
 {
 	return state_name(sandbox->state) && sandbox->n_labels <= WIRE_LABELS_MAX &&
-		WIRE_TEXT_VALID(sandbox->tenant) && WIRE_TEXT_VALID(sandbox->template) &&
-		WIRE_TEXT_VALID(sandbox->policy) && WIRE_TEXT_VALID(sandbox->policy_hash) &&
-		WIRE_TEXT_VALID(sandbox->reason);
+	       WIRE_TEXT_VALID(sandbox->tenant) && WIRE_TEXT_VALID(sandbox->template) &&
+	       WIRE_TEXT_VALID(sandbox->policy) && WIRE_TEXT_VALID(sandbox->policy_hash) &&
+	       WIRE_TEXT_VALID(sandbox->reason);
 }
 
 static int write_labels(struct writer *writer, const char *labels, uint32_t n_labels)
@@ -163,8 +163,8 @@ static void read_create(const json_t *object, struct wire_sandbox_create *create
 	fields_pairs(&fields, "env", "variable", ENV_MAX, WIRE_ENV_BYTES_MAX, tail);
 	create->n_env = tail->count - create->n_labels;
 	read_limits(&fields, &create->limits);
-	fields_thousandths(&fields, "timeout_seconds", "seconds", TIMEOUT_SECONDS_MAX,
-		&create->timeout_ms);
+	fields_thousandths(
+		&fields, "timeout_seconds", "seconds", TIMEOUT_SECONDS_MAX, &create->timeout_ms);
 	fields_end(&fields);
 }
 
@@ -180,8 +180,8 @@ void sandboxes_create(struct request *request)
 	read_create(object, &create, &tail, &error);
 	if (!body_accept(request, &error))
 		return;
-	request_ask(request, WIRE_API_SANDBOX_CREATE, &create, sizeof(create), tail.bytes, tail.size,
-		on_created);
+	request_ask(request, WIRE_API_SANDBOX_CREATE, &create, sizeof(create), tail.bytes,
+		tail.size, on_created);
 }
 
 static int on_listed(struct request *request, const struct answer *answer)

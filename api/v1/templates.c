@@ -45,6 +45,6 @@ static int on_listed(struct request *request, const struct answer *answer)
 
 void templates_list(struct request *request)
 {
-	request_ask(request, WIRE_API_TEMPLATE_LIST, &request->caller, sizeof(request->caller), NULL,
-		0, on_listed);
+	request_ask(request, WIRE_API_TEMPLATE_LIST, &request->caller, sizeof(request->caller),
+		NULL, 0, on_listed);
 }

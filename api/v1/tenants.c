@@ -52,8 +52,8 @@ static int on_listed(struct request *request, const struct answer *answer)
 
 void tenants_list(struct request *request)
 {
-	request_ask(request, WIRE_API_TENANT_LIST, &request->caller, sizeof(request->caller), NULL, 0,
-		on_listed);
+	request_ask(request, WIRE_API_TENANT_LIST, &request->caller, sizeof(request->caller), NULL,
+		0, on_listed);
 }
 
 static int on_created(struct request *request, const struct answer *answer)

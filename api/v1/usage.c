@@ -11,7 +11,8 @@
 
 int usage_take_row(struct answer_rows *rows, struct wire_usage_row *ret_row)
 {
-	if (answer_rows_take(rows, ret_row, sizeof(*ret_row)) < 0 || !WIRE_TEXT_VALID(ret_row->tenant))
+	if (answer_rows_take(rows, ret_row, sizeof(*ret_row)) < 0 ||
+		!WIRE_TEXT_VALID(ret_row->tenant))
 		return -EPROTO;
 	return 0;
 }
@@ -112,7 +113,8 @@ void usage_of_tenant(struct request *request)
 	group_by = request_argument(request, "group_by", 0);
 	if (group_by && (strcmp(group_by, "tenant") != 0 || query.name[0])) {
 		respond_problem(request, WIRE_CODE_INVALID,
-			"query: \"group_by\" can only be \"tenant\", and not together with \"tenant\"");
+			"query: \"group_by\" can only be \"tenant\", and not together with "
+			"\"tenant\"");
 		return;
 	}
 	if (group_by)

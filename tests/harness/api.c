@@ -37,10 +37,11 @@ static void on_closed(int reason, void *userdata)
 	loop_stop(userdata, reason ? 1 : 0);
 }
 
-static void run_child(int supervisor_fd, int unix_fd, int tcp_fd, const struct server_limits *limits)
+static void run_child(
+	int supervisor_fd, int unix_fd, int tcp_fd, const struct server_limits *limits)
 {
-	struct server_config config = {.routes = v1_routes(),
-		.limits = limits ? *limits : server_default_limits(1024)};
+	struct server_config config = {
+		.routes = v1_routes(), .limits = limits ? *limits : server_default_limits(1024)};
 	struct failure why;
 	struct server *server;
 	struct loop *loop;
@@ -78,8 +79,8 @@ static int listen_unix(struct api *api)
 
 static int listen_tcp(struct api *api)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -130,8 +131,8 @@ int api_stop(struct api *api)
 const void *api_expect(struct api *api, struct frame *frame, uint16_t type, size_t size)
 {
 	do {
-		struct iovec parts[] = {
-			{&frame->header, sizeof(frame->header)}, {frame->body, sizeof(frame->body)}};
+		struct iovec parts[] = {{&frame->header, sizeof(frame->header)},
+			{frame->body, sizeof(frame->body)}};
 		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 		ssize_t got = recvmsg(api->cloched, &message, 0);
 
@@ -163,7 +164,8 @@ bool api_is_quiet(struct api *api)
 void api_answer(struct api *api, const struct frame *question, uint16_t type, const void *body,
 	size_t size, const void *tail, size_t tail_size, int *fds, size_t n_fds)
 {
-	struct wire_header header = {.version = WIRE_VERSION, .type = type,
+	struct wire_header header = {.version = WIRE_VERSION,
+		.type = type,
 		.size = (uint32_t)(sizeof(header) + size + tail_size),
 		.cookie = question->header.cookie};
 	struct iovec parts[] = {
@@ -175,7 +177,8 @@ void api_answer(struct api *api, const struct frame *question, uint16_t type, co
 		message.msg_control = control;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
 		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * n_fds)};
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int) * n_fds)};
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, sizeof(int) * n_fds);
 	}
 	CHECK_INT(sendmsg(api->cloched, &message, MSG_NOSIGNAL), header.size);
@@ -206,7 +209,8 @@ int api_connect(struct api *api)
 
 int api_connect_tcp(struct api *api)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(api->port),
+	struct sockaddr_in address = {.sin_family = AF_INET,
+		.sin_port = htons(api->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -240,7 +244,8 @@ void api_send(int fd, const char *format, ...)
 	send_all(fd, text, (size_t)length);
 }
 
-void api_request(int fd, const char *method, const char *path, const char *headers, const char *body)
+void api_request(
+	int fd, const char *method, const char *path, const char *headers, const char *body)
 {
 	if (body)
 		api_send(fd,

@@ -44,7 +44,8 @@ int api_connect(struct api *api);
 int api_connect_tcp(struct api *api);
 void api_send(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sends a request with the key; `body` NULL: none. `headers` are whole lines or "". */
-void api_request(int fd, const char *method, const char *path, const char *headers, const char *body);
+void api_request(
+	int fd, const char *method, const char *path, const char *headers, const char *body);
 
 struct response {
 	unsigned status;

@@ -27,8 +27,8 @@ static void answers(const char *lines, uint32_t n, uint64_t next, bool more)
 {
 	struct wire_events_reply reply = {.next = next, .n_records = n, .more = more};
 
-	api_answer(&api, &question, WIRE_API_EVENTS_REPLY, &reply, sizeof(reply), lines, strlen(lines),
-		NULL, 0);
+	api_answer(&api, &question, WIRE_API_EVENTS_REPLY, &reply, sizeof(reply), lines,
+		strlen(lines), NULL, 0);
 }
 
 static void end(int status)
@@ -46,8 +46,8 @@ static void seen(const char *text)
 
 TEST(reads_a_range_in_pieces)
 {
-	const struct wire_events_query *query = asks(
-		"/v1/events?after=5&limit=300&sandbox=sb-00000000000000ab&type=network", "");
+	const struct wire_events_query *query =
+		asks("/v1/events?after=5&limit=300&sandbox=sb-00000000000000ab&type=network", "");
 	struct response response;
 
 	CHECK_INT(query->after, 5);

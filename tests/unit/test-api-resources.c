@@ -57,14 +57,16 @@ static void reads(unsigned status, const char *body)
 	api_response_fini(&response);
 }
 
-static const struct wire_usage_row usage = {.sandbox = 0xab, .tenant = "acme", .ended = 1,
+static const struct wire_usage_row usage = {.sandbox = 0xab,
+	.tenant = "acme",
+	.ended = 1,
 	.usage = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 
-#define USAGE                                                                                  \
-	"\"tenant\":\"acme\",\"ended\":true,\"usage\":{\"cpu_ns\":1,\"cpu_user_ns\":2,"        \
-	"\"cpu_system_ns\":3,\"memory_bytes\":4,\"memory_peak_bytes\":5,\"bytes_sent\":6,"     \
-	"\"bytes_received\":7,\"packets_sent\":8,\"packets_received\":9,"                      \
-	"\"connections_allowed\":10,\"connections_denied\":11,\"execs\":12,\"oom_kills\":13,"  \
+#define USAGE                                                                                      \
+	"\"tenant\":\"acme\",\"ended\":true,\"usage\":{\"cpu_ns\":1,\"cpu_user_ns\":2,"            \
+	"\"cpu_system_ns\":3,\"memory_bytes\":4,\"memory_peak_bytes\":5,\"bytes_sent\":6,"         \
+	"\"bytes_received\":7,\"packets_sent\":8,\"packets_received\":9,"                          \
+	"\"connections_allowed\":10,\"connections_denied\":11,\"execs\":12,\"oom_kills\":13,"      \
 	"\"wall_ns\":14,\"sandboxes\":15}}"
 
 TEST(shows_usage_of_a_sandbox)
@@ -107,8 +109,10 @@ TEST(shows_usage_of_tenants)
 
 TEST(lists_templates)
 {
-	struct wire_template_row row = {.name = "node", .reason = "no /usr/bin/node here",
-		.runtime = "/usr/bin/node", .n_target = 2};
+	struct wire_template_row row = {.name = "node",
+		.reason = "no /usr/bin/node here",
+		.runtime = "/usr/bin/node",
+		.n_target = 2};
 
 	begin();
 	asks("GET", "/v1/templates", NULL, WIRE_API_TEMPLATE_LIST, sizeof(struct wire_caller));
@@ -119,11 +123,11 @@ TEST(lists_templates)
 	end();
 }
 
-static const struct wire_policy_row policy = {.name = "web", .hash = "abc", .n_rules = 2,
-	.n_sandboxes = 3, .description = "the web"};
+static const struct wire_policy_row policy = {
+	.name = "web", .hash = "abc", .n_rules = 2, .n_sandboxes = 3, .description = "the web"};
 
-#define POLICIES                                                                      \
-	"{\"policies\":[{\"name\":\"web\",\"hash\":\"abc\",\"description\":\"the web\"," \
+#define POLICIES                                                                                   \
+	"{\"policies\":[{\"name\":\"web\",\"hash\":\"abc\",\"description\":\"the web\","           \
 	"\"rules\":2,\"sandboxes\":3}]}"
 
 TEST(lists_and_reloads_policies)
@@ -132,7 +136,8 @@ TEST(lists_and_reloads_policies)
 	asks("GET", "/v1/policies", NULL, WIRE_API_POLICY_LIST, sizeof(struct wire_caller));
 	answers_rows(WIRE_API_POLICIES, &policy, sizeof(policy), 1);
 	reads(200, POLICIES);
-	asks("POST", "/v1/policies/reload", "{}", WIRE_API_POLICY_RELOAD, sizeof(struct wire_caller));
+	asks("POST", "/v1/policies/reload", "{}", WIRE_API_POLICY_RELOAD,
+		sizeof(struct wire_caller));
 	answers_rows(WIRE_API_POLICIES, &policy, sizeof(policy), 1);
 	reads(200, POLICIES);
 	asks("POST", "/v1/policies/reload", "", WIRE_API_POLICY_RELOAD, sizeof(struct wire_caller));
@@ -151,8 +156,8 @@ TEST(shows_a_policy_with_its_hash_as_tag)
 	begin();
 	ref = asks("GET", "/v1/policies/web", NULL, WIRE_API_POLICY_GET, sizeof(*ref));
 	CHECK_TEXT(ref->name, "web");
-	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json), NULL,
-		0);
+	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json),
+		NULL, 0);
 	api_read(client, &response);
 	CHECK_INT(response.status, 200);
 	CHECK(strstr(response.head, "ETag: \"abc\"\n"));
@@ -160,8 +165,8 @@ TEST(shows_a_policy_with_its_hash_as_tag)
 	api_response_fini(&response);
 	api_request(client, "GET", "/v1/policies/web", "If-None-Match: \"abc\"\r\n", NULL);
 	api_expect(&api, &question, WIRE_API_POLICY_GET, sizeof(*ref));
-	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json), NULL,
-		0);
+	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json),
+		NULL, 0);
 	api_read(client, &response);
 	CHECK_INT(response.status, 304);
 	CHECK_INT(response.body_size, 0);
@@ -169,21 +174,25 @@ TEST(shows_a_policy_with_its_hash_as_tag)
 	end();
 }
 
-#define TENANT                                                                      \
-	"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":1,\"sandboxes_max\":5," \
+#define TENANT                                                                                     \
+	"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":1,\"sandboxes_max\":5,"               \
 	"\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
 
 TEST(creates_lists_and_deletes_tenants)
 {
-	struct wire_tenant_row row = {.tenant = 2, .n_sandboxes = 1, .n_sandboxes_max = 5,
-		.name = "acme", .policy = "web", .created_ns = 1000000000};
+	struct wire_tenant_row row = {.tenant = 2,
+		.n_sandboxes = 1,
+		.n_sandboxes_max = 5,
+		.name = "acme",
+		.policy = "web",
+		.created_ns = 1000000000};
 	const struct wire_tenant_create *create;
 	const struct wire_name_ref *ref;
 
 	begin();
 	create = asks("POST", "/v1/tenants",
-		"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes_max\":5}", WIRE_API_TENANT_CREATE,
-		sizeof(*create));
+		"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes_max\":5}",
+		WIRE_API_TENANT_CREATE, sizeof(*create));
 	CHECK_TEXT(create->name, "acme");
 	CHECK_TEXT(create->policy, "web");
 	CHECK_INT(create->n_sandboxes_max, 5);
@@ -204,8 +213,12 @@ TEST(creates_lists_and_deletes_tenants)
 
 TEST(creates_lists_and_revokes_keys)
 {
-	struct wire_key key = {.row = {.id = "ck_1", .tenant = "acme", .description = "ci",
-		.administrator = 0, .created_ns = 1000000000}, .secret = "clo_1_2"};
+	struct wire_key key = {.row = {.id = "ck_1",
+				       .tenant = "acme",
+				       .description = "ci",
+				       .administrator = 0,
+				       .created_ns = 1000000000},
+		.secret = "clo_1_2"};
 	const struct wire_key_create *create;
 	const struct wire_name_ref *ref;
 
@@ -217,8 +230,9 @@ TEST(creates_lists_and_revokes_keys)
 	CHECK_TEXT(create->description, "ci");
 	CHECK_INT(create->administrator, 1);
 	answers(WIRE_API_KEY, &key, sizeof(key));
-	reads(201, "{\"id\":\"ck_1\",\"tenant\":\"acme\",\"key\":\"clo_1_2\",\"description\":\"ci\","
-		   "\"administrator\":false,\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
+	reads(201,
+		"{\"id\":\"ck_1\",\"tenant\":\"acme\",\"key\":\"clo_1_2\",\"description\":\"ci\","
+		"\"administrator\":false,\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
 	ref = asks("GET", "/v1/keys?tenant=acme", NULL, WIRE_API_KEY_LIST, sizeof(*ref));
 	CHECK_TEXT(ref->name, "acme");
 	answers_rows(WIRE_API_KEYS, &key.row, sizeof(key.row), 1);
@@ -240,7 +254,10 @@ static void has(const char *text, const char *part)
 TEST(shows_an_administrator_all_metrics)
 {
 	struct wire_usage_row row = usage;
-	struct wire_status status = {.ready = 1, .n_sandboxes = 4, .warm_starts = 9, .cold_starts = 1,
+	struct wire_status status = {.ready = 1,
+		.n_sandboxes = 4,
+		.warm_starts = 9,
+		.cold_starts = 1,
 		.started_ns = 1500000000};
 	struct response response;
 
@@ -250,8 +267,8 @@ TEST(shows_an_administrator_all_metrics)
 	begin();
 	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
 	answers_rows(WIRE_API_TENANTS, &row, sizeof(struct wire_tenant_row), 1);
-	CHECK_INT(((const struct wire_usage_query *)api_expect(&api, &question, WIRE_API_USAGE,
-			  sizeof(struct wire_usage_query)))
+	CHECK_INT(((const struct wire_usage_query *)api_expect(
+			   &api, &question, WIRE_API_USAGE, sizeof(struct wire_usage_query)))
 			  ->scope,
 		WIRE_USAGE_TENANTS);
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
@@ -260,13 +277,15 @@ TEST(shows_an_administrator_all_metrics)
 	api_read(client, &response);
 	CHECK_INT(response.status, 200);
 	has(response.head, "Content-Type: text/plain; version=0.0.4; charset=utf-8\n");
-	has(response.body, "# HELP cloche_ready 1 if sandboxes can be had.\n# TYPE cloche_ready gauge\n"
-			   "cloche_ready 1\n");
+	has(response.body,
+		"# HELP cloche_ready 1 if sandboxes can be had.\n# TYPE cloche_ready gauge\n"
+		"cloche_ready 1\n");
 	has(response.body, "cloche_start_time_seconds 1.500000000\n");
 	has(response.body, "cloche_sandbox_starts_total{kind=\"warm\"} 9\n"
 			   "cloche_sandbox_starts_total{kind=\"cold\"} 1\n");
-	has(response.body, "# TYPE cloche_tenant_cpu_seconds_total counter\n"
-			   "cloche_tenant_cpu_seconds_total{tenant=\"a\\\"\\\\\\nb\"} 12.345678901\n");
+	has(response.body,
+		"# TYPE cloche_tenant_cpu_seconds_total counter\n"
+		"cloche_tenant_cpu_seconds_total{tenant=\"a\\\"\\\\\\nb\"} 12.345678901\n");
 	has(response.body, "cloche_tenant_memory_bytes{tenant=\"a\\\"\\\\\\nb\"} 4\n");
 	CHECK(response.body[response.body_size - 1] == '\n');
 	api_response_fini(&response);
@@ -280,8 +299,8 @@ TEST(shows_a_tenant_its_own_metrics_only)
 	begin();
 	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
 	api_answer_error(&api, &question, WIRE_CODE_FORBIDDEN, "administrators only");
-	CHECK_INT(((const struct wire_usage_query *)api_expect(&api, &question, WIRE_API_USAGE,
-			  sizeof(struct wire_usage_query)))
+	CHECK_INT(((const struct wire_usage_query *)api_expect(
+			   &api, &question, WIRE_API_USAGE, sizeof(struct wire_usage_query)))
 			  ->scope,
 		WIRE_USAGE_TENANT);
 	answers_rows(WIRE_API_USAGES, &usage, sizeof(usage), 1);
@@ -313,9 +332,11 @@ TEST(ends_on_lists_that_do_not_fit_their_count)
 			sizeof(struct wire_template_row)},
 		{"/v1/policies", WIRE_API_POLICY_LIST, WIRE_API_POLICIES,
 			sizeof(struct wire_policy_row)},
-		{"/v1/tenants", WIRE_API_TENANT_LIST, WIRE_API_TENANTS, sizeof(struct wire_tenant_row)},
+		{"/v1/tenants", WIRE_API_TENANT_LIST, WIRE_API_TENANTS,
+			sizeof(struct wire_tenant_row)},
 		{"/v1/keys", WIRE_API_KEY_LIST, WIRE_API_KEYS, sizeof(struct wire_key_row)},
-		{"/v1/sandboxes", WIRE_API_SANDBOX_LIST, WIRE_API_SANDBOXES, sizeof(struct wire_sandbox)},
+		{"/v1/sandboxes", WIRE_API_SANDBOX_LIST, WIRE_API_SANDBOXES,
+			sizeof(struct wire_sandbox)},
 	};
 	static const char zeroes[2048];
 	static const int differences[] = {-1, 1};

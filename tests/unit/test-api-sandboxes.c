@@ -10,18 +10,25 @@
 
 static struct wire_sandbox sample(uint64_t id)
 {
-	return (struct wire_sandbox){.sandbox = id, .created_ns = 1763760000123000000,
-		.state = WIRE_SANDBOX_CLAIMED, .generation = 3, .warm = 1,
-		.limits = {512 << 20, 256 << 20, 1500, 64}, .tenant = "acme", .template = "python",
-		.policy = "deny-all", .policy_hash = "abc", .n_labels = 1,
+	return (struct wire_sandbox){.sandbox = id,
+		.created_ns = 1763760000123000000,
+		.state = WIRE_SANDBOX_CLAIMED,
+		.generation = 3,
+		.warm = 1,
+		.limits = {512 << 20, 256 << 20, 1500, 64},
+		.tenant = "acme",
+		.template = "python",
+		.policy = "deny-all",
+		.policy_hash = "abc",
+		.n_labels = 1,
 		.tail_size = sizeof("team=red")};
 }
 
-#define SAMPLE_JSON                                                                         \
-	"{\"id\":\"sb-00000000000000ab\",\"state\":\"claimed\",\"warm\":true,"              \
-	"\"template\":\"python\",\"tenant\":\"acme\",\"policy\":{\"name\":\"deny-all\","    \
-	"\"hash\":\"abc\",\"generation\":3},\"labels\":{\"team\":\"red\"},\"limits\":{"     \
-	"\"memory_bytes\":536870912,\"disk_bytes\":268435456,\"cpu\":1.5,\"pids\":64},"     \
+#define SAMPLE_JSON                                                                                \
+	"{\"id\":\"sb-00000000000000ab\",\"state\":\"claimed\",\"warm\":true,"                     \
+	"\"template\":\"python\",\"tenant\":\"acme\",\"policy\":{\"name\":\"deny-all\","           \
+	"\"hash\":\"abc\",\"generation\":3},\"labels\":{\"team\":\"red\"},\"limits\":{"            \
+	"\"memory_bytes\":536870912,\"disk_bytes\":268435456,\"cpu\":1.5,\"pids\":64},"            \
 	"\"created_at\":\"2025-11-21T21:20:00.123Z\",\"expires_at\":null,\"reason\":null}"
 
 TEST(creates_a_sandbox_from_every_member)
@@ -38,7 +45,8 @@ TEST(creates_a_sandbox_from_every_member)
 	fd = api_connect(&api);
 	api_request(fd, "POST", "/v1/sandboxes", "",
 		"{\"template\":\"node\",\"policy\":\"web\",\"labels\":{\"team\":\"red\"},"
-		"\"env\":{\"A\":\"b=c\"},\"limits\":{\"memory\":\"512MiB\",\"disk\":1024,\"cpu\":1.5,"
+		"\"env\":{\"A\":\"b=c\"},\"limits\":{\"memory\":\"512MiB\",\"disk\":1024,\"cpu\":1."
+		"5,"
 		"\"pids\":64},\"timeout_seconds\":0.5}");
 	create = api_expect(&api, &frame, WIRE_API_SANDBOX_CREATE, sizeof(*create));
 	CHECK_TEXT(create->caller.key, API_KEY);
@@ -125,8 +133,8 @@ TEST(lists_by_label_and_cursor)
 	tail = (const char *)(list + 1);
 	CHECK_TEXT(wire_strings_next(&tail), "team=red");
 	CHECK_TEXT(wire_strings_next(&tail), "a=b c");
-	api_answer(&api, &frame, WIRE_API_SANDBOXES, &answer.page, sizeof(answer.page), answer.bytes,
-		sizeof(answer.bytes), NULL, 0);
+	api_answer(&api, &frame, WIRE_API_SANDBOXES, &answer.page, sizeof(answer.page),
+		answer.bytes, sizeof(answer.bytes), NULL, 0);
 	api_read(fd, &response);
 	CHECK_INT(response.status, 200);
 	CHECK_TEXT(response.body,
@@ -207,26 +215,36 @@ struct refused {
 TEST(refuses_what_a_create_may_not_hold)
 {
 	static const struct refused rows[] = {
-		{"{\"templat\":\"x\"}", "/templat: unknown key \\\"templat\\\"; the keys here are template, "
-					"policy, labels, env, limits, timeout_seconds"},
-		{"{\"limits\":{\"memroy\":1}}", "/limits/memroy: unknown key \\\"memroy\\\"; the keys here "
-						"are memory, disk, cpu, pids"},
+		{"{\"templat\":\"x\"}",
+			"/templat: unknown key \\\"templat\\\"; the keys here are template, "
+			"policy, labels, env, limits, timeout_seconds"},
+		{"{\"limits\":{\"memroy\":1}}",
+			"/limits/memroy: unknown key \\\"memroy\\\"; the keys here "
+			"are memory, disk, cpu, pids"},
 		{"{\"a/b~\":1}", "/a~1b~0: unknown key"},
 		{"{\"template\":1}", "/template: must be a string, not a whole number"},
 		{"{\"template\":null}", "/template: must be a string, not null"},
-		{"{\"template\":\"" "0123456789012345678901234567890123456789012345678901234567890123" "\"}",
+		{"{\"template\":\""
+		 "0123456789012345678901234567890123456789012345678901234567890123"
+		 "\"}",
 			"/template: is 64 bytes long; at most 63 are allowed"},
 		{"{\"labels\":[]}", "/labels: must be an object of strings, not an array"},
 		{"{\"labels\":{\"a\":1}}", "/labels/a: the value of a label must be a string"},
-		{"{\"labels\":{\"a=b\":\"\"}}", "/labels/a=b: the name of a label must not be empty"},
+		{"{\"labels\":{\"a=b\":\"\"}}",
+			"/labels/a=b: the name of a label must not be empty"},
 		{"{\"env\":{\"\":\"\"}}", "/env/: the name of a variable must not be empty"},
-		{"{\"limits\":{\"memory\":\"512MB\"}}", "/limits/memory: must be a whole number of bytes"},
+		{"{\"limits\":{\"memory\":\"512MB\"}}",
+			"/limits/memory: must be a whole number of bytes"},
 		{"{\"limits\":{\"memory\":-1}}", "/limits/memory: must be a whole number of bytes"},
 		{"{\"limits\":{\"memory\":0}}", "/limits/memory: must be a whole number of bytes"},
-		{"{\"limits\":{\"cpu\":\"1\"}}", "/limits/cpu: must be a number of CPUs, not a string"},
-		{"{\"limits\":{\"cpu\":0}}", "/limits/cpu: must be a number of CPUs from 0.001 to 1024"},
-		{"{\"limits\":{\"pids\":1.5}}", "/limits/pids: must be a whole number, not a number with"},
-		{"{\"timeout_seconds\":0}", "/timeout_seconds: must be a number of seconds from 0.001"},
+		{"{\"limits\":{\"cpu\":\"1\"}}",
+			"/limits/cpu: must be a number of CPUs, not a string"},
+		{"{\"limits\":{\"cpu\":0}}",
+			"/limits/cpu: must be a number of CPUs from 0.001 to 1024"},
+		{"{\"limits\":{\"pids\":1.5}}",
+			"/limits/pids: must be a whole number, not a number with"},
+		{"{\"timeout_seconds\":0}",
+			"/timeout_seconds: must be a number of seconds from 0.001"},
 		{"{\"template\":\"a\",\"template\":\"b\"}", "the body is not JSON: line 1, column"},
 		{"{", "the body is not JSON: line 1, column 1"},
 		{"[]", "the body must be a JSON object"},
@@ -252,14 +270,16 @@ TEST(refuses_what_a_create_may_not_hold)
 TEST(refuses_wrong_queries)
 {
 	static const struct refused rows[] = {
-		{"/v1/sandboxes?limi=1", "unknown argument \\\"limi\\\"; those taken here are label, limit, "
-					 "cursor"},
+		{"/v1/sandboxes?limi=1",
+			"unknown argument \\\"limi\\\"; those taken here are label, limit, "
+			"cursor"},
 		{"/v1/sandboxes?limit=0", "\\\"limit\\\" must be a whole number from 1 to 100"},
 		{"/v1/sandboxes?limit=101", "\\\"limit\\\" must be a whole number from 1 to 100"},
 		{"/v1/sandboxes?limit=1&limit=2", "\\\"limit\\\" is there twice"},
 		{"/v1/sandboxes?label=x", "\\\"label\\\" must be key=value"},
 		{"/v1/sandboxes?cursor=zz", "\\\"cursor\\\" must be the next_cursor"},
-		{"/v1/sandboxes/sb-00000000000000ab?x=1", "unknown argument \\\"x\\\"; none are taken here"},
+		{"/v1/sandboxes/sb-00000000000000ab?x=1",
+			"unknown argument \\\"x\\\"; none are taken here"},
 		{"/v1/usage?group_by=day", "\\\"group_by\\\" can only be \\\"tenant\\\""},
 		{"/v1/events?follow=yes", "\\\"follow\\\" must be true or false"},
 		{"/v1/events?sandbox=7", "\\\"sandbox\\\" must be a sandbox's id"},

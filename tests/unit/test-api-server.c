@@ -52,8 +52,9 @@ TEST(answers_what_does_not_exist)
 	start(&api);
 	fd = api_connect(&api);
 	api_request(fd, "GET", "/v1/sandbox", "", NULL);
-	reads(fd, 404, "{\"type\":\"urn:cloche:error:not-found\",\"title\":\"Not found\",\"status\":404,"
-		       "\"detail\":\"there is nothing at this path");
+	reads(fd, 404,
+		"{\"type\":\"urn:cloche:error:not-found\",\"title\":\"Not found\",\"status\":404,"
+		"\"detail\":\"there is nothing at this path");
 	api_request(fd, "GET", "/v1/sandboxes/", "", NULL);
 	reads(fd, 404, "not-found");
 	api_request(fd, "GET", "/v1/sandboxes/nonsense", "", NULL);
@@ -143,8 +144,9 @@ TEST(wants_json)
 	api_send(fd, "POST /v1/sandboxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
 		     "Content-Length: 2\r\n\r\n{}");
 	reads(fd, 415, "Content-Type: application/json");
-	api_send(fd, "POST /v1/sandboxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
-		     "Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n[]");
+	api_send(fd,
+		"POST /v1/sandboxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
+		"Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n[]");
 	reads(fd, 400, "must be a JSON object");
 	close(fd);
 	CHECK_INT(api_stop(&api), 0);
@@ -163,7 +165,7 @@ TEST(takes_a_body_in_chunks)
 		     "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 		     "9\r\n{\"name\":\"\r\n6\r\nacme\"}\r\n0\r\n\r\n");
 	CHECK_TEXT(((const struct wire_tenant_create *)api_expect(&api, &frame,
-			   WIRE_API_TENANT_CREATE, sizeof(struct wire_tenant_create)))
+			    WIRE_API_TENANT_CREATE, sizeof(struct wire_tenant_create)))
 			   ->name,
 		"acme");
 	close(fd);
@@ -187,9 +189,11 @@ TEST(refuses_bodies_over_the_limit)
 	reads(fd, 413, "the body is larger than 100000 bytes");
 	api_request(fd, "GET", "/healthz", "", NULL); /* the connection is still good */
 	reads(fd, 200, "ok");
-	api_send(fd, "POST /v1/sandboxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
-		     "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n249f0\r\n%s\r\n"
-		     "0\r\n\r\n",
+	api_send(fd,
+		"POST /v1/sandboxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
+		"Content-Type: application/json\r\nTransfer-Encoding: "
+		"chunked\r\n\r\n249f0\r\n%s\r\n"
+		"0\r\n\r\n",
 		body);
 	reads(fd, 413, "urn:cloche:error:too-large");
 	free(body);
@@ -327,7 +331,8 @@ TEST(serves_others_while_many_wait)
 	for (size_t i = 0; i < 8; i++) {
 		fds[i] = api_connect(&api);
 		api_request(fds[i], "DELETE", SANDBOX_PATH, "", NULL);
-		api_expect(&api, &frames[i], WIRE_API_SANDBOX_DELETE, sizeof(struct wire_sandbox_ref));
+		api_expect(
+			&api, &frames[i], WIRE_API_SANDBOX_DELETE, sizeof(struct wire_sandbox_ref));
 	}
 	is_served(&api);
 	for (size_t i = 8; i-- > 0;) { /* in another order than asked */
@@ -416,8 +421,8 @@ static void breaks(uint16_t type, const void *body, size_t size, const void *tai
 
 static struct wire_sandbox sample(void)
 {
-	return (struct wire_sandbox){.sandbox = 0xab, .state = WIRE_SANDBOX_RUNNING, .n_labels = 1,
-		.tail_size = 4};
+	return (struct wire_sandbox){
+		.sandbox = 0xab, .state = WIRE_SANDBOX_RUNNING, .n_labels = 1, .tail_size = 4};
 }
 
 TEST(ends_on_a_malformed_sandbox)

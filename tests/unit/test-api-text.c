@@ -22,22 +22,40 @@ struct sequence {
 TEST(utf8_accepts_what_rfc_3629_accepts)
 {
 	static const struct sequence rows[] = {
-		{"", 0, 0, false}, {"abcdefghi", 9, 9, false}, {"a\0b", 3, 3, false},
-		{"\xc2\x80", 2, 2, false}, {"\xdf\xbf", 2, 2, false},
-		{"\xe0\xa0\x80", 3, 3, false}, {"\xed\x9f\xbf", 3, 3, false},
-		{"\xee\x80\x80", 3, 3, false}, {"\xef\xbf\xbf", 3, 3, false},
-		{"\xf0\x90\x80\x80", 4, 4, false}, {"\xf4\x8f\xbf\xbf", 4, 4, false},
+		{"", 0, 0, false},
+		{"abcdefghi", 9, 9, false},
+		{"a\0b", 3, 3, false},
+		{"\xc2\x80", 2, 2, false},
+		{"\xdf\xbf", 2, 2, false},
+		{"\xe0\xa0\x80", 3, 3, false},
+		{"\xed\x9f\xbf", 3, 3, false},
+		{"\xee\x80\x80", 3, 3, false},
+		{"\xef\xbf\xbf", 3, 3, false},
+		{"\xf0\x90\x80\x80", 4, 4, false},
+		{"\xf4\x8f\xbf\xbf", 4, 4, false},
 		{"12345678\xc3\xbc", 10, 10, false},
 		/* overlong, surrogates, too large, never a first byte */
-		{"\xc0\x80", 2, 0, false}, {"\xc1\xbf", 2, 0, false}, {"\xe0\x9f\xbf", 3, 0, false},
-		{"\xf0\x8f\xbf\xbf", 4, 0, false}, {"\xed\xa0\x80", 3, 0, false},
-		{"\xed\xbf\xbf", 3, 0, false}, {"\xf4\x90\x80\x80", 4, 0, false},
-		{"\xf5\x80\x80\x80", 4, 0, false}, {"\x80", 1, 0, false}, {"\xff", 1, 0, false},
-		{"abcdefgh\x80", 9, 8, false}, {"\xc3(", 2, 0, false}, {"\xe2\x82(", 3, 0, false},
+		{"\xc0\x80", 2, 0, false},
+		{"\xc1\xbf", 2, 0, false},
+		{"\xe0\x9f\xbf", 3, 0, false},
+		{"\xf0\x8f\xbf\xbf", 4, 0, false},
+		{"\xed\xa0\x80", 3, 0, false},
+		{"\xed\xbf\xbf", 3, 0, false},
+		{"\xf4\x90\x80\x80", 4, 0, false},
+		{"\xf5\x80\x80\x80", 4, 0, false},
+		{"\x80", 1, 0, false},
+		{"\xff", 1, 0, false},
+		{"abcdefgh\x80", 9, 8, false},
+		{"\xc3(", 2, 0, false},
+		{"\xe2\x82(", 3, 0, false},
 		{"a\xf0\x9f\x92(", 5, 1, false},
 		/* the beginning of one more */
-		{"\xc3", 1, 0, true}, {"a\xe2", 2, 1, true}, {"a\xe2\x82", 3, 1, true},
-		{"\xf0\x9f\x92", 3, 0, true}, {"\xe0\x80", 2, 0, false}, {"\xed\xa0", 2, 0, false},
+		{"\xc3", 1, 0, true},
+		{"a\xe2", 2, 1, true},
+		{"a\xe2\x82", 3, 1, true},
+		{"\xf0\x9f\x92", 3, 0, true},
+		{"\xe0\x80", 2, 0, false},
+		{"\xed\xa0", 2, 0, false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -46,15 +64,16 @@ TEST(utf8_accepts_what_rfc_3629_accepts)
 
 		if (valid != rows[i].valid || cut_short != rows[i].cut_short)
 			CHECK_FAIL("row %zu: %zu, %d", i, valid, cut_short);
-		CHECK_INT(utf8_is_valid(rows[i].bytes, rows[i].size), rows[i].valid == rows[i].size);
+		CHECK_INT(
+			utf8_is_valid(rows[i].bytes, rows[i].size), rows[i].valid == rows[i].size);
 	}
 }
 
 TEST(base64_goes_both_ways)
 {
 	static const char *const rows[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="},
-		{"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
-		{"\xff\xef\xbe", "/+++"}};
+		{"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"}, {"\xff\xef\xbe", "/+++"}};
 	char text[16] = "", bytes[16];
 	size_t size;
 
@@ -70,8 +89,9 @@ TEST(base64_goes_both_ways)
 
 TEST(base64_refuses_all_that_is_not_canonical)
 {
-	static const char *const rows[] = {"Z", "Zg", "Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=",
-		"Zm9v\n", "Zm 9v===", "Zg==Zg==", "Zm-_", "=Zg="};
+	static const char *const rows[] = {"Z", "Zg",
+		"Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=", "Zm9v\n",
+		"Zm 9v===", "Zg==Zg==", "Zm-_", "=Zg="};
 	char bytes[16];
 	size_t size;
 
@@ -103,7 +123,8 @@ TEST(json_escapes_and_sets_commas)
 	writer_bytes(&writer, "", 1);
 	CHECK(!writer.failed);
 	CHECK_TEXT(writer.bytes,
-		"{\"a\":\"q\\\" b\\\\ n\\n r\\r t\\t c\\u0001 d\\u007f u\xc3\xbc\",\"b\":[\"x\\u0000y\","
+		"{\"a\":\"q\\\" b\\\\ n\\n r\\r t\\t c\\u0001 d\\u007f "
+		"u\xc3\xbc\",\"b\":[\"x\\u0000y\","
 		"\"bad\xef\xbf\xbd\xef\xbf\xbd\",{},[]],\"n\":18446744073709551615,\"t\":true,"
 		"\"z\":null,\"w\":\"1970-01-01T00:00:00.000Z\"}");
 	writer_fini(&writer);
