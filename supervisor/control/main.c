@@ -121,7 +121,7 @@ int main(int argc, char **argv)
 	struct failure why = {0};
 	int r;
 
-	if (strcmp(argv[0], SPAWNER_NAME) == 0)
+	if (spawner_is_wanted(argc, argv))
 		return spawner_main(argc, argv);
 	r = options_parse(argc, argv, &daemon.options);
 	if (r != 0)
