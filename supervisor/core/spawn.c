@@ -146,7 +146,7 @@ static void on_closed(struct channel *channel _unused_, int reason, void *userda
 {
 	struct sandbox *sandbox = userdata;
 
-	if (reason < 0)
+	if (reason < 0 && sandbox->phase != PHASE_STOPPING) /* killed with a message unread: a reset */
 		log_error("sb-%016lx: PID 1 broke the protocol: %s", (unsigned long)sandbox->id,
 			strerror(-reason));
 	cgroup_kill(&sandbox->cgroup);
