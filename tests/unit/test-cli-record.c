@@ -34,7 +34,7 @@ TEST(record_says_what_happened_in_one_line)
 		 "\"type\":\"process.exit\",\"exit_code\":null,\"signal\":9,\"oom_killed\":true}",
 			PREFIX "process.exit     killed by signal 9, out of memory"},
 		{"{" COMMON "\"type\":\"exec.start\",\"argv\":[\"python3\",\"-c\",\"a = "
-			    "1\\nb\"],\"uid\":1000}",
+		 "1\\nb\"],\"uid\":1000}",
 			PREFIX "exec.start       python3 -c \"a = 1…\" as uid 1000"},
 		{"{" COMMON "\"type\":\"exec.end\",\"reason\":\"exited\",\"code\":3,\"signal\":0,"
 		 "\"user_us\":1000,\"system_us\":500,\"wall_us\":2500}",
