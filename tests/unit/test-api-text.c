@@ -7,10 +7,14 @@
 #include "api/v1/ids.h"
 #include "api/v1/routes.h"
 #include "api/v1/signals.h"
+#include "supervisor/base/fd.h"
 #include "tests/harness/check.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct sequence {
@@ -208,4 +212,35 @@ TEST(keys_are_taken_out_of_the_header)
 	CHECK_INT(auth_take_key(NULL, key), -ENOENT);
 	CHECK_INT(auth_take_key("Bearer", key), -EINVAL);
 	CHECK_INT(auth_take_key("Bearer a\x80", key), -EINVAL);
+}
+
+/* True if the path's section of openapi.yaml has the method. */
+static bool is_described(const char *document, const struct route *route)
+{
+	char mark[128], method[16] = "";
+	const char *section, *next, *found;
+
+	for (size_t i = 0; route->method[i]; i++)
+		method[i] = (char)tolower(route->method[i]);
+	snprintf(mark, sizeof(mark), "\n  %s:\n", route->pattern);
+	section = strstr(document, mark);
+	if (!section)
+		return false;
+	next = strstr(section + strlen(mark), "\n  /");
+	snprintf(mark, sizeof(mark), "\n    %s:\n", method);
+	found = strstr(section, mark);
+	return found && (!next || found < next);
+}
+
+TEST(openapi_describes_every_route)
+{
+	struct route_table table = v1_routes();
+	char *document;
+
+	if (fd_read_file_at(AT_FDCWD, "api/v1/openapi.yaml", 1 << 20, &document, NULL) < 0)
+		check_skip("api/v1/openapi.yaml is not below the working directory");
+	for (size_t i = 0; i < table.n; i++)
+		if (!is_described(document, &table.routes[i]))
+			CHECK_FAIL("%s %s", table.routes[i].method, table.routes[i].pattern);
+	free(document);
 }
