@@ -1,0 +1,242 @@
+#include "tests/harness/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor/policy/policy.h"
+
+static char directory[64];
+static const char *const names[] = {"deny-all.json", "web.json", "a.json", "b.json",
+	"web.test.json", "web.schema.json", ".hidden.json", "README.md", "fifo.json", "dir.json",
+	"Bad.json"};
+
+static void remove_files(void)
+{
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		if (unlink(path) < 0)
+			rmdir(path);
+	}
+}
+
+static void remove_directory(void)
+{
+	remove_files();
+	rmdir(directory);
+}
+
+static void start_empty(void)
+{
+	if (!directory[0]) {
+		snprintf(directory, sizeof(directory), "/tmp/cloche-test-policy-XXXXXX");
+		CHECK(mkdtemp(directory) != NULL);
+		atexit(remove_directory);
+	}
+	remove_files();
+}
+
+static const char *path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *file = fopen(path_of(name), "w");
+
+	CHECK(file != NULL);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void write_policy(const char *name)
+{
+	char file[80], text[128];
+
+	snprintf(file, sizeof(file), "%s.json", name);
+	snprintf(text, sizeof(text), "{\"version\":1,\"name\":\"%s\"}", name);
+	write_file(file, text);
+}
+
+static void free_policies(struct policy **policies, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		policy_unref(policies[i]);
+	free(policies);
+}
+
+static void check_refused(int expected, const char *name, const char *place, const char *sentence)
+{
+	struct policy **policies = NULL;
+	struct failure why = {0};
+	char location[160];
+	size_t n = 99;
+
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, &why), expected);
+	CHECK(policies == NULL && n == 99);
+	CHECK_TEXT(why.sentence, sentence);
+	snprintf(location, sizeof(location), "%s%s", path_of(name), place);
+	CHECK_TEXT(why.location, location);
+}
+
+TEST(load_reads_all_policies_in_order_of_name)
+{
+	struct policy **policies;
+	size_t n;
+
+	start_empty();
+	write_policy("web");
+	write_policy("deny-all");
+	write_policy("a");
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, NULL), 0);
+	CHECK_INT(n, 3);
+	CHECK_TEXT(policies[0]->name, "a");
+	CHECK_TEXT(policies[1]->name, "deny-all");
+	CHECK_TEXT(policies[2]->name, "web");
+	free_policies(policies, n);
+}
+
+TEST(load_passes_over_what_is_no_policy)
+{
+	struct policy **policies;
+	size_t n;
+
+	start_empty();
+	write_policy("deny-all");
+	write_file("web.test.json", "not a policy");
+	write_file("web.schema.json", "not a policy");
+	write_file(".hidden.json", "not a policy");
+	write_file("README.md", "not a policy");
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, NULL), 0);
+	CHECK_INT(n, 1);
+	free_policies(policies, n);
+}
+
+TEST(load_takes_all_or_nothing)
+{
+	start_empty();
+	write_policy("deny-all");
+	write_policy("a");
+	write_file("b.json", "{\"version\": 1,\n \"name\": \"b\", \"netwrk\": {}}");
+	check_refused(-EINVAL, "b.json", ":2:15: /netwrk",
+		"There is no key \"netwrk\" here; did you mean \"network\"?");
+}
+
+TEST(load_wants_the_file_named_as_its_policy)
+{
+	start_empty();
+	write_policy("deny-all");
+	write_file("a.json", "{\"version\": 1,\n \"name\": \"aa\"}");
+	check_refused(-EINVAL, "a.json", ":2:2: /name",
+		"The policy's name is \"aa\", so its file must be \"aa.json\".");
+	write_file("a.json", "{\"version\": 1,\n \"name\": \"b\"}");
+	check_refused(-EINVAL, "a.json", ":2:2: /name",
+		"The policy's name is \"b\", so its file must be \"b.json\".");
+}
+
+TEST(load_refuses_a_directory_without_deny_all)
+{
+	start_empty();
+	write_policy("web");
+	check_refused(-ENOENT, "deny-all.json", "",
+		"There is no policy \"deny-all\", which binds tenants that have no other; install "
+		"the "
+		"one that comes with Cloche.");
+}
+
+TEST(load_does_not_wait_for_a_fifo)
+{
+	start_empty();
+	write_policy("deny-all");
+	CHECK_INT(mkfifo(path_of("fifo.json"), 0600), 0);
+	check_refused(-EINVAL, "fifo.json", "", "This is not a plain file.");
+}
+
+TEST(load_refuses_a_directory_named_as_a_policy)
+{
+	start_empty();
+	write_policy("deny-all");
+	CHECK_INT(mkdir(path_of("dir.json"), 0700), 0);
+	check_refused(-EINVAL, "dir.json", "", "This is not a plain file.");
+}
+
+TEST(load_refuses_a_file_that_is_too_large)
+{
+	int fd;
+
+	start_empty();
+	write_policy("deny-all");
+	fd = open(path_of("web.json"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	CHECK_INT(ftruncate(fd, POLICY_FILE_BYTES_MAX + 1), 0);
+	close(fd);
+	check_refused(-E2BIG, "web.json", "", "The file is larger than 8 MiB.");
+}
+
+TEST(load_names_the_directory_that_is_absent)
+{
+	struct policy **policies = NULL;
+	struct failure why = {0};
+	size_t n;
+
+	CHECK_INT(policy_load_dir("/tmp/absent/cloche", NULL, &policies, &n, &why), -ENOENT);
+	CHECK_TEXT(why.sentence, "The directory cannot be opened: No such file or directory.");
+	CHECK_TEXT(why.location, "/tmp/absent/cloche");
+}
+
+static bool refuses_ptrace(const char *name)
+{
+	return strcmp(name, "ptrace") != 0;
+}
+
+TEST(load_asks_whether_a_system_call_is_known)
+{
+	struct policy **policies = NULL;
+	struct failure why = {0};
+	size_t n = 0;
+
+	start_empty();
+	write_file("deny-all.json", "{\"version\": 1, \"name\": \"deny-all\",\n"
+				    " \"syscalls\": {\"deny\": [\"mount\", \"ptrace\"]}}");
+	CHECK_INT(policy_load_dir(directory, refuses_ptrace, &policies, &n, &why), -EINVAL);
+	CHECK(strstr(why.location, "deny-all.json:2:33: /syscalls/deny/1") != NULL);
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, &why), 0);
+	free_policies(policies, n);
+}
+
+static const struct policy *find(struct policy **policies, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(policies[i]->name, name) == 0)
+			return policies[i];
+	CHECK_FAIL("%s is not shipped", name);
+}
+
+TEST(load_reads_the_policies_that_are_shipped)
+{
+	struct policy **policies;
+	struct failure why = {0};
+	const struct policy *deny_all;
+	size_t n;
+
+	if (policy_load_dir("policies", NULL, &policies, &n, &why) < 0)
+		CHECK_FAIL("%s (%s)", why.sentence, why.location);
+	CHECK(n >= 4);
+	deny_all = find(policies, n, "deny-all");
+	CHECK_INT(deny_all->n_rules, 0);
+	CHECK_INT(find(policies, n, "offline-build")->n_rules, 0);
+	CHECK_INT(find(policies, n, "internal-service")->n_rules, 3);
+	CHECK_INT(find(policies, n, "public-web")->n_rules, 2);
+	for (size_t i = 0; i < n; i++)
+		CHECK(policies[i]->description[0] != '\0');
+	free_policies(policies, n);
+}
