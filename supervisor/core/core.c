@@ -253,13 +253,17 @@ struct stop {
 
 static void remove_kernel_state(struct core *core)
 {
-	int r = enforce_remove(core->enforce);
+	int r;
 
-	core->enforce = NULL;
+	/* Timers of this very round must not find what is taken away here. */
+	core->events_timer = loop_source_free(core->events_timer);
+	core->stock_timer = loop_source_free(core->stock_timer);
+	core->retry_timer = loop_source_free(core->retry_timer);
+	r = enforce_remove(core->enforce);
+
 	if (r < 0)
 		log_warning("the kernel's programs stay pinned: %s", strerror(-r));
 	r = cgroup_tree_remove(core->tree);
-	core->tree = NULL;
 	if (r < 0)
 		log_warning("the cgroup tree stays: %s", strerror(-r));
 	unmount_own_bpffs(core->config);
