@@ -26,8 +26,7 @@ static int set_inheritable(void)
 {
 	_cleanup_(release) cap_t capabilities = cap_get_proc();
 
-	if (!capabilities ||
-		cap_clear_flag(capabilities, CAP_INHERITABLE) < 0 ||
+	if (!capabilities || cap_clear_flag(capabilities, CAP_INHERITABLE) < 0 ||
 		cap_set_flag(capabilities, CAP_INHERITABLE, ARRAY_SIZE(kept), kept, CAP_SET) < 0 ||
 		cap_set_proc(capabilities) < 0)
 		return -errno;
@@ -67,8 +66,8 @@ int privileges_reduce(struct failure *why)
 	int r = set_inheritable();
 
 	if (r < 0)
-		return failure_set(why, r, STAGE, "cannot set inheritable capabilities: %s",
-			strerror(-r));
+		return failure_set(
+			why, r, STAGE, "cannot set inheritable capabilities: %s", strerror(-r));
 	r = empty_bounding_set();
 	if (r < 0)
 		return failure_set(
@@ -78,8 +77,7 @@ int privileges_reduce(struct failure *why)
 			why, -errno, STAGE, "cannot lock the securebits: %s", strerror(errno));
 	r = keep_only();
 	if (r < 0)
-		return failure_set(
-			why, r, STAGE, "cannot give capabilities up: %s", strerror(-r));
+		return failure_set(why, r, STAGE, "cannot give capabilities up: %s", strerror(-r));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failure_set(
 			why, -errno, STAGE, "cannot set no_new_privs: %s", strerror(errno));

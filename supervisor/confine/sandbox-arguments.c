@@ -1,7 +1,7 @@
 /* The part of the filter that looks at arguments, written instruction by instruction.
  *
- * libseccomp compares all 64 bits of an argument, while the kernel takes a request code, a family or
- * clone's flags from the lower 32 only: set a high bit and an exact comparison no longer matches
+ * libseccomp compares all 64 bits of an argument, while the kernel takes a request code, a family
+ * or clone's flags from the lower 32 only: set a high bit and an exact comparison no longer matches
  * what the kernel then does (CVE-2019-10063 in Flatpak). Here only the lower half is looked at. */
 #include "supervisor/confine/sandbox-filter.h"
 
@@ -30,8 +30,8 @@
 #define FOREIGN_TABLE_BIT 0x40000000u /* x32, asm/unistd.h: __X32_SYSCALL_BIT */
 #define DENY(error) (SECCOMP_RET_ERRNO | (error))
 
-static void emit(struct confine_code *code, uint16_t operation, uint8_t yes, uint8_t no,
-	uint32_t value)
+static void emit(
+	struct confine_code *code, uint16_t operation, uint8_t yes, uint8_t no, uint32_t value)
 {
 	assert(code->n < CONFINE_CODE_MAX);
 	code->code[code->n++] =
@@ -51,8 +51,8 @@ static void answer_if_equal(struct confine_code *code, uint32_t value, uint32_t 
 
 static void load_argument(struct confine_code *code, int index)
 {
-	uint32_t offset = (uint32_t)(offsetof(struct seccomp_data, args) +
-				     (size_t)index * sizeof(uint64_t));
+	uint32_t offset =
+		(uint32_t)(offsetof(struct seccomp_data, args) + (size_t)index * sizeof(uint64_t));
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	offset += 4;
@@ -100,7 +100,8 @@ static void emit_clone(struct confine_code *code)
 }
 
 /* Pushing input into a terminal, pasting on consoles, taking a console's output, and exchanging a
- * terminal's line discipline (which loads modules): CVE-2017-5226, CVE-2023-28100, CVE-2023-6546. */
+ * terminal's line discipline (which loads modules): CVE-2017-5226, CVE-2023-28100, CVE-2023-6546.
+ */
 static void emit_ioctl(struct confine_code *code)
 {
 	static const uint32_t denied[] = {TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD};
@@ -116,8 +117,8 @@ static void emit_ioctl(struct confine_code *code)
 /* The rest of a block for internet sockets: no raw type, and only protocols that need no module. */
 static void emit_internet(struct confine_code *code)
 {
-	static const uint32_t protocols[] = {0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP,
-		IPPROTO_ICMPV6};
+	static const uint32_t protocols[] = {
+		0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6};
 
 	load_argument(code, 1);
 	emit(code, BPF_ALU | BPF_AND | BPF_K, 0, 0, 0xf); /* SOCK_TYPE_MASK */

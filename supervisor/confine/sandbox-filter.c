@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 
 #define STAGE "system call filter"
-#define NUMBERS_MAX 1024	 /* system call numbers looked at */
+#define NUMBERS_MAX 1024          /* system call numbers looked at */
 #define DENY_INSTRUCTIONS_MAX 512 /* what PID 1 takes: WIRE_INIT_FILTER_MAX */
 
 /* What happens to each call, by number; above the table: ENOSYS. */
@@ -48,7 +48,8 @@ static void fill_table(struct table *table)
 		table->actions[*number] = SECCOMP_RET_ALLOW;
 }
 
-/* Emits a search tree over `n` ranges that begin at `starts`, the number being in the accumulator. */
+/* Emits a search tree over `n` ranges that begin at `starts`, the number being in the accumulator.
+ */
 static int emit_tree(
 	struct confine_code *code, const uint32_t *starts, const uint32_t *actions, size_t n)
 {
@@ -185,8 +186,8 @@ int confine_deny_filter(const char (*names)[32], size_t n, struct sock_filter **
 	if (r == 0)
 		r = export_program(context, &code, &n_code);
 	if (r < 0)
-		return failure_set(why, r, STAGE, "cannot build a filter of %zu denied calls: %s", n,
-			strerror(-r));
+		return failure_set(why, r, STAGE, "cannot build a filter of %zu denied calls: %s",
+			n, strerror(-r));
 	*ret_n = n_code;
 	*ret_filter = steal_ptr(&code);
 	return 0;

@@ -9,14 +9,15 @@
 
 #include "supervisor/base/failure.h"
 
-/* The filter of every sandbox; inherited by all of its processes from PID 1. `*ret_filter` is a heap
- * array. Returns 0, -ENOMEM, or -errno with `why`. Compiling takes milliseconds: do it once. */
-int confine_sandbox_filter(
-	struct sock_filter **ret_filter, size_t *ret_n, struct failure *why);
+/* The filter of every sandbox; inherited by all of its processes from PID 1. `*ret_filter` is a
+ * heap array. Returns 0, -ENOMEM, or -errno with `why`. Compiling takes milliseconds: do it once.
+ */
+int confine_sandbox_filter(struct sock_filter **ret_filter, size_t *ret_n, struct failure *why);
 
-/* A second filter for a policy that denies more: the `n` calls in `names` fail with EPERM, all others
- * are left to the first filter. Returns 0, -EINVAL (`why` names a call that this machine does not
- * know), -E2BIG (more than 512 instructions), -ENOMEM. With `n` 0 there is no filter: NULL, 0. */
+/* A second filter for a policy that denies more: the `n` calls in `names` fail with EPERM, all
+ * others are left to the first filter. Returns 0, -EINVAL (`why` names a call that this machine
+ * does not know), -E2BIG (more than 512 instructions), -ENOMEM. With `n` 0 there is no filter:
+ * NULL, 0. */
 int confine_deny_filter(const char (*names)[32], size_t n, struct sock_filter **ret_filter,
 	size_t *ret_n, struct failure *why);
 

@@ -44,8 +44,8 @@ static inline long arch_clone_vfork(
 			 "hlt\n"
 			 "1:"
 			 : "=a"(result)
-			 : "a"((long)__NR_clone), "D"(flags), "S"(stack_top), "d"(0L), "r"(r10), "r"(r8),
-			 "r"(child), "r"(given), [exit] "i"(__NR_exit)
+			 : "a"((long)__NR_clone), "D"(flags), "S"(stack_top), "d"(0L), "r"(r10),
+			 "r"(r8), "r"(child), "r"(given), [exit] "i"(__NR_exit)
 			 : "rcx", "r11", "memory", "cc");
 	return result;
 }

@@ -144,7 +144,7 @@ static uint32_t read_session(int proc_fd, const char *pid_text)
 			cursor = at;
 	if (!cursor || cursor[1] != ' ' || !cursor[2] || cursor[3] != ' ')
 		return 0;
-	cursor += 4; /* past ") S " */
+	cursor += 4;          /* past ") S " */
 	take_number(&cursor); /* parent */
 	take_number(&cursor); /* process group */
 	return take_number(&cursor);
@@ -157,7 +157,8 @@ static uint32_t kill_session(struct init *init, int proc_fd, uint32_t session, i
 	long got;
 
 	syscall3(__NR_lseek, proc_fd, 0, SEEK_SET);
-	while ((got = syscall3(__NR_getdents64, proc_fd, (long)init->buffer, INIT_BUFFER_KEEP)) > 0) {
+	while ((got = syscall3(__NR_getdents64, proc_fd, (long)init->buffer, INIT_BUFFER_KEEP)) >
+		0) {
 		for (long at = 0; at < got;) {
 			const struct directory_entry *entry = (const void *)(init->buffer + at);
 			const char *cursor = entry->name;
@@ -180,8 +181,7 @@ void command_kill(struct init *init, const struct command *command, int signal)
 	long proc_fd;
 
 	syscall2(__NR_kill, -command->pid, signal);
-	proc_fd = syscall4(
-		__NR_openat, -100, (long)"/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	proc_fd = syscall4(__NR_openat, -100, (long)"/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (proc_fd < 0)
 		return;
 	/* Killed processes stay visible until reaped: go on while new ones appear. Another signal

@@ -58,8 +58,8 @@ static bool comes_from_outside(int fd)
 		uint32_t uid, gid;
 	} peer = {-1, 0, 0};
 	uint32_t size = sizeof(peer);
-	long r = syscall6(
-		__NR_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)&peer, (long)&size, 0);
+	long r =
+		syscall6(__NR_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)&peer, (long)&size, 0);
 
 	return r == 0 && peer.pid == 0;
 }
@@ -98,8 +98,8 @@ static int receive(struct init *init, struct message *message)
 		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	const struct wire_header *frame = (const void *)init->buffer;
-	long got = syscall3(__NR_recvmsg, init->connection_fd, (long)&header,
-		MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	long got = syscall3(
+		__NR_recvmsg, init->connection_fd, (long)&header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	if (got == -EAGAIN || got == -EINTR)
 		return 0;

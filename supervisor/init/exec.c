@@ -2,9 +2,9 @@
  * becomes the command. The child shares this process's memory, so what went wrong is simply left in
  * struct start for the parent.
  *
- * Until execve(2) the child has PID 1's memory, which is not dumpable: no process of the sandbox can
- * trace it or look into it. One thing a hostile process with the same uid can do is to stop it in
- * that moment, and PID 1 with it; cloched's deadline for the answer then ends the sandbox. */
+ * Until execve(2) the child has PID 1's memory, which is not dumpable: no process of the sandbox
+ * can trace it or look into it. One thing a hostile process with the same uid can do is to stop it
+ * in that moment, and PID 1 with it; cloched's deadline for the answer then ends the sandbox. */
 #include "supervisor/init/init.h"
 
 #include <errno.h>
@@ -25,7 +25,8 @@
 
 struct start {
 	struct wire_init_exec exec;
-	char **argv; /* one slot before it is free, for the shell of a script without a first line */
+	char **argv; /* one slot before it is free, for the shell of a script without a first line
+		      */
 	char **env;
 	const char *cwd;
 	const void *filter; /* exec.n_filter instructions */
@@ -80,7 +81,8 @@ static int parse(struct init *init, const struct message *message, struct start 
 	if (!start->env)
 		start->env = next;
 	start->cwd = take_text(&cursor, end);
-	if (!start->cwd || (size_t)(end - cursor) != start->exec.n_filter * sizeof(struct sock_filter))
+	if (!start->cwd ||
+		(size_t)(end - cursor) != start->exec.n_filter * sizeof(struct sock_filter))
 		return -EPROTO;
 	start->filter = cursor;
 	return 0;

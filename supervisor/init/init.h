@@ -11,10 +11,10 @@
 
 #include "supervisor/wire/init.h"
 
-#define INIT_LISTEN_FD 3	/* given by the stage: bound, listening, not blocking */
-#define INIT_VECTOR_MAX 8192	/* argument and environment strings of one command */
-#define INIT_STACK_SIZE 16384	/* of the child between vfork and exec */
-#define INIT_BUFFER_KEEP 8192	/* bytes of the receive buffer that stay resident */
+#define INIT_LISTEN_FD 3      /* given by the stage: bound, listening, not blocking */
+#define INIT_VECTOR_MAX 8192  /* argument and environment strings of one command */
+#define INIT_STACK_SIZE 16384 /* of the child between vfork and exec */
+#define INIT_BUFFER_KEEP 8192 /* bytes of the receive buffer that stay resident */
 
 struct command {
 	uint64_t cookie;

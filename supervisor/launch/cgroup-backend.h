@@ -22,7 +22,8 @@ struct cgroup_backend {
 	/* Makes directories beside the v2 one, with the limits of an unclaimed sandbox. */
 	int (*create)(struct cgroup *cgroup, const char *name, struct failure *why);
 	int (*adopt)(struct cgroup *cgroup, const char *name);
-	int (*open_tasks)(const struct cgroup *cgroup, const char *name, int ret_fds[2], int *ret_n);
+	int (*open_tasks)(
+		const struct cgroup *cgroup, const char *name, int ret_fds[2], int *ret_n);
 	int (*claim)(struct cgroup *cgroup, const char *name, const struct cgroup_limits *limits,
 		int *ret_join_fd, struct failure *why);
 	void (*refill)(struct cgroup_tree *tree);
@@ -37,12 +38,12 @@ struct cgroup_backend {
 struct cgroup_tree {
 	enum cgroup_kind kind;
 	const struct cgroup_backend *backend;
-	char base[256];			 /* "/cloche-default" */
-	char v2_mount[256];		 /* "/sys/fs/cgroup/unified" */
-	char sandboxes_dir[PATH_MAX];	 /* v2_mount + base + "/sandboxes" */
+	char base[256];               /* "/cloche-default" */
+	char v2_mount[256];           /* "/sys/fs/cgroup/unified" */
+	char sandboxes_dir[PATH_MAX]; /* v2_mount + base + "/sandboxes" */
 	int sandboxes_fd;
-	char v1_mounts[CGROUP_V1_N][256]; /* empty: the controller is not v1 here */
-	int v1_fds[CGROUP_V1_N];	 /* base/sandboxes in each; -1 on a unified host */
+	char v1_mounts[CGROUP_V1_N][256];    /* empty: the controller is not v1 here */
+	int v1_fds[CGROUP_V1_N];             /* base/sandboxes in each; -1 on a unified host */
 	uint32_t stock[CGROUP_STOCK_TARGET]; /* "stock-<index>" in the v1 memory hierarchy */
 	uint32_t n_stock, next_index;
 };
@@ -52,8 +53,8 @@ extern const struct cgroup_backend cgroup_unified, cgroup_hybrid;
 /* Fills mounts and kind. */
 int cgroup_find_mounts(struct cgroup_tree *tree, struct failure *why);
 void cgroup_name(uint64_t sandbox, char ret_name[CGROUP_NAME_SIZE]);
-/* Opens `mount` + `base` + "/sandboxes", making directories on the way; `enter`, if given, is called
- * for each directory from the mount point down to that one. */
+/* Opens `mount` + `base` + "/sandboxes", making directories on the way; `enter`, if given, is
+ * called for each directory from the mount point down to that one. */
 int cgroup_make_path(const char *mount, const char *base,
 	int (*enter)(int dir_fd, const char *name, struct failure *why), int *ret_fd,
 	struct failure *why);

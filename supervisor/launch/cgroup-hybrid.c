@@ -1,12 +1,12 @@
 /* Limits by v1 controllers, beside a v2 directory that carries BPF, freeze, kill and cpu.stat.
  *
- * A v1 memory cgroup is dear: it costs 1 KiB for every 64 superblocks alive on the machine and up to
- * 0.8 ms to make. So only claimed sandboxes have one. A few wait in a stock, "stock-<n>"; a claim
- * takes one, sets its limit and renames it to the sandbox's name (v1 can rename), so that a
+ * A v1 memory cgroup is dear: it costs 1 KiB for every 64 superblocks alive on the machine and up
+ * to 0.8 ms to make. So only claimed sandboxes have one. A few wait in a stock, "stock-<n>"; a
+ * claim takes one, sets its limit and renames it to the sandbox's name (v1 can rename), so that a
  * restarted supervisor finds it again. PID 1 joins it through its `tasks` file.
  *
- * v1 does not charge socket buffers to memory; TCP's are limited by memory.kmem.tcp, UDP's cannot be
- * (research/isolation.md F4). */
+ * v1 does not charge socket buffers to memory; TCP's are limited by memory.kmem.tcp, UDP's cannot
+ * be (research/isolation.md F4). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,7 @@ static void stock_name(uint32_t index, char ret_name[CGROUP_NAME_SIZE])
 /* Takes over what an earlier process left in stock. */
 static void stock_find(struct cgroup_tree *tree)
 {
-	int fd = openat(
-		tree->v1_fds[CGROUP_V1_MEMORY], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(tree->v1_fds[CGROUP_V1_MEMORY], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
 
@@ -230,8 +229,8 @@ static int claim_memory(struct cgroup *cgroup, const char *name, uint64_t bytes,
 	return 0;
 }
 
-static int hybrid_claim(struct cgroup *cgroup, const char *name,
-	const struct cgroup_limits *limits, int *ret_join_fd, struct failure *why)
+static int hybrid_claim(struct cgroup *cgroup, const char *name, const struct cgroup_limits *limits,
+	int *ret_join_fd, struct failure *why)
 {
 	int r = set_pids_and_cpu(cgroup->tree, name, limits->pids, limits->cpu_millis, why);
 
@@ -255,8 +254,7 @@ static int hybrid_read_memory(const struct cgroup *cgroup, struct cgroup_usage *
 	r = fd_read_number_at(fd, "memory.usage_in_bytes", &usage->memory_bytes);
 	if (r == 0)
 		r = fd_read_number_at(fd, "memory.max_usage_in_bytes", &usage->memory_peak_bytes);
-	return r < 0 ? r : cgroup_read_key(
-				   fd, "memory.oom_control", "oom_kill", &usage->oom_kills);
+	return r < 0 ? r : cgroup_read_key(fd, "memory.oom_control", "oom_kill", &usage->oom_kills);
 }
 
 static int hybrid_read_pids(

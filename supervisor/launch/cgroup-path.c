@@ -157,7 +157,8 @@ int cgroup_read_key(int dir_fd, const char *file, const char *key, uint64_t *ret
 
 	if (r < 0)
 		return r;
-	for (char *line = strtok_r(text, "\n", &cursor); line; line = strtok_r(NULL, "\n", &cursor)) {
+	for (char *line = strtok_r(text, "\n", &cursor); line;
+		line = strtok_r(NULL, "\n", &cursor)) {
 		if (strncmp(line, key, length) != 0 || line[length] != ' ')
 			continue;
 		*ret_value = strtoull(line + length + 1, NULL, 10);

@@ -14,7 +14,8 @@ static int enable_controllers(int dir_fd, const char *name, struct failure *why)
 
 	if (r == -EBUSY)
 		return failure_set(why, r, "cgroups",
-			"the cgroup %s has processes of its own, so the kernel does not let it limit "
+			"the cgroup %s has processes of its own, so the kernel does not let it "
+			"limit "
 			"children: move them into a child of it (systemd: DelegateSubgroup=)",
 			name);
 	if (r < 0)
@@ -58,8 +59,8 @@ static int set_pids_and_cpu(
 
 static int unified_create(struct cgroup *cgroup, const char *name, struct failure *why)
 {
-	return set_pids_and_cpu(cgroup->dir_fd, name, CGROUP_PIDS_UNCLAIMED,
-		CGROUP_CPU_MILLIS_UNCLAIMED, why);
+	return set_pids_and_cpu(
+		cgroup->dir_fd, name, CGROUP_PIDS_UNCLAIMED, CGROUP_CPU_MILLIS_UNCLAIMED, why);
 }
 
 static int unified_adopt(struct cgroup *cgroup _unused_, const char *name _unused_)
@@ -67,8 +68,8 @@ static int unified_adopt(struct cgroup *cgroup _unused_, const char *name _unuse
 	return 0;
 }
 
-static int unified_open_tasks(const struct cgroup *cgroup _unused_, const char *name _unused_,
-	int ret_fds[2], int *ret_n)
+static int unified_open_tasks(
+	const struct cgroup *cgroup _unused_, const char *name _unused_, int ret_fds[2], int *ret_n)
 {
 	ret_fds[0] = ret_fds[1] = -1;
 	*ret_n = 0;
@@ -101,8 +102,9 @@ static int unified_read_memory(const struct cgroup *cgroup, struct cgroup_usage 
 		usage->memory_peak_bytes = usage->memory_bytes;
 		r = 0;
 	}
-	return r < 0 ? r : cgroup_read_key(
-				   cgroup->dir_fd, "memory.events", "oom_kill", &usage->oom_kills);
+	return r < 0 ? r
+		     : cgroup_read_key(
+			       cgroup->dir_fd, "memory.events", "oom_kill", &usage->oom_kills);
 }
 
 static int unified_read_pids(
@@ -110,8 +112,9 @@ static int unified_read_pids(
 {
 	int r = fd_read_number_at(cgroup->dir_fd, "pids.current", &usage->n_pids);
 
-	return r < 0 ? r : cgroup_read_key(
-				   cgroup->dir_fd, "pids.events", "max", &usage->pids_limit_hits);
+	return r < 0 ? r
+		     : cgroup_read_key(
+			       cgroup->dir_fd, "pids.events", "max", &usage->pids_limit_hits);
 }
 
 static int unified_remove(struct cgroup_tree *tree _unused_, const char *name _unused_)

@@ -46,8 +46,8 @@ int cgroup_tree_open(const char *base, struct cgroup_tree **ret_tree, struct fai
 		cgroup_tree_free(steal_ptr(&tree));
 		return r;
 	}
-	snprintf(tree->sandboxes_dir, sizeof(tree->sandboxes_dir), "%s%s/sandboxes",
-		tree->v2_mount, tree->base);
+	snprintf(tree->sandboxes_dir, sizeof(tree->sandboxes_dir), "%s%s/sandboxes", tree->v2_mount,
+		tree->base);
 	*ret_tree = steal_ptr(&tree);
 	return 0;
 }
@@ -73,8 +73,8 @@ const char *cgroup_tree_sandboxes_dir(const struct cgroup_tree *tree)
 	return tree->sandboxes_dir;
 }
 
-int cgroup_tree_each(
-	struct cgroup_tree *tree, void (*callback)(uint64_t sandbox, void *userdata), void *userdata)
+int cgroup_tree_each(struct cgroup_tree *tree, void (*callback)(uint64_t sandbox, void *userdata),
+	void *userdata)
 {
 	int fd = openat(tree->sandboxes_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
@@ -137,8 +137,11 @@ static int open_v2(struct cgroup_tree *tree, uint64_t sandbox, struct cgroup *re
 		close(fd);
 		return -errno;
 	}
-	*ret_cgroup = (struct cgroup){.tree = tree, .sandbox = sandbox, .dir_fd = fd,
-		.memory_fd = -1, .id = status.st_ino};
+	*ret_cgroup = (struct cgroup){.tree = tree,
+		.sandbox = sandbox,
+		.dir_fd = fd,
+		.memory_fd = -1,
+		.id = status.st_ino};
 	return 0;
 }
 
@@ -151,8 +154,8 @@ int cgroup_create(
 
 	cgroup_name(sandbox, name);
 	if (mkdirat(tree->sandboxes_fd, name, 0755) < 0)
-		return failure_set(why, -errno, "cgroup v2", "cannot make %s/%s: %s",
-			tree->base, name, strerror(errno));
+		return failure_set(why, -errno, "cgroup v2", "cannot make %s/%s: %s", tree->base,
+			name, strerror(errno));
 	r = open_v2(tree, sandbox, &cgroup);
 	if (r < 0) {
 		failure_set(why, r, "cgroup v2", "cannot open %s/%s: %s", tree->base, name,

@@ -1,7 +1,8 @@
 /* A sandbox's place in the cgroup trees, on a unified (v2) or hybrid (v1 controllers) host.
  *
- * cgroup v2 always carries BPF, freeze, kill and cpu.stat. Limits come from v2 controllers where the
- * host has them there, else from v1 (cpu, pids, memory). Which one is found by probing, once. */
+ * cgroup v2 always carries BPF, freeze, kill and cpu.stat. Limits come from v2 controllers where
+ * the host has them there, else from v1 (cpu, pids, memory). Which one is found by probing, once.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -31,21 +32,21 @@ struct cgroup_limits {
 
 struct cgroup {
 	struct cgroup_tree *tree;
-	uint64_t sandbox; /* directory name: "sb-%016lx" */
-	uint64_t id;	  /* inode of the v2 directory: the kernel's cgroup id */
-	int dir_fd;	  /* v2 directory */
-	int memory_fd;	  /* v1 memory directory from the stock; -1: none yet, or unified */
+	uint64_t sandbox;      /* directory name: "sb-%016lx" */
+	uint64_t id;           /* inode of the v2 directory: the kernel's cgroup id */
+	int dir_fd;            /* v2 directory */
+	int memory_fd;         /* v1 memory directory from the stock; -1: none yet, or unified */
 	uint32_t memory_index; /* which one of the stock; its directory is named by it */
 };
 
 /* Makes the directories with a pids and CPU limit already in force. Memory on a hybrid host comes
  * with cgroup_claim(). */
-int cgroup_create(struct cgroup_tree *tree, uint64_t sandbox, struct cgroup *ret_cgroup,
-	struct failure *why);
+int cgroup_create(
+	struct cgroup_tree *tree, uint64_t sandbox, struct cgroup *ret_cgroup, struct failure *why);
 /* After a restart. -ENOENT when it is gone. */
 int cgroup_adopt(struct cgroup_tree *tree, uint64_t sandbox, struct cgroup *ret_cgroup);
-/* v1 `tasks` files that the first process must write "0" to, open for writing, CLOEXEC; owned by the
- * caller. None on a unified host. Returns how many. */
+/* v1 `tasks` files that the first process must write "0" to, open for writing, CLOEXEC; owned by
+ * the caller. None on a unified host. Returns how many. */
 int cgroup_open_tasks(const struct cgroup *cgroup, int ret_fds[2], int *ret_n);
 
 /* At claim: sets the limits and, on a hybrid host, takes a memory cgroup from the stock and returns

@@ -40,8 +40,9 @@ static int open_address(
 	return 0;
 }
 
-/* True if the process is in the cgroup v2 directory of the sandbox: the line "0::/base/sandboxes/sb-…"
- * must name the directory, which is unique by its last component in our subtree. */
+/* True if the process is in the cgroup v2 directory of the sandbox: the line
+ * "0::/base/sandboxes/sb-…" must name the directory, which is unique by its last component in our
+ * subtree. */
 static bool is_in_cgroup(uint32_t pid, const struct cgroup *cgroup)
 {
 	_cleanup_free_ char *text = NULL;
@@ -72,13 +73,12 @@ int connect_to_init(const char *socket_dir, uint64_t sandbox, const struct cgrou
 	int r = open_address(socket_dir, sandbox, &address, &dir_fd);
 
 	if (r < 0)
-		return failure_set(
-			why, r, STAGE, "cannot open %s: %s", socket_dir, strerror(-r));
+		return failure_set(why, r, STAGE, "cannot open %s: %s", socket_dir, strerror(-r));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return failure_set(why, -errno, STAGE, "nobody answers on its socket: %s",
-			strerror(errno));
+		return failure_set(
+			why, -errno, STAGE, "nobody answers on its socket: %s", strerror(errno));
 	if (peer.pid <= 0 || (pid != 0 && (uint32_t)peer.pid != pid))
 		return failure_set(why, -EPERM, STAGE,
 			"process %d listens on its socket instead of %" PRIu32, peer.pid, pid);

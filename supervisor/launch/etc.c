@@ -1,8 +1,8 @@
 /* What a sandbox sees as /etc: made once by the spawner, shared by all sandboxes as a lower layer.
  *
- * Copied from the host is only what the programs in /usr need to run and what says nothing about the
- * host: no accounts, no network, no keys, no configuration that may hold credentials. A file that
- * not everybody on the host may read is never copied. */
+ * Copied from the host is only what the programs in /usr need to run and what says nothing about
+ * the host: no accounts, no network, no keys, no configuration that may hold credentials. A file
+ * that not everybody on the host may read is never copied. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -165,7 +165,7 @@ int etc_fill(int etc_fd, struct failure *why)
 		r = -errno;
 	if (r == 0)
 		r = copy_directory(host_fd, etc_fd, is_copied, 0);
-	return r < 0 ? failure_set(why, r, STAGE, "cannot make the sandboxes' /etc: %s",
-			       strerror(-r))
+	return r < 0 ? failure_set(
+			       why, r, STAGE, "cannot make the sandboxes' /etc: %s", strerror(-r))
 		     : 0;
 }

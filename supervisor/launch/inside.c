@@ -25,8 +25,8 @@ static int open_listener(int *ret_fd, uint16_t *ret_port)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
-	struct sockaddr_in loopback = {.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in loopback = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_storage bound;
 	socklen_t size = sizeof(bound);
 	int off = 0, r;
@@ -45,9 +45,9 @@ static int open_listener(int *ret_fd, uint16_t *ret_port)
 	if (r < 0 || listen(fd, BACKLOG) < 0 ||
 		getsockname(fd, (struct sockaddr *)&bound, &size) < 0)
 		return -errno;
-	*ret_port = ntohs(bound.ss_family == AF_INET6
-				  ? ((const struct sockaddr_in6 *)&bound)->sin6_port
-				  : ((const struct sockaddr_in *)&bound)->sin_port);
+	*ret_port =
+		ntohs(bound.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&bound)->sin6_port
+						  : ((const struct sockaddr_in *)&bound)->sin_port);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
@@ -67,7 +67,8 @@ int launch_listen_inside(
 	r = open_listener(&fd, &port);
 	if (setns(home_fd, CLONE_NEWNET) < 0) {
 		/* Going on in a tenant's network would be worse than to be started again. */
-		log_error("cannot come back from a sandbox's network namespace: %s", strerror(errno));
+		log_error(
+			"cannot come back from a sandbox's network namespace: %s", strerror(errno));
 		abort();
 	}
 	if (r < 0)

@@ -1,9 +1,10 @@
 /* Only accesses that nobody in a sandbox has a use for are handled, so that opening files, which
  * would otherwise walk the tree up to the root for rules, costs nothing.
  *
- * Any ruleset forbids moving files between directories unless that is granted (LANDLOCK_ACCESS_FS_REFER,
- * ABI 2); so it is handled and granted everywhere. On ABI 1 it cannot be granted: no rules of files
- * there. A process under any ruleset of files cannot mount, unmount or pivot. */
+ * Any ruleset forbids moving files between directories unless that is granted
+ * (LANDLOCK_ACCESS_FS_REFER, ABI 2); so it is handled and granted everywhere. On ABI 1 it cannot be
+ * granted: no rules of files there. A process under any ruleset of files cannot mount, unmount or
+ * pivot. */
 #include "supervisor/launch/landlock.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ int landlock_restrict(struct failure *why)
 	r = fd < 0 ? -errno : allow_refer(fd);
 	if (r == 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		r = -errno;
-	return r < 0 ? failure_set(why, r, "landlock", "cannot restrict the sandbox: %s",
-			       strerror(-r))
+	return r < 0 ? failure_set(
+			       why, r, "landlock", "cannot restrict the sandbox: %s", strerror(-r))
 		     : 0;
 }

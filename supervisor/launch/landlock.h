@@ -3,7 +3,7 @@
 
 #include "supervisor/base/failure.h"
 
-/* Restricts the process and all its descendants for good, as far as the kernel can: no device nodes,
- * no change of the mount tree, no signal or abstract socket beyond the sandbox, no tracing across.
- * A kernel without landlock is no failure. Needs no_new_privs. 0 or -errno with `why`. */
+/* Restricts the process and all its descendants for good, as far as the kernel can: no device
+ * nodes, no change of the mount tree, no signal or abstract socket beyond the sandbox, no tracing
+ * across. A kernel without landlock is no failure. Needs no_new_privs. 0 or -errno with `why`. */
 int landlock_restrict(struct failure *why);

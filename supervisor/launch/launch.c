@@ -64,9 +64,10 @@ struct launch {
 	uint64_t next_cookie;
 };
 
-/* Copies cloche-init into memory that nobody can change any more, so that neither an upgrade on disk
- * nor a sandbox that gets hold of its /proc/1/exe (CVE-2019-5736) touches what PID 1s run. Others
- * may execute but not read it: a process that runs it is undumpable from its first instruction. */
+/* Copies cloche-init into memory that nobody can change any more, so that neither an upgrade on
+ * disk nor a sandbox that gets hold of its /proc/1/exe (CVE-2019-5736) touches what PID 1s run.
+ * Others may execute but not read it: a process that runs it is undumpable from its first
+ * instruction. */
 static int load_init(const char *path, int *ret_fd, struct failure *why)
 {
 	_cleanup_free_ char *bytes = NULL;
@@ -80,9 +81,9 @@ static int load_init(const char *path, int *ret_fd, struct failure *why)
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("cloche-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	r = fd < 0 ? -errno : fd_write_all(fd, bytes, size);
-	if (r == 0 && (fchmod(fd, 0511) < 0 ||
-			      fcntl(fd, F_ADD_SEALS,
-				      F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0))
+	if (r == 0 && (fchmod(fd, 0511) < 0 || fcntl(fd, F_ADD_SEALS,
+						       F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+							       F_SEAL_WRITE) < 0))
 		r = -errno;
 	if (r < 0)
 		return failure_set(
@@ -465,8 +466,7 @@ int launch_spawn(struct launch *launch, uint64_t sandbox, const char *template,
 	order->make.sandbox = sandbox;
 	order->make.uid_first = uid_first;
 	order->make.disk_bytes = disk_bytes;
-	connect_socket_name(
-		sandbox, order->make.socket_path, sizeof(order->make.socket_path));
+	connect_socket_name(sandbox, order->make.socket_path, sizeof(order->make.socket_path));
 	snprintf(order->make.template, sizeof(order->make.template), "%s", template);
 	*launch->last = order;
 	launch->last = &order->next;

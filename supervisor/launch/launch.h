@@ -17,17 +17,17 @@ struct launch;
 #define LAUNCH_UIDS_PER_SANDBOX 65536u
 
 struct launch_config {
-	const char *init_path;	/* cloche-init; copied to a sealed memfd at start */
+	const char *init_path;  /* cloche-init; copied to a sealed memfd at start */
 	const char *socket_dir; /* <run>/sandboxes, 0700: where each PID 1 listens */
-	const char *work_dir;	/* <run>/spawner: private mount points */
+	const char *work_dir;   /* <run>/spawner: private mount points */
 };
 
 struct launch_template {
 	char name[32];
 	char runtime[64]; /* what must exist in /usr: "/usr/bin/python3"; empty: a shell */
 	bool available;
-	char reason[192];     /* why not */
-	bool idmapped;	      /* files of the image show their real owners */
+	char reason[192]; /* why not */
+	bool idmapped;    /* files of the image show their real owners */
 };
 
 /* Starts the spawner and prepares the templates ("python", "node", "shell"). */
@@ -42,16 +42,16 @@ const struct launch_template *launch_templates(const struct launch *launch, size
 struct launch_result {
 	int error; /* 0, or negative errno with `why` */
 	struct failure why;
-	int pidfd;	 /* owned by the callback's receiver */
-	uint32_t pid;	 /* on the host */
+	int pidfd;       /* owned by the callback's receiver */
+	uint32_t pid;    /* on the host */
 	int init_socket; /* connected to cloche-init, greeting not yet read; owned */
 };
 
 typedef void (*launch_callback)(const struct launch_result *result, void *userdata);
 
 /* Asks for one sandbox in `cgroup`, with host ids from `uid_first`; `callback` is called once, from
- * the loop. Borrows `cgroup` until then. If the spawner dies it is started again, and what was asked
- * of it fails with -EPIPE. */
+ * the loop. Borrows `cgroup` until then. If the spawner dies it is started again, and what was
+ * asked of it fails with -EPIPE. */
 int launch_spawn(struct launch *launch, uint64_t sandbox, const char *template,
 	const struct cgroup *cgroup, uint32_t uid_first, uint64_t disk_bytes,
 	launch_callback callback, void *userdata);
@@ -68,7 +68,8 @@ void launch_forget(struct launch *launch, uint64_t sandbox);
 int launch_listen_inside(
 	int pidfd, int *ret_listen_fd, uint16_t *ret_port, uint64_t *ret_netns_cookie);
 
-/* Changes the size of the sandbox's writable layer. -EINVAL when it holds more than that already. */
+/* Changes the size of the sandbox's writable layer. -EINVAL when it holds more than that already.
+ */
 int launch_set_disk_bytes(uint32_t pid, uint64_t disk_bytes);
 
 /* Limits the descriptors of every process started from now on (RLIMIT_NOFILE of PID 1, inherited).

@@ -1,16 +1,16 @@
 /* The mount tree of a sandbox, built by the stage inside its own user and mount namespace.
  *
- * One tmpfs holds all that a sandbox can write; its size is the disk limit. The tenant sees only its
- * directory "root", so the overlay's upper and work directories beside it stay out of reach. /usr is
- * an overlay of the host's /usr and a thin layer that carries /etc (SPAWNER_EXTRA), so that both are
- * writable and take one superblock; /etc is a bind of that layer. Superblocks in all: tmpfs, overlay,
- * proc, devpts and the IPC namespace's own.
+ * One tmpfs holds all that a sandbox can write; its size is the disk limit. The tenant sees only
+ * its directory "root", so the overlay's upper and work directories beside it stay out of reach.
+ * /usr is an overlay of the host's /usr and a thin layer that carries /etc (SPAWNER_EXTRA), so that
+ * both are writable and take one superblock; /etc is a bind of that layer. Superblocks in all:
+ * tmpfs, overlay, proc, devpts and the IPC namespace's own.
  *
  * What the stage mounts belongs to its user namespace: the kernel itself then ignores device nodes
  * and set-uid there. Three things it cannot make, so they come from outside: the idmapped clones of
- * /usr and the extra layer (only the owner of a file system may map its ids; they arrive as detached
- * mounts), and device nodes (a shared read-only directory made by the spawner). The overlay is
- * mounted in here all the same, so that what it does, it does with the sandbox's ids. */
+ * /usr and the extra layer (only the owner of a file system may map its ids; they arrive as
+ * detached mounts), and device nodes (a shared read-only directory made by the spawner). The
+ * overlay is mounted in here all the same, so that what it does, it does with the sandbox's ids. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,19 +28,41 @@
 #define PTYS_MAX "64"
 #define TTY_GID "5"
 
-/* As runc has them (libcontainer/specconv), and what else tells of the host or of its neighbours. */
+/* As runc has them (libcontainer/specconv), and what else tells of the host or of its neighbours.
+ */
 static const struct mask {
 	const char *path;
 	bool directory;
 } masks[] = {
-	{"/acpi", true}, {"/asound", true}, {"/bus", true}, {"/config.gz", false},
-	{"/diskstats", false}, {"/driver", true}, {"/dynamic_debug", true},
-	{"/interrupts", false}, {"/iomem", false}, {"/ioports", false}, {"/irq", true},
-	{"/kallsyms", false}, {"/kcore", false}, {"/key-users", false}, {"/keys", false},
-	{"/latency_stats", false}, {"/locks", false}, {"/modules", false}, {"/pressure", true},
-	{"/sched_debug", false}, {"/schedstat", false}, {"/scsi", true}, {"/slabinfo", false},
-	{"/softirqs", false}, {"/swaps", false}, {"/sysrq-trigger", false},
-	{"/timer_list", false}, {"/timer_stats", false}, {"/vmallocinfo", false},
+	{"/acpi", true},
+	{"/asound", true},
+	{"/bus", true},
+	{"/config.gz", false},
+	{"/diskstats", false},
+	{"/driver", true},
+	{"/dynamic_debug", true},
+	{"/interrupts", false},
+	{"/iomem", false},
+	{"/ioports", false},
+	{"/irq", true},
+	{"/kallsyms", false},
+	{"/kcore", false},
+	{"/key-users", false},
+	{"/keys", false},
+	{"/latency_stats", false},
+	{"/locks", false},
+	{"/modules", false},
+	{"/pressure", true},
+	{"/sched_debug", false},
+	{"/schedstat", false},
+	{"/scsi", true},
+	{"/slabinfo", false},
+	{"/softirqs", false},
+	{"/swaps", false},
+	{"/sysrq-trigger", false},
+	{"/timer_list", false},
+	{"/timer_stats", false},
+	{"/vmallocinfo", false},
 	{"/zoneinfo", false},
 };
 static const char *const read_only[] = {"/fs", "/sys"};
@@ -57,8 +79,8 @@ static int fail(struct failure *why, const char *what)
 }
 
 /* Returns a detached mount of a new file system, or -errno. */
-static int make_file_system(
-	const char *type, const struct option *options, unsigned int attributes, struct failure *why)
+static int make_file_system(const char *type, const struct option *options, unsigned int attributes,
+	struct failure *why)
 {
 	_cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
 	char what[96];
@@ -92,12 +114,12 @@ static int attach(int mount_fd, const char *target, struct failure *why)
 }
 
 /* Binds `path` below `dir_fd` to `target`. `attributes` are added to those of the source. */
-static int bind(int dir_fd, const char *path, const char *target, uint64_t attributes,
-	struct failure *why)
+static int bind(
+	int dir_fd, const char *path, const char *target, uint64_t attributes, struct failure *why)
 {
 	struct mount_attr change = {.attr_set = attributes};
-	_cleanup_close_ int fd = open_tree(dir_fd, path,
-		OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	_cleanup_close_ int fd =
+		open_tree(dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	char what[96];
 
 	snprintf(what, sizeof(what), "clone %s", path);
@@ -115,22 +137,41 @@ struct entry {
 };
 
 static const struct entry directories[] = {
-	{"upper", 0755, 0}, {"work", 0700, 0}, {"lower", 0755, 0}, {"extra", 0755, 0},
-	{"shm", 01777, 0}, {"root", 0755, 0},
-	{"root/dev", 0755, 0}, {"root/etc", 0755, 0}, {"root/home", 0755, 0},
-	{"root/home/sandbox", 0750, STAGE_SANDBOX_ID}, {"root/mnt", 0755, 0},
-	{"root/opt", 0755, 0}, {"root/proc", 0555, 0}, {"root/root", 0700, 0},
-	{"root/run", 0755, 0}, {"root/sys", 0555, 0}, {"root/tmp", 01777, 0},
-	{"root/usr", 0755, 0}, {"root/var", 0755, 0}, {"root/var/cache", 0755, 0},
-	{"root/var/lib", 0755, 0}, {"root/var/log", 0755, 0}, {"root/var/tmp", 01777, 0},
+	{"upper", 0755, 0},
+	{"work", 0700, 0},
+	{"lower", 0755, 0},
+	{"extra", 0755, 0},
+	{"shm", 01777, 0},
+	{"root", 0755, 0},
+	{"root/dev", 0755, 0},
+	{"root/etc", 0755, 0},
+	{"root/home", 0755, 0},
+	{"root/home/sandbox", 0750, STAGE_SANDBOX_ID},
+	{"root/mnt", 0755, 0},
+	{"root/opt", 0755, 0},
+	{"root/proc", 0555, 0},
+	{"root/root", 0700, 0},
+	{"root/run", 0755, 0},
+	{"root/sys", 0555, 0},
+	{"root/tmp", 01777, 0},
+	{"root/usr", 0755, 0},
+	{"root/var", 0755, 0},
+	{"root/var/cache", 0755, 0},
+	{"root/var/lib", 0755, 0},
+	{"root/var/log", 0755, 0},
+	{"root/var/tmp", 01777, 0},
 	{"root/workspace", 0755, STAGE_SANDBOX_ID},
 };
 
 static const struct {
 	const char *target, *name;
 } links[] = {
-	{"usr/bin", "root/bin"}, {"usr/lib", "root/lib"}, {"usr/lib32", "root/lib32"},
-	{"usr/lib64", "root/lib64"}, {"usr/sbin", "root/sbin"}, {"/run", "root/var/run"},
+	{"usr/bin", "root/bin"},
+	{"usr/lib", "root/lib"},
+	{"usr/lib32", "root/lib32"},
+	{"usr/lib64", "root/lib64"},
+	{"usr/sbin", "root/sbin"},
+	{"/run", "root/var/run"},
 };
 
 static int populate(int root_fd, struct failure *why)
@@ -193,10 +234,9 @@ static int make_usr(const struct stage_mounts *mounts, int *ret_fd, struct failu
 /* Processes of another user are not shown; group 0 sees all, as PID 1 must to end a session. */
 static int make_proc(struct failure *why)
 {
-	static const struct option options[] = {
-		{"hidepid", "2"}, {"gid", "0"}, {NULL, NULL}};
-	_cleanup_close_ int fd = make_file_system("proc", options,
-		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, why);
+	static const struct option options[] = {{"hidepid", "2"}, {"gid", "0"}, {NULL, NULL}};
+	_cleanup_close_ int fd = make_file_system(
+		"proc", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, why);
 
 	return fd < 0 ? fd : attach(fd, SPAWNER_NEW "/proc", why);
 }
@@ -283,12 +323,14 @@ int mounts_enter(const struct stage_mounts *mounts, uint64_t disk_bytes, struct 
 
 	if (r == 0)
 		r = make_usr(mounts, &usr_fd, why);
-	if (r == 0) /* covers the tmpfs that it is a part of: from here on /new is the sandbox's / */
+	if (r ==
+		0) /* covers the tmpfs that it is a part of: from here on /new is the sandbox's / */
 		r = bind(AT_FDCWD, SPAWNER_NEW "/root", SPAWNER_NEW, 0, why);
 	if (r == 0)
 		r = attach(usr_fd, SPAWNER_NEW "/usr", why);
 	if (r == 0)
-		r = bind(AT_FDCWD, SPAWNER_NEW "/usr/" SPAWNER_ETC_INSIDE, SPAWNER_NEW "/etc", 0, why);
+		r = bind(AT_FDCWD, SPAWNER_NEW "/usr/" SPAWNER_ETC_INSIDE, SPAWNER_NEW "/etc", 0,
+			why);
 	if (r == 0)
 		r = make_dev(disk_fd, why);
 	if (r == 0)

@@ -22,7 +22,11 @@ struct node {
 
 /* Documentation/admin-guide/devices.txt; the only devices of a sandbox, beside its own devpts. */
 static const struct node nodes[] = {
-	{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9},
+	{"null", 1, 3},
+	{"zero", 1, 5},
+	{"full", 1, 7},
+	{"random", 1, 8},
+	{"urandom", 1, 9},
 	{"tty", 5, 0},
 };
 
@@ -35,6 +39,12 @@ static const struct {
 	{"/proc/self/fd/2", "stderr"},
 	{"pts/ptmx", "ptmx"},
 };
+
+/* The same path, relative to the root before we live in it. */
+static const char *below(const char *path)
+{
+	return path + 1;
+}
 
 static int fill_dev(int dev_fd)
 {
@@ -54,22 +64,21 @@ static int fill_dev(int dev_fd)
 static int fill_root(int root_fd, struct failure *why)
 {
 	static const char *const directories[] = {SPAWNER_USR, SPAWNER_SOCKETS, SPAWNER_PROC,
-		SPAWNER_DEV, SPAWNER_EXTRA, SPAWNER_MASK, SPAWNER_EMPTY, SPAWNER_NEW, SPAWNER_EXTRA "/cloche",
-		SPAWNER_EXTRA "/" SPAWNER_ETC_INSIDE};
+		SPAWNER_DEV, SPAWNER_EXTRA, SPAWNER_MASK, SPAWNER_EMPTY, SPAWNER_NEW,
+		SPAWNER_EXTRA "/cloche", SPAWNER_EXTRA "/" SPAWNER_ETC_INSIDE};
 	_cleanup_close_ int dev_fd = -1, etc_fd = -1, nothing_fd = -1;
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
-		if (mkdirat(root_fd, directories[i] + 1, 0755) < 0)
-			return failure_set(why, -errno, STAGE, "cannot make %s: %s",
-				directories[i], strerror(errno));
-	nothing_fd = openat(root_fd, SPAWNER_NOTHING + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-	dev_fd = openat(root_fd, SPAWNER_DEV + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (mkdirat(root_fd, below(directories[i]), 0755) < 0)
+			return failure_set(why, -errno, STAGE, "cannot make %s: %s", directories[i],
+				strerror(errno));
+	nothing_fd = openat(root_fd, below(SPAWNER_NOTHING), O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+	dev_fd = openat(root_fd, below(SPAWNER_DEV), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = nothing_fd < 0 || dev_fd < 0 ? -errno : fill_dev(dev_fd);
 	if (r < 0)
-		return failure_set(
-			why, r, STAGE, "cannot make device nodes: %s", strerror(-r));
-	etc_fd = openat(root_fd, SPAWNER_EXTRA + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return failure_set(why, r, STAGE, "cannot make device nodes: %s", strerror(-r));
+	etc_fd = openat(root_fd, below(SPAWNER_EXTRA), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (etc_fd >= 0) {
 		int inner = openat(etc_fd, SPAWNER_ETC_INSIDE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -77,8 +86,8 @@ static int fill_root(int root_fd, struct failure *why)
 		etc_fd = inner;
 	}
 	if (etc_fd < 0)
-		return failure_set(why, -errno, STAGE, "cannot open %s: %s", SPAWNER_EXTRA,
-			strerror(errno));
+		return failure_set(
+			why, -errno, STAGE, "cannot open %s: %s", SPAWNER_EXTRA, strerror(errno));
 	return etc_fill(etc_fd, why);
 }
 
@@ -97,15 +106,14 @@ static int mount_at(const char *source, int root_fd, const char *name, const cha
 /* A directory of ours as a mount with the attributes that its clones in sandboxes shall have. */
 static int bind_read_only(int root_fd, const char *name, uint64_t attributes, struct failure *why)
 {
-	struct mount_attr change = {.attr_set = attributes | MOUNT_ATTR_RDONLY |
-						MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
+	struct mount_attr change = {
+		.attr_set = attributes | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
 	_cleanup_close_ int fd =
-		open_tree(root_fd, name + 1, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		open_tree(root_fd, below(name), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0 ||
-		move_mount(fd, "", root_fd, name + 1, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return failure_set(
-			why, -errno, STAGE, "cannot bind %s: %s", name, strerror(errno));
+		move_mount(fd, "", root_fd, below(name), MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return failure_set(why, -errno, STAGE, "cannot bind %s: %s", name, strerror(errno));
 	return 0;
 }
 
@@ -114,8 +122,8 @@ static int move_in(const char *work_dir, struct failure *why)
 {
 	if (chdir(work_dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return failure_set(why, -errno, STAGE, "cannot move into %s: %s", work_dir,
-			strerror(errno));
+		return failure_set(
+			why, -errno, STAGE, "cannot move into %s: %s", work_dir, strerror(errno));
 	return 0;
 }
 
@@ -132,8 +140,8 @@ int spawner_root_enter(const char *socket_dir, const char *work_dir, struct fail
 	if (r == 0 && mount("cloche", work_dir, "tmpfs", MS_NOSUID, ROOT_OPTIONS) < 0)
 		r = -errno;
 	if (r < 0)
-		return failure_set(why, r, STAGE, "cannot mount a tmpfs on %s: %s", work_dir,
-			strerror(-r));
+		return failure_set(
+			why, r, STAGE, "cannot mount a tmpfs on %s: %s", work_dir, strerror(-r));
 	root_fd = open(work_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return failure_set(

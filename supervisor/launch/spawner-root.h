@@ -3,15 +3,15 @@
 
 #include "supervisor/base/failure.h"
 
-#define SPAWNER_USR "/usr"		/* the host's, read-only */
-#define SPAWNER_SOCKETS "/sockets"	/* where the PID 1s listen */
-#define SPAWNER_PROC "/proc"		/* fully visible: else the kernel lets nobody below mount one */
-#define SPAWNER_DEV "/dev"		/* what a sandbox sees as /dev, read-only and shared by all */
-#define SPAWNER_EXTRA "/extra"		/* laid over /usr: holds SPAWNER_ETC_INSIDE */
-#define SPAWNER_MASK "/mask"		/* a read-only mount with the two below */
-#define SPAWNER_EMPTY "/mask/empty"	/* a directory with nothing in it, for masks and /sys */
+#define SPAWNER_USR "/usr"          /* the host's, read-only */
+#define SPAWNER_SOCKETS "/sockets"  /* where the PID 1s listen */
+#define SPAWNER_PROC "/proc"        /* fully visible: else the kernel lets nobody below mount one */
+#define SPAWNER_DEV "/dev"          /* what a sandbox sees as /dev, read-only and shared by all */
+#define SPAWNER_EXTRA "/extra"      /* laid over /usr: holds SPAWNER_ETC_INSIDE */
+#define SPAWNER_MASK "/mask"        /* a read-only mount with the two below */
+#define SPAWNER_EMPTY "/mask/empty" /* a directory with nothing in it, for masks and /sys */
 #define SPAWNER_NOTHING "/mask/nothing" /* an empty file, for masks */
-#define SPAWNER_NEW "/new"		/* where a stage builds */
+#define SPAWNER_NEW "/new"              /* where a stage builds */
 #define SPAWNER_ETC_INSIDE "cloche/etc" /* below /usr of a sandbox: what it sees as /etc */
 
 /* Moves the process into a mount namespace of its own whose root is a tmpfs with just the above.

@@ -127,7 +127,8 @@ static void on_report(struct loop_source *source _unused_, uint32_t events _unus
 			sizeof(made), NULL, 0, &job->pidfd, 1);
 	} else {
 		if (got != sizeof(failed)) {
-			failed = (struct wire_spawn_failed){.error = -ECHILD, .stage = "stage",
+			failed = (struct wire_spawn_failed){.error = -ECHILD,
+				.stage = "stage",
 				.sentence = "the first process of the sandbox was killed"};
 		}
 		failed.stage[sizeof(failed.stage) - 1] = '\0';
@@ -147,7 +148,8 @@ static int write_map(pid_t pid, const char *file, uint32_t first, struct failure
 	snprintf(path, sizeof(path), SPAWNER_PROC "/%d/%s", pid, file);
 	snprintf(text, sizeof(text), "0 %u %u\n", first, LAUNCH_UIDS_PER_SANDBOX);
 	r = fd_write_file_at(AT_FDCWD, path, text);
-	return r < 0 ? failure_set(why, r, "id maps", "cannot write %s: %s", file, strerror(-r)) : 0;
+	return r < 0 ? failure_set(why, r, "id maps", "cannot write %s: %s", file, strerror(-r))
+		     : 0;
 }
 
 /* A detached clone of `path`, whose files show with their real owners if the kernel and the file
@@ -177,7 +179,9 @@ static int send_mounts(int report_fd, int usr_fd, int extra_fd)
 	int fds[2] = {usr_fd, extra_fd};
 	char byte = 0;
 	struct iovec part = {&byte, 1};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
@@ -212,7 +216,7 @@ static long clone_stage(int cgroup_fd, int *ret_pidfd)
 {
 	struct clone_args arguments = {
 		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-			 CLONE_NEWUTS | CLONE_PIDFD | CLONE_INTO_CGROUP,
+			 CLONE_NEWUTS | CLONE_NEWTIME | CLONE_PIDFD | CLONE_INTO_CGROUP,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)cgroup_fd,
@@ -225,10 +229,13 @@ static long clone_stage(int cgroup_fd, int *ret_pidfd)
 static int start_stage(struct spawner *spawner, struct job *job, const struct wire_spawn_make *make,
 	const int *fds, struct failure *why)
 {
-	struct stage stage = {.socket_name = job->socket_name, .init_fd = SPAWNER_INIT_FD,
-		.n_tasks = make->n_tasks, .disk_bytes = make->disk_bytes,
+	struct stage stage = {.socket_name = job->socket_name,
+		.init_fd = SPAWNER_INIT_FD,
+		.n_tasks = make->n_tasks,
+		.disk_bytes = make->disk_bytes,
 		.masks = spawner->masks,
-		.filter = spawner->filter, .n_filter = spawner->n_filter};
+		.filter = spawner->filter,
+		.n_filter = spawner->n_filter};
 	int pair[2], r;
 	long pid;
 

@@ -2,8 +2,8 @@
  *
  * A clone copies its parent's mount table and descriptors, so the parent that clones sandboxes has
  * five mounts and a handful of descriptors, and not those of the supervisor. It is cloched's own
- * program started again: whoever links this room must call spawner_main() first thing in main() when
- * spawner_is_wanted() says so. */
+ * program started again: whoever links this room must call spawner_main() first thing in main()
+ * when spawner_is_wanted() says so. */
 #pragma once
 
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  *  - with the host's uid 0 still in place, but without any power over the host: join the v1 cgroups
  *    (so that all that follows is charged and limited), bind the socket in cloched's directory (the
  *    kernel notes this process as the listener, which is how cloched knows PID 1 later);
- *  - own cgroup and time namespaces, host name, loopback;
+ *  - own cgroup namespace, host name, loopback;
  *  - wait for the id maps and the mounts from outside; become uid 0 of the sandbox;
  *  - mounts, and out of sight of the host; limits; privileges; landlock; the filter; cloche-init.
  *
@@ -56,8 +56,7 @@ static int join_cgroups(const struct stage *stage, struct failure *why)
 
 static int listen_for_cloched(const char *name, int *ret_fd, struct failure *why)
 {
-	_cleanup_close_ int fd =
-		socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int length;
 
@@ -75,7 +74,7 @@ static int listen_for_cloched(const char *name, int *ret_fd, struct failure *why
 }
 
 /* The cgroup namespace is made here and not by clone3(2), which would take the spawner's cgroup as
- * its root. Likewise for time: the offsets can only be set before anybody is inside. */
+ * its root and show the path from there to the sandbox's. */
 static int set_up_namespaces(struct failure *why)
 {
 	_cleanup_close_ int fd = -1;
@@ -97,7 +96,9 @@ static int receive_mounts(int report_fd, struct stage_mounts *ret_mounts, struct
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
 	char byte;
 	struct iovec part = {&byte, 1};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	ssize_t got = recvmsg(report_fd, &message, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *header;
@@ -122,7 +123,8 @@ static int become_root_inside(struct failure *why)
 	return 0;
 }
 
-/* No user namespaces inside, whatever else fails: the sysctl counts for this namespace and below. */
+/* No user namespaces inside, whatever else fails: the sysctl counts for this namespace and below.
+ */
 static int forbid_user_namespaces(struct failure *why)
 {
 	int r = fd_write_file_at(AT_FDCWD, SPAWNER_PROC "/sys/user/max_user_namespaces", "0");
@@ -192,8 +194,8 @@ static int become_init(const struct stage *stage, struct failure *why)
 {
 	static char *const argv[] = {(char *)"cloche-init", NULL};
 	static char *const env[] = {NULL};
-	struct sock_fprog program = {
-		.len = (unsigned short)stage->n_filter, .filter = (struct sock_filter *)stage->filter};
+	struct sock_fprog program = {.len = (unsigned short)stage->n_filter,
+		.filter = (struct sock_filter *)stage->filter};
 
 	/* Ignored signals stay ignored over execve(2), down to every command. */
 	signal(SIGCHLD, SIG_DFL);

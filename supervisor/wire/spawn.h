@@ -1,13 +1,15 @@
-/* cloched and its spawner, the process that makes sandboxes from a small mount table and few fds. */
+/* cloched and its spawner, the process that makes sandboxes from a small mount table and few fds.
+ */
 #pragma once
 
 #include "supervisor/wire/frame.h"
 
 enum wire_spawn_type {
-	WIRE_SPAWN_MAKE = 1,   /* cloched → spawner: struct wire_spawn_make, fds below */
-	WIRE_SPAWN_MADE = 2,   /* spawner → cloched: struct wire_spawn_made, 1 fd: pidfd */
-	WIRE_SPAWN_FAILED = 3, /* spawner → cloched: struct wire_spawn_failed; cookie 0: the spawner itself */
-	WIRE_SPAWN_READY = 4,  /* spawner → cloched: no body, once, after it has prepared itself */
+	WIRE_SPAWN_MAKE = 1, /* cloched → spawner: struct wire_spawn_make, fds below */
+	WIRE_SPAWN_MADE = 2, /* spawner → cloched: struct wire_spawn_made, 1 fd: pidfd */
+	WIRE_SPAWN_FAILED =
+		3, /* spawner → cloched: struct wire_spawn_failed; cookie 0: the spawner itself */
+	WIRE_SPAWN_READY = 4, /* spawner → cloched: no body, once, after it has prepared itself */
 };
 
 #define WIRE_SPAWN_TASKS_MAX 2 /* v1 `tasks` files to join before PID 1 runs (pids, cpu) */
@@ -17,7 +19,7 @@ struct wire_spawn_make {
 	uint64_t sandbox;
 	uint32_t uid_first; /* host id of the sandbox's id 0; 65,536 in a row */
 	uint32_t n_tasks;
-	uint64_t disk_bytes; /* size of the writable layer */
+	uint64_t disk_bytes;   /* size of the writable layer */
 	char socket_path[104]; /* name in the directory of the sockets: where cloche-init listens */
 	char template[32];
 };

@@ -58,7 +58,8 @@ static void find_beside(const char *name, char ret_path[PATH_MAX])
 static void start(void)
 {
 	char init_path[PATH_MAX];
-	struct launch_config config = {.init_path = init_path, .socket_dir = shared.socket_dir,
+	struct launch_config config = {.init_path = init_path,
+		.socket_dir = shared.socket_dir,
 		.work_dir = shared.work_dir};
 	struct failure why = {0};
 
@@ -68,8 +69,8 @@ static void start(void)
 		check_skip("needs root");
 	shared.started = true;
 	find_beside("cloche-init", init_path);
-	snprintf(shared.base, sizeof(shared.base), "/cloche-test-%d", getpid());
-	snprintf(shared.run_dir, sizeof(shared.run_dir), "/run/cloche-test-%d", getpid());
+	snprintf(shared.base, sizeof(shared.base), "/cloche-launch-%d", getpid());
+	snprintf(shared.run_dir, sizeof(shared.run_dir), "/run/cloche-launch-%d", getpid());
 	snprintf(shared.socket_dir, sizeof(shared.socket_dir), "%s/sandboxes", shared.run_dir);
 	snprintf(shared.work_dir, sizeof(shared.work_dir), "%s/spawner", shared.run_dir);
 	CHECK_INT(fd_make_dir_at(AT_FDCWD, shared.run_dir, 0700), 0);
@@ -129,8 +130,8 @@ struct box *box_begin(uint64_t disk_bytes, bool *ret_done, struct launch_result 
 	box->id = ((uint64_t)getpid() << 32) | ++shared.n_made;
 	box->pidfd = box->socket = -1;
 	box->next_cookie = 1;
-	box->uid_first = LAUNCH_UID_FIRST_MIN +
-			 (uint32_t)(shared.n_made % 1024) * LAUNCH_UIDS_PER_SANDBOX;
+	box->uid_first =
+		LAUNCH_UID_FIRST_MIN + (uint32_t)(shared.n_made % 1024) * LAUNCH_UIDS_PER_SANDBOX;
 	if (cgroup_create(shared.tree, box->id, &box->cgroup, &why) < 0)
 		CHECK_FAIL("%s: %s", why.stage, why.sentence);
 	box->has_cgroup = true;
@@ -199,7 +200,9 @@ void box_claim(struct box *box, uint64_t memory_bytes, uint32_t cpu_millis, uint
 	struct wire_header header = {WIRE_VERSION, WIRE_INIT_JOIN, sizeof(header), 1};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec part = {&header, sizeof(header)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	struct wire_init_joined joined;
@@ -245,18 +248,17 @@ int box_receive(struct box *box, int timeout_ms, uint64_t *ret_cookie, void *ret
 
 void box_send(struct box *box, uint16_t type, uint64_t cookie, const void *body, size_t size)
 {
-	struct wire_header header = {
-		WIRE_VERSION, type, (uint32_t)(sizeof(header) + size), cookie};
+	struct wire_header header = {WIRE_VERSION, type, (uint32_t)(sizeof(header) + size), cookie};
 	struct iovec parts[2] = {{&header, sizeof(header)}, {(void *)body, size}};
 
 	CHECK_INT(writev(box->socket, parts, 2), sizeof(header) + size);
 }
 
-static void pack(const struct box_command *command, struct wire_init_exec *exec,
-	struct wire_strings *tail)
+static void pack(
+	const struct box_command *command, struct wire_init_exec *exec, struct wire_strings *tail)
 {
-	static const char *const usual[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
-		"HOME=/home/sandbox", "LANG=C.UTF-8", NULL};
+	static const char *const usual[] = {
+		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/sandbox", "LANG=C.UTF-8", NULL};
 
 	*exec = (struct wire_init_exec){
 		.uid = command->uid, .gid = command->gid, .n_filter = command->n_filter};
@@ -276,7 +278,9 @@ uint64_t box_start(struct box *box, const struct box_command *command, int ret_f
 	struct wire_header header = {WIRE_VERSION, WIRE_INIT_EXEC, 0, box->next_cookie++};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {0};
 	struct iovec parts[4];
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 4, .msg_control = control,
+	struct msghdr message = {.msg_iov = parts,
+		.msg_iovlen = 4,
+		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	int in[2], out[2], fds[3];
@@ -288,8 +292,8 @@ uint64_t box_start(struct box *box, const struct box_command *command, int ret_f
 	parts[0] = (struct iovec){&header, sizeof(header)};
 	parts[1] = (struct iovec){&exec, sizeof(exec)};
 	parts[2] = (struct iovec){tail.bytes, tail.size};
-	parts[3] = (struct iovec){(void *)command->filter,
-		command->n_filter * sizeof(struct sock_filter)};
+	parts[3] = (struct iovec){
+		(void *)command->filter, command->n_filter * sizeof(struct sock_filter)};
 	for (int i = 0; i < 4; i++)
 		header.size += (uint32_t)parts[i].iov_len;
 	rights->cmsg_level = SOL_SOCKET;
@@ -312,7 +316,8 @@ static void take_output(struct box_output *output, int fd)
 	ssize_t got;
 
 	while (output->size < BOX_OUTPUT_MAX - 1 &&
-		(got = read(fd, output->text + output->size, BOX_OUTPUT_MAX - 1 - output->size)) > 0)
+		(got = read(fd, output->text + output->size, BOX_OUTPUT_MAX - 1 - output->size)) >
+			0)
 		output->size += (size_t)got;
 }
 
@@ -321,7 +326,8 @@ static void give_input(const struct box_command *command, size_t *given, int *fd
 	ssize_t sent;
 
 	while (*fd >= 0 && *given < command->input_size) {
-		sent = write(*fd, (const char *)command->input + *given, command->input_size - *given);
+		sent = write(
+			*fd, (const char *)command->input + *given, command->input_size - *given);
 		if (sent < 0 && errno == EAGAIN)
 			return;
 		if (sent < 0)
@@ -333,7 +339,8 @@ static void give_input(const struct box_command *command, size_t *given, int *fd
 	*fd = -1;
 }
 
-static bool take_message(struct box *box, uint64_t wanted, struct box_output *output, uint64_t begin_ns)
+static bool take_message(
+	struct box *box, uint64_t wanted, struct box_output *output, uint64_t begin_ns)
 {
 	union {
 		struct wire_init_started started;
@@ -373,8 +380,8 @@ void box_run(struct box *box, const struct box_command *command, struct box_outp
 	ret_output->size = 0;
 	cookie = box_start(box, command, fds);
 	while (!ended) {
-		struct pollfd polled[3] = {{box->socket, POLLIN, 0}, {fds[1], POLLIN, 0},
-			{fds[0], POLLOUT, 0}};
+		struct pollfd polled[3] = {
+			{box->socket, POLLIN, 0}, {fds[1], POLLIN, 0}, {fds[0], POLLOUT, 0}};
 
 		give_input(command, &given, &fds[0]);
 		polled[2].fd = fds[0];
@@ -422,7 +429,7 @@ const char *box_shell(struct box *box, const char *script)
 const char *box_probe(struct box *box, const char *probe, const char *arguments, uint32_t uid)
 {
 	_cleanup_free_ char *bytes = NULL;
-	char name[128], path[PATH_MAX], script[256];
+	char name[128], path[PATH_MAX], script[4096];
 	const char *const argv[] = {"sh", "-c", script, NULL};
 	struct box_command command = {.argv = argv, .uid = uid, .gid = uid};
 
@@ -432,7 +439,8 @@ const char *box_probe(struct box *box, const char *probe, const char *arguments,
 		CHECK_FAIL("%s is not built", path);
 	command.input = bytes;
 	snprintf(script, sizeof(script),
-		"cat >/tmp/p-%u && chmod +x /tmp/p-%u && exec /tmp/p-%u %s", uid, uid, uid, arguments);
+		"cat >/tmp/p-%u && chmod +x /tmp/p-%u && exec /tmp/p-%u %s", uid, uid, uid,
+		arguments);
 	box_run(box, &command, &shared.output);
 	return cut_newline(&shared.output);
 }

@@ -1,6 +1,6 @@
 /* Sandboxes for tests, made through launch.h without a daemon.
  *
- * The first box_new() starts a spawner, a cgroup subtree /cloche-test-<pid> and directories below
+ * The first box_new() starts a spawner, a cgroup subtree /cloche-launch-<pid> and directories below
  * /run; box_all_gone() takes everything away again and says what was left behind. */
 #pragma once
 
@@ -27,8 +27,8 @@ struct box {
 
 struct box_command {
 	const char *const *argv; /* NULL at the end */
-	const char *const *env;	 /* NULL: PATH, HOME, LANG */
-	const char *cwd;	 /* NULL: / */
+	const char *const *env;  /* NULL: PATH, HOME, LANG */
+	const char *cwd;         /* NULL: / */
 	const void *input;
 	size_t input_size;
 	uint32_t uid, gid; /* as given; box_shell() takes 1000 */

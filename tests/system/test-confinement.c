@@ -1,0 +1,343 @@
+/* What a sandbox cannot do, through launch.h: research/isolation.md 1.4, by the ids there. Every
+ * denial has its twin: the same kind of act, allowed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/base/fd.h"
+#include "tests/harness/check.h"
+#include "tests/harness/sandbox.h"
+
+#define ROOT_INSIDE 0
+#define USER_INSIDE 1000
+
+struct row {
+	const char *attempt, *expected;
+};
+
+/* Runs all attempts of a table in one process as `uid` and compares line by line. */
+static void check_attempts(struct box *box, uint32_t uid, const struct row *rows, size_t n)
+{
+	char names[2048] = "", expected[4096] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		strcat(strcat(names, rows[i].attempt), " ");
+		sprintf(expected + strlen(expected), "%s%s %s", i ? "\n" : "", rows[i].attempt,
+			rows[i].expected);
+	}
+	CHECK_TEXT(box_probe(box, "attempts", names, uid), expected);
+}
+
+TEST(filter_denies_what_isolation_lists) /* S3, S4, S6, U3 */
+{
+	static const struct row rows[] = {
+		{"fork", "ok"},
+		{"clone_user", "EPERM"},
+		{"clone_net", "EPERM"},
+		{"clone3_plain", "ENOSYS"},
+		{"clone3_user", "ENOSYS"},
+		{"unshare_user", "EPERM"},
+		{"unshare_time", "EPERM"},
+		{"setns", "EPERM"},
+		{"mount_tmpfs", "EPERM"},
+		{"mount_cgroup", "EPERM"},
+		{"mount_cgroup2", "EPERM"},
+		{"umount_proc", "EPERM"},
+		{"fsopen", "EPERM"},
+		{"open_tree", "EPERM"},
+		{"pivot_root", "EPERM"},
+		{"chroot", "EPERM"},
+		{"sethostname", "EPERM"},
+		{"tiocsti", "EPERM"},
+		{"tiocsti_high", "EPERM"},
+		{"tioclinux", "EPERM"},
+		{"tioclinux_high", "EPERM"},
+		{"tiocsetd", "EPERM"},
+		{"tiocgwinsz", "ok"},
+		{"tiocgwinsz_high", "ok"},
+		{"io_uring", "EPERM"},
+		{"bpf", "EPERM"},
+		{"userfaultfd", "EPERM"},
+		{"keyctl", "EPERM"},
+		{"add_key", "EPERM"},
+		{"request_key", "EPERM"},
+		{"perf", "EPERM"},
+		{"ptrace", "EPERM"},
+		{"process_vm_readv", "EPERM"},
+		{"pidfd_getfd", "EPERM"},
+		{"kcmp", "EPERM"},
+		{"open_by_handle", "EPERM"},
+		{"name_to_handle", "EPERM"},
+		{"init_module", "EPERM"},
+		{"kexec", "EPERM"},
+		{"syslog", "EPERM"},
+		{"vmsplice", "ENOSYS"},
+		{"splice", "ENOSYS"},
+		{"sendfile", "EBADF"},
+		{"io_setup", "ENOSYS"},
+		{"memfd_secret", "EPERM"},
+		{"memfd_create", "ok"},
+		{"sync", "ok"},
+		{"unknown_call", "ENOSYS"},
+		{"personality_ask", "ok"},
+		{"personality_norandom", "EPERM"},
+	};
+	struct box *box = box_new();
+
+	check_attempts(box, USER_INSIDE, rows, ARRAY_SIZE(rows));
+	check_attempts(box, ROOT_INSIDE, rows, ARRAY_SIZE(rows));
+	box_free(box);
+}
+
+TEST(sockets_are_unix_and_internet_only)
+{
+	static const struct row rows[] = {
+		{"socket_unix", "ok"},
+		{"socket_inet", "ok"},
+		{"socket_inet6", "ok"},
+		{"socket_route", "ok"},
+		{"socket_raw", "EPERM"},
+		{"socket_packet", "EPERM"},
+		{"socket_sctp", "EPROTONOSUPPORT"},
+		{"socket_audit", "EPERM"},
+		{"socket_alg", "EPERM"},
+		{"socket_vsock", "EPERM"},
+		{"socket_vsock_high", "EPERM"},
+	};
+	struct box *box = box_new();
+
+	check_attempts(box, USER_INSIDE, rows, ARRAY_SIZE(rows));
+	check_attempts(box, ROOT_INSIDE, rows, ARRAY_SIZE(rows));
+	box_free(box);
+}
+
+TEST(foreign_system_call_tables_kill) /* S1 */
+{
+	static const char *const killed[] = {"i386-getpid", "i386-vsock", "x32-getpid"};
+	struct box *box = box_new();
+
+	CHECK_TEXT(box_probe(box, "foreign-abi", "native-getpid", 1000), "native-getpid ok");
+	for (size_t i = 0; i < ARRAY_SIZE(killed); i++) {
+		CHECK_TEXT(box_probe(box, "foreign-abi", killed[i], 1000), "");
+		CHECK(WIFSIGNALED(box_last()->exited.status));
+		CHECK_INT(WTERMSIG(box_last()->exited.status), SIGSYS);
+	}
+	box_free(box);
+}
+
+TEST(identity_cannot_be_changed) /* U4, U5, U8, L3, L4 */
+{
+	static const struct row user[] = {
+		{"setuid_0", "EPERM"},
+		{"setgid_0", "EPERM"},
+		{"kill_init", "EPERM"},
+		{"mknod_device", "EPERM"},
+		{"mknod_block", "EPERM"},
+		{"mknod_fifo", "ok"},
+		{"oom_lower", "EACCES"},
+		{"oom_raise", "ok"},
+		{"user_namespaces_sysctl", "EACCES"},
+		{"core_pattern", "EACCES"},
+		{"write_usr", "EACCES"},
+		{"write_tmp", "ok"},
+		{"dev_kmsg", "ENOENT"},
+		{"init_mem", "ENOENT"},
+		{"init_root", "ENOENT"},
+	};
+	static const struct row root[] = {
+		{"setuid_0", "ok"},
+		{"mknod_device", "EPERM"},
+		{"kill_init", "ok"},
+		{"oom_lower", "EACCES"},
+		{"user_namespaces_sysctl", "EACCES"},
+		{"core_pattern", "EACCES"},
+		{"dev_kmsg", "ENOENT"},
+		{"init_mem", "EACCES"},
+		{"init_root", "EACCES"},
+		{"init_exe", "EACCES"},
+	};
+	struct box *box = box_new();
+
+	check_attempts(box, USER_INSIDE, user, ARRAY_SIZE(user));
+	check_attempts(box, ROOT_INSIDE, root, ARRAY_SIZE(root));
+	CHECK_TEXT(box_shell(box, "id -u; id -G"), "1000\n1000"); /* and PID 1 lives */
+	box_free(box);
+}
+
+/* A line of /proc/<pid>/status, seen from the host. */
+static void read_status(uint32_t pid, const char *key, char *ret_value, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 65536, &text, NULL), 0);
+	line = strstr(text, key);
+	CHECK(line);
+	line += strlen(key) + 2;
+	snprintf(ret_value, size, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void check_status(uint32_t pid, const char *key, const char *expected)
+{
+	char value[64];
+
+	read_status(pid, key, value, sizeof(value));
+	CHECK_TEXT(value, expected);
+}
+
+TEST(init_holds_three_capabilities_and_commands_none) /* U4, U5, U7, S5 */
+{
+	static const char init_set[] = "00000000000000e0"; /* kill, setgid, setuid */
+	static const char none[] = "0000000000000000";
+	static const char *const keys[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};
+	struct box *box = box_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		check_status(box->pid, keys[i], init_set);
+	check_status(box->pid, "CapBnd", none);
+	check_status(box->pid, "NoNewPrivs", "1");
+	check_status(box->pid, "Seccomp", "2");
+	check_status(box->pid, "Seccomp_filters", "1");
+	CHECK_TEXT(box_shell(box,
+			   "grep -E '^(Cap|NoNew|Seccomp)' /proc/self/status | tr '\\t\\n' ' ;'"),
+		"CapInh: 0000000000000000;CapPrm: 0000000000000000;CapEff: 0000000000000000;"
+		"CapBnd: 0000000000000000;CapAmb: 0000000000000000;NoNewPrivs: 1;Seccomp: 2;"
+		"Seccomp_filters: 1;");
+	box_free(box);
+}
+
+static void read_link(uint32_t pid, const char *name, char *ret_text, size_t size)
+{
+	char path[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
+	length = readlink(path, ret_text, size - 1);
+	CHECK(length > 0);
+	ret_text[length] = '\0';
+}
+
+TEST(every_namespace_is_its_own) /* U6 */
+{
+	static const char *const names[] = {"ns/user", "ns/mnt", "ns/pid", "ns/net", "ns/ipc",
+		"ns/uts", "ns/cgroup", "ns/time"};
+	struct box *box = box_new(), *other = box_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char inside[64], beside[64], outside[64];
+
+		read_link(box->pid, names[i], inside, sizeof(inside));
+		read_link(other->pid, names[i], beside, sizeof(beside));
+		read_link((uint32_t)getpid(), names[i], outside, sizeof(outside));
+		if (strcmp(inside, outside) == 0 || strcmp(inside, beside) == 0)
+			CHECK_FAIL("%s is shared", names[i]);
+	}
+	box_free(box);
+	box_free(other);
+}
+
+TEST(ids_are_a_range_of_its_own) /* U1, U2 */
+{
+	struct box *box = box_new(), *other = box_new();
+	char path[96], expected[96];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '");
+	snprintf(expected, sizeof(expected), " 0 %u 65536\n 0 %u 65536", box->uid_first,
+		box->uid_first);
+	CHECK_TEXT(box_shell(box, path), expected);
+	CHECK(box->uid_first >= 0x10000000u && other->uid_first >= box->uid_first + 65536);
+	CHECK_TEXT(box_shell(box, "stat -c %u:%g /usr/bin/true /etc/passwd; touch /tmp/mine"),
+		"0:0\n0:0");
+	snprintf(path, sizeof(path), "/proc/%u/root/tmp/mine", box->pid);
+	CHECK_INT(stat(path, &status), 0);
+	CHECK_INT(status.st_uid, box->uid_first + 1000);
+	box_free(box);
+	box_free(other);
+}
+
+TEST(mounts_show_nothing_of_the_host) /* P1, P2, P11, P12 */
+{
+	struct box *box = box_new();
+
+	/* roots of the mounts: parts of our own small trees, no path of the host */
+	CHECK_TEXT(box_shell(box, "awk '{print $4}' /proc/self/mountinfo | sort -u | tr '\\n' ' '"),
+		"/ /cloche/etc /dev /fs /mask/empty /mask/nothing /root /shm /sys ");
+	CHECK_TEXT(box_shell(box, "grep -cE 'shared:|master:' /proc/self/mountinfo"), "0");
+	CHECK_TEXT(box_shell(box, "cut -d' ' -f2,3 /proc/mounts | grep -v ' /proc\\|^/proc' | sort "
+				  "| tr '\\n' ';'"),
+		"/ tmpfs;/dev tmpfs;/dev/pts devpts;/dev/shm tmpfs;/etc overlay;/sys tmpfs;"
+		"/usr overlay;");
+	CHECK_TEXT(box_shell(box, "awk '$4 !~ /nosuid/' /proc/mounts"), "");
+	CHECK_TEXT(box_shell(box, "cd /..; pwd; ls -d /../../work /home/* 2>&1"),
+		"/\nls: cannot access '/../../work': No such file or directory\n/home/sandbox");
+	CHECK_TEXT(box_shell(box, "find /dev -type c -o -type b | sort | tr '\\n' ' '"),
+		"/dev/full /dev/null /dev/pts/ptmx /dev/random /dev/tty /dev/urandom /dev/zero ");
+	CHECK_TEXT(box_shell(box, "find / -xdev \\( -type b -o -type c \\) 2>/dev/null"), "");
+	CHECK_TEXT(box_shell(box, "ls /sys | wc -l"), "0");
+	box_free(box);
+}
+
+TEST(kernel_state_is_masked) /* P2, S10 */
+{
+	struct box *box = box_new();
+
+	CHECK_TEXT(
+		box_shell(box, "cat /proc/kallsyms /proc/config.gz /proc/keys /proc/modules "
+			       "/proc/interrupts /proc/schedstat /proc/locks 2>/dev/null | wc -c"),
+		"0");
+	CHECK_TEXT(
+		box_shell(box, "cat /proc/kcore /proc/kmsg /proc/timer_list 2>/dev/null | wc -c"),
+		"0");
+	CHECK_TEXT(box_shell(box, "dmesg 2>&1 >/dev/null | wc -l"), "1");
+	/* What may be written below /proc is a process's own, and nothing else. */
+	CHECK_TEXT(
+		box_shell(box, "find /proc -maxdepth 1 -type f -writable 2>/dev/null; "
+			       "find /proc/sys /proc/fs -type f -writable 2>/dev/null | head -3"),
+		"");
+	CHECK_TEXT(box_shell(box, "grep -q MemTotal /proc/meminfo && grep -q processor "
+				  "/proc/cpuinfo && echo there"),
+		"there");
+	box_free(box);
+}
+
+TEST(descriptors_are_the_three_standard_ones) /* P6, F5 */
+{
+	struct box *box = box_new();
+
+	CHECK_TEXT(box_shell(box, "exec python3 -c 'import os; print(*[f for f in range(70000) "
+				  "if os.path.exists(\"/proc/self/fd/%d\" % f)])'"),
+		"0 1 2");
+	/* PID 1: the standard ones, the listener, signals, the connection */
+	CHECK_TEXT(box_shell(box, "ls /proc/1/fd 2>&1"),
+		"ls: cannot access '/proc/1/fd': No such file or directory");
+	box_free(box);
+}
+
+TEST(limits_reach_every_command) /* R8 */
+{
+	struct box *box = box_new();
+
+	CHECK_TEXT(box_shell(box, "ulimit -c; ulimit -Hn; ulimit -n; ulimit -l; awk '/priority/ "
+				  "{print $(NF-1)}' /proc/self/limits | tr '\\n' ' '"),
+		"0\n20000\n1024\n1024\n0 0 ");
+	CHECK_INT(launch_set_open_files(box->pid, 256), 0);
+	CHECK_TEXT(box_shell(box, "ulimit -Hn; ulimit -n 300 2>&1 | grep -c 'not permitted'"),
+		"256\n1");
+	box_free(box);
+}
+
+TEST(leaves_nothing_behind)
+{
+	const char *left = "";
+
+	if (!box_all_gone(&left))
+		CHECK_FAIL("%s is left", left);
+}
