@@ -131,7 +131,7 @@ void json_line_text(struct json_line *line, const char *bytes, size_t size_bytes
 		uint32_t code_point = 0;
 		size_t length = utf8_decode(next, (size_t)(end - next), &code_point);
 
-		if (length == 0)
+		if (length == 0 || code_point == 0)
 			put(line, REPLACEMENT, strlen(REPLACEMENT));
 		else if (must_escape(code_point))
 			put_escaped(line, code_point);
@@ -265,8 +265,10 @@ json_t *audit_text(const char *bytes, size_t size_bytes)
 		uint32_t code_point = 0;
 		size_t length = utf8_decode(next, (size_t)(end - next), &code_point);
 
-		put(&clean, length ? (const char *)next : REPLACEMENT,
-			length ? length : strlen(REPLACEMENT));
+		if (length == 0 || code_point == 0)
+			put(&clean, REPLACEMENT, strlen(REPLACEMENT));
+		else
+			put(&clean, next, length);
 		next += length ? length : 1;
 	}
 	text = clean.failed ? NULL

@@ -19,8 +19,9 @@ void json_line_fini(struct json_line *line);
 void json_line_cut(struct json_line *line, size_t size_bytes);
 
 void json_line_raw(struct json_line *line, const char *text);
-/* A string. Bytes that are no UTF-8 become U+FFFD; control characters (C0, DEL, C1) are escaped, so
- * that nobody who prints a log is at the mercy of whoever chose a name in it. */
+/* A string. Bytes that are no UTF-8, and NUL, which many readers refuse, become U+FFFD; control
+ * characters (C0, DEL, C1) are escaped, so that nobody who prints a log is at the mercy of whoever
+ * chose a name in it. */
 void json_line_text(struct json_line *line, const char *bytes, size_t size_bytes);
 void json_line_number(struct json_line *line, int64_t value);
 void json_line_unsigned(struct json_line *line, uint64_t value);

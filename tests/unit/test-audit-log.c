@@ -74,7 +74,7 @@ static json_t *line_at(size_t n)
 		return NULL;
 	}
 	*strchr(line, '\n') = '\0';
-	record = json_loads(line, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	record = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 	CHECK(record);
 	free(text);
 	return record;
