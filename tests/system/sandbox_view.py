@@ -56,6 +56,14 @@ def pids_with_uids(first, count):
     return found
 
 
+def cgroup_of(pid):
+    """/proc/PID/cgroup; empty when the process is gone. A uid range is taken up again at once."""
+    try:
+        return read_text(f"/proc/{pid}/cgroup")
+    except OSError:
+        return ""
+
+
 def uid_range(daemon, sandbox):
     """First host uid and size of a sandbox's range."""
     rows = [tuple(map(int, line.split())) for line in

@@ -86,7 +86,7 @@ def a_signal_is_told_at_the_end_of_a_process():
 
 @test
 def api_calls_are_told_with_who_asked_and_what_came_of_it():
-    after = client().events(limit=1000)[-1]["seq"]
+    after = client().last_sequence()
     client().get("/v1/sandboxes/sb-00000000000000ff").expect(404)
     record = client().wait_event(lambda r: r["path"].endswith("ff"), type="api.call", after=after)
     check_equal((record["method"], record["status"], record["tenant"]), ("GET", 404, "admin"), "call")

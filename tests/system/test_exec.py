@@ -50,7 +50,7 @@ def output_and_errors_are_separate():
 def a_relative_name_is_looked_up_and_a_missing_one_is_a_command_error():
     check_equal(sandbox().exec(["true"])["exit_code"], 0, "exit code")
     detail = sandbox().try_exec(["/no/such/program"]).problem(422, "command")
-    check_in("/no/such/program", detail, "sentence")
+    check_in("not found", detail, "sentence")
     sandbox().try_exec(["/etc/passwd"]).problem(422, "command")
 
 
@@ -70,7 +70,7 @@ def cwd_and_env_and_the_usual_environment():
 
 @test
 def a_cwd_that_is_not_there_is_a_command_error():
-    check_in("/nowhere", sandbox().try_exec(["true"], cwd="/nowhere").problem(422, "command"), "why")
+    check_in("directory", sandbox().try_exec(["true"], cwd="/nowhere").problem(422, "command"), "why")
 
 
 @test
@@ -227,11 +227,13 @@ def is_running(text):
 def a_client_that_goes_away_kills_what_it_started():
     with daemon().client.stream("POST", f"{sandbox().path}/exec", {"argv": ["sleep", "4321"]},
                                 {"Accept": "application/x-ndjson"}) as response:
-        check_equal(json.loads(response.readline())["type"], "start", "first line")
+        started = json.loads(response.readline())
+        check_equal(started["type"], "start", "first line")
         check(is_running("sleep 4321"), "not running while the client is there")
-    until(lambda: not is_running("sleep 4321"), "the command ends with its client", 10)
-    record = [r for r in daemon().client.events(sandbox=sandbox().id, type="exec.end")][-1]
+    record = daemon().client.wait_event(lambda r: r["exec"] == started["exec_id"],
+                                        sandbox=sandbox().id, type="exec.end")
     check_equal(record["reason"], "killed", "reason in the record")
+    check(not is_running("sleep 4321"), "still running")
 
 
 @test
@@ -282,7 +284,7 @@ def many_commands_run_at_once():
         ids = [many.try_exec(["sleep", "7000"], detach=True).expect(202).json["exec_id"]
                for _ in range(20)]
         check_equal(len(set(ids)), 20, "different ids")
-        check_equal(many.sh("pgrep -c -f 'sleep 7000'"), "20\n", "running")
+        check_equal(many.sh("pgrep -c -x sleep"), "20\n", "running")
 
 
 @test
@@ -318,7 +320,7 @@ def code_too_large_or_of_an_unknown_language_is_refused():
     path = f"{sandbox().path}/code"
     daemon().client.post(path, {"language": "python", "code": "#" * (97 << 10)}) \
         .problem(413, "too-large")
-    check_in("cobol", daemon().client.post(path, {"language": "cobol", "code": "x"})
+    check_in("/language", daemon().client.post(path, {"language": "cobol", "code": "x"})
              .problem(400, "invalid"), "sentence")
 
 

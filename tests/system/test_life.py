@@ -128,9 +128,13 @@ def limits_are_taken_and_can_only_narrow():
     with client().sandbox(template="shell", limits=limits) as sandbox:
         check_equal(sandbox.row["limits"], {"memory_bytes": 128 << 20, "disk_bytes": 64 << 20,
                                             "cpu": 0.5, "pids": 32}, "limits")
-    with client().sandbox(template="shell") as usual, \
-            client().sandbox(template="shell", limits={"memory": "900GiB"}) as greedy:
-        check_equal(greedy.row["limits"], usual.row["limits"], "limits past the policy's")
+    usual = client().create(template="shell")
+    most = usual.row["limits"]["memory_bytes"]
+    usual.delete()
+    detail = client().post("/v1/sandboxes", {"limits": {"memory": most + 1}}).problem(403, "forbidden")
+    check_in("memory", detail, "sentence")
+    with client().sandbox(template="shell", limits={"memory": most}) as full:
+        check_equal(full.row["limits"]["memory_bytes"], most, "just what the policy allows")
 
 
 @test
@@ -159,13 +163,13 @@ def a_life_span_that_is_not_over_changes_nothing():
 
 @test
 def an_unknown_template_is_refused():
-    detail = client().post("/v1/sandboxes", {"template": "cobol"}).problem(400, "invalid")
+    detail = client().post("/v1/sandboxes", {"template": "cobol"}).problem(404, "not-found")
     check_in("cobol", detail, "sentence")
 
 
 @test
 def an_unknown_policy_is_refused():
-    detail = client().post("/v1/sandboxes", {"policy": "no-such"}).expect(400).json["detail"]
+    detail = client().post("/v1/sandboxes", {"policy": "no-such"}).problem(404, "not-found")
     check_in("no-such", detail, "sentence")
 
 

@@ -156,7 +156,7 @@ def a_reload_is_in_the_log_good_or_bad():
 @test
 def a_signal_reloads_too():
     with daemon().client.sandbox(policy="web") as sandbox:
-        after = daemon().client.events(limit=1000)[-1]["seq"]
+        after = daemon().client.last_sequence()
         daemon().write_policy(web([8000]))
         daemon().process.send_signal(signal.SIGHUP)
         daemon().client.wait_event(lambda r: r["ok"], type="policy.reload", after=after)

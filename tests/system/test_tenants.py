@@ -56,7 +56,7 @@ def a_command_of_another_cannot_be_killed():
         started = theirs.try_exec(["sleep", "999"], detach=True).expect(202).json
         acme().delete(f"{theirs.path}/execs/{started['exec_id']}").problem(404, "not-found")
         acme().delete(f"{mine.path}/execs/{started['exec_id']}").problem(404, "not-found")
-        check_equal(theirs.sh("pgrep -c -f 'sleep 999'"), "1\n", "still running")
+        check_equal(theirs.sh("pgrep -c -x sleep"), "1\n", "still running")
 
 
 @test
