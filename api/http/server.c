@@ -44,7 +44,7 @@ struct server_limits server_default_limits(uint64_t n_files_max)
 
 	return (struct server_limits){
 		.n_connections_max = n_connections,
-		.n_connections_per_ip_max = n_connections,
+		.n_connections_per_ip_max = n_connections - n_connections / 4,
 		.n_execs_max = half / 3 > 4096 ? 4096 : (uint32_t)(half / 3),
 		.head_ms = 60 * 1000,
 		.body_ms = 60 * 1000,

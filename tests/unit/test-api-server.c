@@ -320,6 +320,30 @@ TEST(idle_connections_make_room_for_new_ones)
 	CHECK_INT(api_stop(&api), 0);
 }
 
+TEST(limits_connections_of_one_address)
+{
+	int fds[4], more;
+	struct api api;
+
+	set_default_limits();
+	limits.n_connections_per_ip_max = 4;
+	start(&api);
+	for (size_t i = 0; i < 4; i++) {
+		fds[i] = api_connect_tcp(&api);
+		api_request(fds[i], "GET", "/healthz", "", NULL);
+		reads(fds[i], 200, "ok");
+	}
+	more = api_connect_tcp(&api);
+	CHECK(api_is_closed(more));
+	is_served(&api); /* over the unix socket */
+	close(fds[0]);
+	is_served(&api);
+	for (size_t i = 1; i < 4; i++)
+		close(fds[i]);
+	close(more);
+	CHECK_INT(api_stop(&api), 0);
+}
+
 TEST(serves_others_while_many_wait)
 {
 	static struct frame frames[8];
@@ -485,4 +509,58 @@ TEST(ends_on_a_start_without_pipes)
 	CHECK(api_is_closed(fd));
 	close(fd);
 	CHECK_INT(api_stop(&api), 1);
+}
+
+struct asked {
+	const char *method, *path, *body;
+	uint16_t question, answer;
+};
+
+/* Bytes of which many are 0 or small, so that counts and texts are sometimes right. */
+static void fill(char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (char)(rand() % 3 ? 0 : rand() % 2 ? rand() % 4 : rand());
+}
+
+TEST(random_answers_end_it_in_order_or_not_at_all)
+{
+	static const struct asked rows[] = {
+		{"GET", SANDBOX_PATH, NULL, WIRE_API_SANDBOX_GET, WIRE_API_SANDBOX},
+		{"GET", "/v1/sandboxes", NULL, WIRE_API_SANDBOX_LIST, WIRE_API_SANDBOXES},
+		{"POST", SANDBOX_PATH "/exec", "{\"argv\":[\"x\"]}", WIRE_API_EXEC_START,
+			WIRE_API_EXEC_STARTED},
+		{"GET", "/v1/usage", NULL, WIRE_API_USAGE, WIRE_API_USAGES},
+		{"GET", "/readyz", NULL, WIRE_API_STATUS, WIRE_API_STATUS_REPLY},
+		{"GET", "/v1/events", NULL, WIRE_API_EVENTS, WIRE_API_EVENTS_REPLY},
+		{"GET", "/v1/policies", NULL, WIRE_API_POLICY_LIST, WIRE_API_POLICIES},
+		{"GET", "/v1/policies/a", NULL, WIRE_API_POLICY_GET, WIRE_API_POLICY},
+		{"GET", "/v1/templates", NULL, WIRE_API_TEMPLATE_LIST, WIRE_API_TEMPLATES},
+		{"GET", "/v1/tenants", NULL, WIRE_API_TENANT_LIST, WIRE_API_TENANTS},
+		{"GET", "/v1/keys", NULL, WIRE_API_KEY_LIST, WIRE_API_KEYS},
+		{"POST", "/v1/keys", "{\"tenant\":\"a\"}", WIRE_API_KEY_CREATE, WIRE_API_KEY},
+	};
+	static struct frame frame;
+	static char bytes[4096];
+
+	srand(1);
+	set_default_limits();
+	for (size_t i = 0; i < 20 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct asked *row = &rows[i % (sizeof(rows) / sizeof(rows[0]))];
+		struct api api;
+		int fd, status;
+
+		start(&api);
+		fd = api_connect(&api);
+		api_request(fd, row->method, row->path, "", row->body);
+		api_expect(&api, &frame, row->question, 0);
+		fill(bytes, sizeof(bytes));
+		api_answer(&api, &frame, rand() % 8 ? row->answer : (uint16_t)(rand() % 80), bytes,
+			(size_t)rand() % 1024, NULL, 0, NULL, 0);
+		status = api_stop(&api);
+		if (status != 0 && status != 1)
+			CHECK_FAIL(
+				"%s %s, round %zu: status %d", row->method, row->path, i, status);
+		close(fd);
+	}
 }

@@ -150,3 +150,38 @@ TEST(a_streaming_client_that_leaves_kills_the_command)
 	command_is_killed();
 	command_end();
 }
+
+TEST(a_slow_reader_that_leaves_kills_the_command)
+{
+	command_begin("Accept: application/x-ndjson\r\n", "{\"argv\":[\"yes\"]}");
+	command_started(false);
+	write_until_blocked(command.out);
+	close(command.client);
+	command.client = -1;
+	command_is_killed();
+	command_end();
+}
+
+TEST(streams_to_a_client_of_http_1_0)
+{
+	char buffer[8192];
+
+	api_start(&command.api, NULL);
+	command.client = api_connect(&command.api);
+	command.in = -1;
+	api_send(command.client,
+		"POST " EXEC_PATH " HTTP/1.0\r\nAuthorization: Bearer k\r\n"
+		"Accept: application/x-ndjson\r\nContent-Type: application/json\r\n"
+		"Content-Length: 14\r\n\r\n{\"argv\":[\"x\"]}");
+	api_expect(&command.api, &command.question, WIRE_API_EXEC_START,
+		sizeof(struct wire_exec_start));
+	command_started(false);
+	command_writes(command.out, "hi");
+	command_exited((struct wire_exec_exited){.end = WIRE_EXEC_END_EXIT});
+	api_read_until(command.client, "\r\n\r\n{\"type\":\"start\"", buffer, sizeof(buffer));
+	CHECK(!strstr(buffer, "chunked"));
+	api_read_until(command.client, "\"data\":\"hi\"", buffer, sizeof(buffer));
+	api_read_until(command.client, "\"type\":\"exit\"", buffer, sizeof(buffer));
+	CHECK(api_is_closed(command.client));
+	command_end();
+}
