@@ -234,6 +234,38 @@ TEST(a_set_with_a_link_missing_is_replaced)
 	CHECK(kernel_scene_reopen(scene));
 }
 
+/* Connects without waiting for longer than half a second; returns 0, errno, or ETIMEDOUT. */
+static int act_connect_soon(struct kernel_scene *scene, const void *argument)
+{
+	struct sockaddr_storage address;
+	socklen_t size = kernel_address(argument, 443, &address);
+	struct pollfd waiting = {
+		.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .events = POLLOUT};
+
+	(void)scene;
+	if (connect(waiting.fd, (struct sockaddr *)&address, size) < 0 && errno != EINPROGRESS)
+		return errno;
+	return poll(&waiting, 1, 500) == 1 ? 0 : ETIMEDOUT;
+}
+
+/* As when there is no memory for the flow: what the gate could not place must not reach it. */
+TEST(a_connection_that_was_not_published_never_leaves)
+{
+	struct kernel_scene *scene = kernel_scene();
+	struct kernel_sandbox sandbox;
+	char path[512];
+
+	make(scene, &sandbox, "publish");
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect_soon, "203.0.113.7"), 0);
+	kernel_scene_drain(scene);
+	find_pin(scene, "link-cloche_sockops", path, sizeof(path));
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect_soon, "203.0.113.7"), ETIMEDOUT);
+	CHECK_INT(accept(scene->gate_fd, NULL, NULL), -1);
+	kernel_sandbox_end(scene, &sandbox);
+	CHECK(!kernel_scene_reopen(scene));
+}
+
 TEST(an_older_set_beside_it_goes_only_after_the_new_one_is_whole)
 {
 	struct kernel_scene *scene = kernel_scene();

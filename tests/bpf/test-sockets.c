@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -316,6 +319,72 @@ TEST(a_server_inside_serves_inside_and_costs_no_network)
 	CHECK_INT(enforce_slot_counters(scene->enforce, sandbox.slot, &counters), 0);
 	CHECK_INT(counters.bytes_sent + counters.bytes_received, 0);
 	CHECK_INT(counters.connections_allowed + counters.connections_denied, 0);
+	kernel_sandbox_end(scene, &sandbox);
+}
+
+struct listening {
+	int port_pipe[2];
+};
+
+static int act_accept_one(struct kernel_scene *scene, const void *argument)
+{
+	const struct listening *listening = argument;
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)scene;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 5) < 0)
+		return 200;
+	getsockname(fd, (struct sockaddr *)&address, &size);
+	if (write(listening->port_pipe[1], &address.sin_port, 2) != 2)
+		return 201;
+	return accept(fd, NULL, NULL) >= 0 ? 0 : 202;
+}
+
+/* From outside the sandbox, in its network namespace: 0, or ETIMEDOUT after half a second. */
+static int visit(const char *source, uint16_t port)
+{
+	struct sockaddr_storage from, to;
+	socklen_t size = kernel_address(source, 0, &from);
+	struct pollfd waiting = {
+		.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+		.events = POLLOUT};
+	int r;
+
+	CHECK_INT(bind(waiting.fd, (struct sockaddr *)&from, size), 0);
+	size = kernel_address("127.0.0.1", port, &to);
+	CHECK_INT(connect(waiting.fd, (struct sockaddr *)&to, size), -1);
+	r = poll(&waiting, 1, 500) == 1 ? 0 : ETIMEDOUT;
+	close(waiting.fd);
+	return r;
+}
+
+/* The second lock: whatever the reason for a packet, it leaves towards loopback only. Here the
+ * answer to a SYN from an address that somebody gave to the namespace. */
+TEST(no_packet_leaves_but_towards_loopback)
+{
+	struct kernel_scene *scene = kernel_scene();
+	struct ifreq request = {.ifr_name = "lo:1"};
+	struct kernel_sandbox sandbox;
+	struct listening listening;
+	uint16_t port;
+	int pid, control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&request.ifr_addr, &(struct sockaddr_in){.sin_family = AF_INET},
+		sizeof(struct sockaddr_in));
+	inet_pton(AF_INET, "10.99.0.1", &((struct sockaddr_in *)&request.ifr_addr)->sin_addr);
+	CHECK_INT(ioctl(control, SIOCSIFADDR, &request), 0);
+	close(control);
+	make(scene, &sandbox);
+	CHECK_INT(pipe(listening.port_pipe), 0);
+	pid = kernel_sandbox_spawn(scene, &sandbox, act_accept_one, &listening);
+	CHECK_INT(read(listening.port_pipe[0], &port, 2), 2);
+	CHECK_INT(visit("10.99.0.1", ntohs(port)), ETIMEDOUT);
+	CHECK_INT(visit("127.0.0.9", ntohs(port)), 0);
+	CHECK_INT(kernel_sandbox_wait(pid), 0);
+	close(listening.port_pipe[0]);
+	close(listening.port_pipe[1]);
 	kernel_sandbox_end(scene, &sandbox);
 }
 
