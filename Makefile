@@ -170,10 +170,20 @@ $(B)/cloche-init: $(INIT_SRC) $(wildcard supervisor/init/*.h) supervisor/wire/in
 		-Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $(INIT_SRC)
 
 # ---- tests
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libharness.a $(B)/libapi.a $(B)/libcli.a \
+# A test links the program that it is about: names repeat between programs.
+$(B)/tests/unit/test-api-%: $(B)/tests/unit/test-api-%.o $(B)/libharness.a $(B)/libapi.a \
 		$(B)/libsupervisor.a
 	$(call say,LD,$@)
-	$(link) $(SUPERVISOR_LIBS) $(API_LIBS) $(CLI_LIBS)
+	$(link) $(API_LIBS)
+
+$(B)/tests/unit/test-cli-%: $(B)/tests/unit/test-cli-%.o $(B)/libharness.a $(B)/libcli.a \
+		$(B)/libsupervisor.a
+	$(call say,LD,$@)
+	$(link) $(CLI_LIBS)
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libharness.a $(B)/libsupervisor.a
+	$(call say,LD,$@)
+	$(link) $(SUPERVISOR_LIBS)
 
 $(B)/tests/table/%: $(B)/tests/table/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
