@@ -8,13 +8,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "supervisor/base/clock.h"
@@ -29,17 +26,17 @@
 #define IN_FLIGHT_MAX 4
 #define QUEUE_MAX 4096
 #define READY_TIMEOUT_MS 10000
+#define ORDER_TIMEOUT_NS (10 * NS_PER_SECOND)
+#define WATCH_PERIOD_MS 2000
 #define RESTART_DELAY_MIN_MS 50
 #define RESTART_DELAY_MAX_MS 5000
 #define STABLE_NS (10 * NS_PER_SECOND) /* lived that long: the next restart is quick again */
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3 */
-#endif
 
 struct order {
 	struct order *next;
 	uint64_t cookie;
 	bool sent;
+	uint64_t sent_ns;
 	const struct cgroup *cgroup;
 	struct wire_spawn_make make;
 	launch_callback callback;
@@ -56,41 +53,13 @@ struct launch {
 	struct channel *channel;
 	bool ready;
 	struct failure failure; /* what the spawner said about itself, if it failed to start */
-	struct loop_source *restart_timer;
+	struct loop_source *restart_timer, *watch_timer;
 	uint64_t started_ns, restart_delay_ms;
 
 	struct order *first, **last;
 	size_t n_orders, n_sent;
 	uint64_t next_cookie;
 };
-
-/* Copies cloche-init into memory that nobody can change any more, so that neither an upgrade on
- * disk nor a sandbox that gets hold of its /proc/1/exe (CVE-2019-5736) touches what PID 1s run.
- * Others may execute but not read it: a process that runs it is undumpable from its first
- * instruction. */
-static int load_init(const char *path, int *ret_fd, struct failure *why)
-{
-	_cleanup_free_ char *bytes = NULL;
-	_cleanup_close_ int fd = -1;
-	size_t size;
-	int r = fd_read_file_at(AT_FDCWD, path, 1024 * 1024, &bytes, &size);
-
-	if (r < 0)
-		return failure_set(why, r, "cloche-init", "cannot read %s: %s", path, strerror(-r));
-	fd = memfd_create("cloche-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("cloche-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	r = fd < 0 ? -errno : fd_write_all(fd, bytes, size);
-	if (r == 0 && (fchmod(fd, 0511) < 0 || fcntl(fd, F_ADD_SEALS,
-						       F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-							       F_SEAL_WRITE) < 0))
-		r = -errno;
-	if (r < 0)
-		return failure_set(
-			why, r, "cloche-init", "cannot keep it in memory: %s", strerror(-r));
-	*ret_fd = steal_fd(&fd);
-	return 0;
-}
 
 static void order_finish(struct order *order, int error, const struct failure *why)
 {
@@ -150,6 +119,7 @@ static void pump(struct launch *launch)
 		r = order_send(launch, order);
 		if (r == 0) {
 			order->sent = true;
+			order->sent_ns = clock_monotonic_ns();
 			launch->n_sent++;
 			continue;
 		}
@@ -204,6 +174,21 @@ static int on_failed(struct launch *launch, const struct channel_message *messag
 	return 0;
 }
 
+static void become_ready(struct launch *launch, const struct wire_spawn_ready *ready)
+{
+	launch->ready = true;
+	for (size_t i = 0; i < TEMPLATES_N; i++)
+		launch->templates[i].idmapped = ready->idmapped;
+}
+
+static int on_ready(struct launch *launch, const struct channel_message *message)
+{
+	if (message->body_size != sizeof(struct wire_spawn_ready) || message->n_fds != 0)
+		return -EPROTO;
+	become_ready(launch, message->body);
+	return 0;
+}
+
 static int on_message(
 	struct channel *channel _unused_, struct channel_message *message, void *userdata)
 {
@@ -212,8 +197,7 @@ static int on_message(
 
 	switch (message->header->type) {
 	case WIRE_SPAWN_READY:
-		r = message->body_size == 0 && message->n_fds == 0 ? 0 : -EPROTO;
-		launch->ready = r == 0;
+		r = on_ready(launch, message);
 		break;
 	case WIRE_SPAWN_MADE:
 		r = on_made(launch, message);
@@ -277,42 +261,24 @@ static void on_closed(struct channel *channel _unused_, int reason, void *userda
 	fail_sent(launch);
 }
 
-static int execute_spawner(struct launch *launch, int channel_fd)
+/* A stage that hangs, whatever holds it, would keep its place among the orders under way for ever:
+ * the spawner is ended, and whoever asked kills the stage with its cgroup. */
+static void on_watch(struct loop_source *source _unused_, void *userdata)
 {
-	char *argv[] = {(char *)SPAWNER_NAME, launch->socket_dir, launch->work_dir, NULL};
-	char *env[] = {NULL};
-	/* Above 4, so that placing one never overwrites the other. */
-	_cleanup_close_ int channel_copy = fcntl(channel_fd, F_DUPFD_CLOEXEC, 10);
-	_cleanup_close_ int init_copy = fcntl(launch->init_fd, F_DUPFD_CLOEXEC, 10);
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int r;
+	struct launch *launch = userdata;
+	uint64_t now_ns = clock_monotonic_ns();
 
-	if (channel_copy < 0 || init_copy < 0)
-		return -errno;
-	sigemptyset(&none);
-	r = posix_spawn_file_actions_init(&actions);
-	if (r > 0)
-		return -r;
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	r = posix_spawn_file_actions_adddup2(&actions, channel_copy, SPAWNER_CHANNEL_FD);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, init_copy, SPAWNER_INIT_FD);
-	if (r == 0)
-		r = posix_spawn(
-			&launch->spawner_pid, "/proc/self/exe", &actions, &attributes, argv, env);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	if (r > 0)
-		launch->spawner_pid = 0;
-	return -r;
+	for (const struct order *order = launch->first; order; order = order->next)
+		if (order->sent && now_ns - order->sent_ns > ORDER_TIMEOUT_NS) {
+			log_error("the spawner does not finish a sandbox; it is ended");
+			kill(launch->spawner_pid, SIGKILL);
+			return;
+		}
 }
 
 static int start_spawner(struct launch *launch, struct failure *why)
 {
+	const struct spawner_start start = {launch->socket_dir, launch->work_dir, launch->init_fd};
 	int pair[2], r;
 
 	launch->failure = (struct failure){0};
@@ -320,9 +286,10 @@ static int start_spawner(struct launch *launch, struct failure *why)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return failure_set(
 			why, -errno, "spawner", "cannot make its socket: %s", strerror(errno));
-	r = execute_spawner(launch, pair[1]);
+	r = spawner_execute(&start, pair[1], &launch->spawner_pid);
 	close(pair[1]);
 	if (r < 0) {
+		launch->spawner_pid = 0;
 		close(pair[0]);
 		return failure_set(why, r, "spawner", "cannot start it: %s", strerror(-r));
 	}
@@ -352,14 +319,18 @@ static int wait_until_ready(struct launch *launch, struct failure *why)
 	struct pollfd polled = {.fd = channel_fd(launch->channel), .events = POLLIN};
 	struct {
 		struct wire_header header;
-		struct wire_spawn_failed failed;
+		union {
+			struct wire_spawn_ready ready;
+			struct wire_spawn_failed failed;
+		};
 	} message = {0};
 	ssize_t got = -1;
 
 	if (poll(&polled, 1, READY_TIMEOUT_MS) > 0)
 		got = recv(polled.fd, &message, sizeof(message), MSG_DONTWAIT);
-	if (got == (ssize_t)sizeof(message.header) && message.header.type == WIRE_SPAWN_READY) {
-		launch->ready = true;
+	if (got == (ssize_t)(sizeof(message.header) + sizeof(message.ready)) &&
+		message.header.type == WIRE_SPAWN_READY) {
+		become_ready(launch, &message.ready);
 		return 0;
 	}
 	if (got == (ssize_t)sizeof(message) && message.header.type == WIRE_SPAWN_FAILED)
@@ -389,11 +360,15 @@ int launch_start(struct loop *loop, const struct launch_config *config, struct l
 		r = fd_make_dir_at(AT_FDCWD, config->socket_dir, 0700);
 	if (r == 0)
 		r = loop_add_timer(loop, on_restart, launch, &launch->restart_timer);
+	if (r == 0)
+		r = loop_add_timer(loop, on_watch, launch, &launch->watch_timer);
+	if (r == 0)
+		r = loop_timer_arm(launch->watch_timer, WATCH_PERIOD_MS, WATCH_PERIOD_MS);
 	if (r < 0)
 		failure_set(why, r, "spawner", "cannot prepare %s: %s", config->socket_dir,
 			strerror(-r));
 	if (r == 0)
-		r = load_init(config->init_path, &launch->init_fd, why);
+		r = spawner_load_init(config->init_path, &launch->init_fd, why);
 	if (r == 0)
 		r = start_spawner(launch, why);
 	if (r == 0)
@@ -412,6 +387,7 @@ struct launch *launch_free(struct launch *launch)
 		return NULL;
 	end_spawner(launch);
 	loop_source_free(launch->restart_timer);
+	loop_source_free(launch->watch_timer);
 	while (launch->first)
 		free(order_take(launch, launch->first->cookie));
 	if (launch->init_fd >= 0)

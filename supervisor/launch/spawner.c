@@ -26,6 +26,7 @@
 #include "supervisor/base/fd.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/confine/sandbox-filter.h"
+#include "supervisor/launch/idmap.h"
 #include "supervisor/launch/launch.h"
 #include "supervisor/launch/spawner-root.h"
 #include "supervisor/launch/stage.h"
@@ -41,7 +42,7 @@ struct spawner {
 	struct sock_filter *filter;
 	size_t n_filter;
 	uint64_t masks;
-	bool idmapped; /* until a kernel refuses */
+	bool usr_mapped, extra_mapped; /* shown with their real owners */
 };
 
 struct job {
@@ -152,27 +153,6 @@ static int write_map(pid_t pid, const char *file, uint32_t first, struct failure
 		     : 0;
 }
 
-/* A detached clone of `path`, whose files show with their real owners if the kernel and the file
- * system can map ids (else they show as nobody's, which is still right to read). */
-static int clone_mapped(struct spawner *spawner, const char *path, int userns_fd)
-{
-	struct mount_attr attributes = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
-	struct mount_attr mapping = {
-		.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
-	_cleanup_close_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
-		return -errno;
-	if (spawner->idmapped &&
-		mount_setattr(fd, "", AT_EMPTY_PATH, &mapping, sizeof(mapping)) < 0) {
-		if (errno != EINVAL && errno != EOPNOTSUPP)
-			return -errno;
-		spawner->idmapped = false;
-	}
-	return steal_fd(&fd);
-}
-
 static int send_mounts(int report_fd, int usr_fd, int extra_fd)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
@@ -202,8 +182,9 @@ static int give_mounts(struct spawner *spawner, const struct job *job, struct fa
 	userns_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (userns_fd < 0)
 		return fail(why, "mounts", "open the sandbox's user namespace");
-	usr_fd = clone_mapped(spawner, SPAWNER_USR, userns_fd);
-	extra_fd = usr_fd < 0 ? usr_fd : clone_mapped(spawner, SPAWNER_EXTRA, userns_fd);
+	usr_fd = idmap_clone(SPAWNER_USR, spawner->usr_mapped ? userns_fd : -1);
+	extra_fd = usr_fd < 0 ? usr_fd
+			      : idmap_clone(SPAWNER_EXTRA, spawner->extra_mapped ? userns_fd : -1);
 	if (extra_fd < 0)
 		return failure_set(why, extra_fd, "mounts", "cannot clone /usr for the sandbox: %s",
 			strerror(-extra_fd));
@@ -319,7 +300,6 @@ static int prepare(struct spawner *spawner, char **argv, struct failure *why)
 		return fail(why, "spawner", "close inherited descriptors");
 	fd_set_cloexec(SPAWNER_CHANNEL_FD, true);
 	fd_set_cloexec(SPAWNER_INIT_FD, true);
-	signal(SIGCHLD, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	setsid(); /* a terminal's Ctrl-C is for cloched, which then ends us */
 	r = fd_write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
@@ -331,12 +311,19 @@ static int prepare(struct spawner *spawner, char **argv, struct failure *why)
 		r = spawner_root_enter(argv[1], argv[2], why);
 	if (r == 0)
 		spawner->masks = mounts_find_masks();
+	if (r == 0) {
+		spawner->usr_mapped = idmap_probe(SPAWNER_USR, SPAWNER_NEW);
+		spawner->extra_mapped = idmap_probe(SPAWNER_EXTRA, SPAWNER_NEW);
+		/* Only now: the probe waits for a child. From here on the kernel reaps. */
+		signal(SIGCHLD, SIG_IGN);
+	}
 	return r;
 }
 
 int spawner_main(int argc, char **argv)
 {
-	struct spawner spawner = {.idmapped = true};
+	struct spawner spawner = {0};
+	struct wire_spawn_ready ready = {0};
 	struct failure why = {0};
 	int r, code = 1;
 
@@ -350,7 +337,9 @@ int spawner_main(int argc, char **argv)
 	if (r < 0) {
 		send_failed(spawner.channel, 0, &why);
 	} else {
-		channel_send(spawner.channel, WIRE_SPAWN_READY, 0, NULL, 0, NULL, 0, NULL, 0);
+		ready.idmapped = spawner.usr_mapped;
+		channel_send(spawner.channel, WIRE_SPAWN_READY, 0, &ready, sizeof(ready), NULL, 0,
+			NULL, 0);
 		code = loop_run(spawner.loop);
 	}
 	channel_free(spawner.channel);

@@ -9,7 +9,7 @@ enum wire_spawn_type {
 	WIRE_SPAWN_MADE = 2, /* spawner → cloched: struct wire_spawn_made, 1 fd: pidfd */
 	WIRE_SPAWN_FAILED =
 		3, /* spawner → cloched: struct wire_spawn_failed; cookie 0: the spawner itself */
-	WIRE_SPAWN_READY = 4, /* spawner → cloched: no body, once, after it has prepared itself */
+	WIRE_SPAWN_READY = 4, /* spawner → cloched, once, when prepared: struct wire_spawn_ready */
 };
 
 #define WIRE_SPAWN_TASKS_MAX 2 /* v1 `tasks` files to join before PID 1 runs (pids, cpu) */
@@ -26,6 +26,11 @@ struct wire_spawn_make {
 
 struct wire_spawn_made {
 	uint32_t pid; /* on the host */
+	uint32_t reserved;
+};
+
+struct wire_spawn_ready {
+	uint32_t idmapped; /* 1: files of /usr show their real owners, 0: as nobody's */
 	uint32_t reserved;
 };
 

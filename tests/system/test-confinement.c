@@ -285,6 +285,63 @@ TEST(mounts_show_nothing_of_the_host) /* P1, P2, P11, P12 */
 	box_free(box);
 }
 
+static const char *root_shell(struct box *box, const char *script)
+{
+	static struct box_output output;
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	const struct box_command command = {.argv = argv};
+
+	box_run(box, &command, &output);
+	return output.text;
+}
+
+TEST(usr_and_etc_are_writable_for_root_and_private) /* U2, L7 */
+{
+	struct box *box = box_new(), *other = box_new();
+
+	CHECK_TEXT(
+		root_shell(box, "echo changed >/usr/bin/true; echo changed >/etc/passwd; "
+				"rm -r /usr/games /etc/ssl; mkdir /usr/games; mv /usr/bin/true "
+				"/usr/games/true; "
+				"cat /usr/games/true /etc/passwd; ls /etc/ssl 2>&1; ls /usr/games"),
+		"changed\nchanged\nls: cannot access '/etc/ssl': No such file or "
+		"directory\ntrue\n");
+	CHECK_TEXT(box_shell(other,
+			   "true && head -1 /etc/passwd && test -d /etc/ssl/certs && echo whole"),
+		"root:x:0:0:root:/root:/bin/sh\nwhole");
+	CHECK_INT(access("/usr/bin/true", X_OK), 0);
+	CHECK(access("/usr/games/true", F_OK) < 0);
+	box_free(box);
+	box_free(other);
+}
+
+TEST(files_move_between_directories) /* the twin of landlock's refusals */
+{
+	struct box *box = box_new();
+
+	CHECK_TEXT(
+		box_shell(box, "cd; mkdir a b; echo x >a/f; mv a/f b/g && ln b/g a/h && cat a/h; "
+			       "mkfifo p && test -p p && echo fifo"),
+		"x\nfifo");
+	box_free(box);
+}
+
+TEST(secrets_of_the_host_are_not_copied) /* P11, S9 */
+{
+	struct box *box = box_new();
+
+	CHECK_TEXT(
+		box_shell(box, "ls /etc/shadow /etc/ssl/private /etc/machine-id /etc/sudoers "
+			       "/etc/ssh /etc/cron.d /boot /srv /container_info.json 2>/dev/null"),
+		"");
+	CHECK_TEXT(box_shell(box, "cat /etc/hostname; cut -d: -f1 /etc/passwd | tr '\\n' ' '; "
+				  "test -s /etc/ssl/certs/ca-certificates.crt && test -e "
+				  "/etc/alternatives/awk && echo; "
+				  "env | cut -d= -f1 | sort | tr '\\n' ' '"),
+		"sandbox\nroot sandbox nobody \nHOME LANG PATH PWD ");
+	box_free(box);
+}
+
 TEST(kernel_state_is_masked) /* P2, S10 */
 {
 	struct box *box = box_new();
