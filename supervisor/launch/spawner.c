@@ -2,8 +2,9 @@
  *
  * An order takes about a millisecond, most of it in the stage, so several are under way at once. A
  * stage reports through a socket of its own: a message means that it failed, the end of the socket
- * without one that it executed cloche-init. The children are never waited for: SIGCHLD is ignored,
- * so the kernel reaps them; whoever holds the pidfd sees the end. */
+ * without one that it executed cloche-init. Whoever holds the pidfd sees its end; the spawner
+ * reaps, and only from its loop, so that a pid means the same stage for as long as an order is
+ * worked on. */
 #include "supervisor/launch/spawner.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "supervisor/base/fd.h"
@@ -39,6 +41,7 @@
 struct spawner {
 	struct loop *loop;
 	struct channel *channel;
+	struct loop_source *child_signal;
 	struct sock_filter *filter;
 	size_t n_filter;
 	uint64_t masks;
@@ -139,6 +142,13 @@ static void on_report(struct loop_source *source _unused_, uint32_t events _unus
 			sizeof(failed), NULL, 0, NULL, 0);
 	}
 	job_free(job);
+}
+
+static void on_child(
+	struct loop_source *source _unused_, int signal _unused_, void *userdata _unused_)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }
 
 static int write_map(pid_t pid, const char *file, uint32_t first, struct failure *why)
@@ -242,6 +252,18 @@ static int start_stage(struct spawner *spawner, struct job *job, const struct wi
 	return r < 0 ? r : give_mounts(spawner, job, why);
 }
 
+/* A stage that fails early makes us fail too; what it said tells more. */
+static void prefer_report(const struct job *job, struct failure *why)
+{
+	struct wire_spawn_failed failed;
+
+	if (job->report_fd < 0 ||
+		recv(job->report_fd, &failed, sizeof(failed), MSG_DONTWAIT) != sizeof(failed))
+		return;
+	failure_set(why, failed.error, "", "%.255s", failed.sentence);
+	snprintf(why->stage, sizeof(why->stage), "%.31s", failed.stage);
+}
+
 static int make_sandbox(struct spawner *spawner, uint64_t cookie,
 	const struct wire_spawn_make *make, const int *fds, struct failure *why)
 {
@@ -263,6 +285,7 @@ static int make_sandbox(struct spawner *spawner, uint64_t cookie,
 			failure_set(why, r, "spawner", "cannot watch the stage: %s", strerror(-r));
 	}
 	if (r < 0) {
+		prefer_report(job, why);
 		undo_stage(job);
 		return r;
 	}
@@ -314,8 +337,6 @@ static int prepare(struct spawner *spawner, char **argv, struct failure *why)
 	if (r == 0) {
 		spawner->usr_mapped = idmap_probe(SPAWNER_USR, SPAWNER_NEW);
 		spawner->extra_mapped = idmap_probe(SPAWNER_EXTRA, SPAWNER_NEW);
-		/* Only now: the probe waits for a child. From here on the kernel reaps. */
-		signal(SIGCHLD, SIG_IGN);
 	}
 	return r;
 }
@@ -333,6 +354,8 @@ int spawner_main(int argc, char **argv)
 	r = prepare(&spawner, argv, &why);
 	if (loop_new(&spawner.loop) < 0 || channel_new(spawner.loop, SPAWNER_CHANNEL_FD, on_message,
 						   on_closed, &spawner, &spawner.channel) < 0)
+		return 1;
+	if (loop_add_signal(spawner.loop, SIGCHLD, on_child, NULL, &spawner.child_signal) < 0)
 		return 1;
 	if (r < 0) {
 		send_failed(spawner.channel, 0, &why);
