@@ -10,14 +10,19 @@ static void on_started(
 	struct exec *exec, const struct wire_exec_started *row, const int fds[3], void *userdata)
 {
 	struct request *request = userdata;
-	size_t n_fds = fds[0] < 0 ? 0 : fds[2] < 0 ? 2 : 3;
+	int sent[3];
+	size_t n_fds = 0;
 
+	/* A detached command has no output to read, but may have input to be given. */
+	for (size_t i = 0; i < 3; i++)
+		if (fds[i] >= 0)
+			sent[n_fds++] = fds[i];
 	if (request->orphaned) {
 		exec_abandon(exec);
 		request_free(request);
 	} else {
 		request->exec = exec;
-		request_send(request, WIRE_API_EXEC_STARTED, row, sizeof(*row), fds, n_fds);
+		request_send(request, WIRE_API_EXEC_STARTED, row, sizeof(*row), sent, n_fds);
 	}
 	for (size_t i = 0; i < 3; i++)
 		if (fds[i] >= 0)
