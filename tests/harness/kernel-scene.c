@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <net/if.h>
 #include <poll.h>
@@ -31,6 +33,34 @@ static const char *cgroup2_root(void)
 									: "/sys/fs/cgroup";
 }
 
+/* What a failed test left: its processes, then its cgroups, the inner ones first. */
+static void remove_cgroup(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	char inner[PATH_MAX];
+
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		if (snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < PATH_MAX)
+			remove_cgroup(inner);
+	}
+	if (directory)
+		closedir(directory);
+	for (int i = 0; i < 200 && rmdir(path) < 0 && errno == EBUSY; i++) {
+		int fd;
+
+		if (snprintf(inner, sizeof(inner), "%s/cgroup.kill", path) >= PATH_MAX)
+			return;
+		fd = open(inner, O_WRONLY | O_CLOEXEC);
+		if (fd >= 0 && write(fd, "1", 1) != 1)
+			i = 200;
+		close(fd);
+		poll(NULL, 0, 10); /* until they are gone */
+	}
+}
+
 static void take_down(void)
 {
 	struct kernel_scene *scene = &the_scene;
@@ -42,7 +72,7 @@ static void take_down(void)
 	scene->enforce = enforce_free(scene->enforce);
 	umount2(scene->bpffs, MNT_DETACH);
 	rmdir(scene->bpffs);
-	rmdir(scene->cgroup);
+	remove_cgroup(scene->cgroup);
 }
 
 static void make_bpffs(struct kernel_scene *scene)
