@@ -284,6 +284,25 @@ TEST(loop_keeps_the_heap_in_order_when_timers_in_its_middle_go)
 	end(&scene);
 }
 
+/* Armed in this order they lie in the heap as they are written. When 30 goes, 5 takes its place
+ * below 20 and has to rise. */
+TEST(loop_timer_that_takes_the_place_of_a_later_one_rises)
+{
+	static const int delays[] = {1, 10, 2, 20, 21, 3, 4, 30, 31, 32, 33, 40, 41, 5};
+	struct scene scene = begin();
+
+	for (int i = 0; i < 14; i++) {
+		add_timer(&scene, i);
+		CHECK_INT(loop_timer_arm(scene.sources[i], (uint64_t)delays[i], 0), 0);
+	}
+	loop_timer_disarm(scene.sources[7]);
+	while (scene.n_calls < 13)
+		CHECK_INT(loop_run_once(scene.loop, 1000), 0);
+	for (int i = 1; i < 13; i++)
+		CHECK(delays[scene.order[i - 1]] < delays[scene.order[i]]);
+	end(&scene);
+}
+
 TEST(loop_delivers_a_signal_as_an_event)
 {
 	struct scene scene = begin();
