@@ -502,20 +502,28 @@ class Daemon:
     def close(self):
         """Stops if it runs; after a crash, has a successor tidy up. Takes the directories away."""
         try:
-            if self.process and self.process.poll() is not None and self.leftovers():
-                self.start()
+            left = self.leftovers() if self.process and self.process.poll() is not None else []
+            if left:
+                try:
+                    self.start()
+                except Failed:
+                    raise Failed(f"left behind by a cloched that ended: {left}") from None
             if self.process and self.process.poll() is None:
                 self.stop()
         finally:
-            self._unmount_leftovers()
+            self._take_away_leftovers()
             shutil.rmtree(self.directory, ignore_errors=True)
             shutil.rmtree(self.run_dir, ignore_errors=True)
 
-    def _unmount_leftovers(self):
-        """Of this test's own run directory only; stop() has told of them already."""
+    def _take_away_leftovers(self):
+        """Of this test's own instance only; whoever calls has told of them."""
         for line in reversed(read_text("/proc/self/mountinfo").splitlines()):
             if line.split()[4].startswith(f"{self.run_dir}/"):
                 subprocess.run(["umount", "-l", line.split()[4]], check=False, timeout=10)
+        for top in self.cgroups():
+            for folder, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
 
     def tenant(self, name, policy=None, **more):
         """Makes a tenant and a key for it; returns a client."""

@@ -26,6 +26,14 @@ def status_of(pid):
     return {key: value.strip() for key, value in (line.split(":", 1) for line in lines)}
 
 
+def is_alive(pid):
+    """False for a process that has ended and only waits for its parent, too."""
+    try:
+        return not status_of(pid)["State"].startswith(("Z", "X"))
+    except (OSError, KeyError):
+        return False
+
+
 def init_pid(daemon, sandbox):
     """Host pid of the sandbox's PID 1."""
     for pid in host_pids(daemon, sandbox):

@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import time
 
@@ -153,7 +154,7 @@ def requests_in_one_write_are_answered_in_order():
     got = raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
               b"GET /v1/sandboxes/none HTTP/1.1\r\nHost: x\r\n" + key + b"\r\n"
               b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    statuses = [line.split()[1] for line in got.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    statuses = re.findall(rb"HTTP/1\.1 (\d+)", got)
     check_equal(statuses, [b"200", b"404", b"200"], "statuses")
 
 

@@ -7,7 +7,7 @@ import signal
 
 from cloche_harness import (Daemon, Internet, check, check_equal, check_in, child_named, fixture, main,
                             running, test, until)
-from sandbox_view import init_pid
+from sandbox_view import init_pid, is_alive
 
 
 @fixture
@@ -65,10 +65,11 @@ def a_killed_cloched_takes_its_sandboxes_back():
     host = init_pid(own, sandbox)
     internet().seen()
     own.kill()
-    check(os.path.exists(f"/proc/{host}"), "PID 1 died with cloched")
+    check(is_alive(host), "PID 1 died with cloched")
     own.start()
     client = own.client
     after = client.get(sandbox.path).expect(200).json
+    check(after["policy"].pop("generation") >= row["policy"].pop("generation"), "generation went back")
     check_equal({**after, "state": row["state"]}, row, "the sandbox's row")
     listed = client.get("/v1/sandboxes?label=kept=yes").expect(200).json["sandboxes"]
     check_equal([each["id"] for each in listed], [sandbox.id], "list by label")
@@ -83,7 +84,7 @@ def a_killed_cloched_takes_its_sandboxes_back():
         check(usage[key] >= before[key], f"{key} went back: {before[key]} to {usage[key]}")
     check_equal([r for r in internet().seen() if r["port"] == 9999], [], "what reached the closed port")
     sandbox.delete().expect(204)
-    check(not os.path.exists(f"/proc/{host}"), "PID 1 lives after delete")
+    check(not is_alive(host), "PID 1 lives after delete")
     client.get(f"{sandbox.path}/usage").expect(200)
 
 
@@ -230,7 +231,7 @@ def a_sandbox_that_died_meanwhile_is_not_guessed_back():
     host = init_pid(own, sandbox)
     own.kill()
     os.kill(host, signal.SIGKILL)
-    until(lambda: not os.path.exists(f"/proc/{host}"), "PID 1 is gone")
+    until(lambda: not is_alive(host), "PID 1 is gone")
     own.start()
     answer = own.client.get(sandbox.path)
     check(answer.status == 404 or answer.json["state"] in ("failed", "gone"), f"{answer.body!r}")
