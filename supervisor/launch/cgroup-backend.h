@@ -7,6 +7,7 @@
 
 #define CGROUP_STOCK_TARGET 32 /* v1 memory cgroups kept ready */
 #define CGROUP_STOCK_STEP 4    /* made in one refill, so that the loop is not held up */
+#define CGROUP_GONE_MAX 256    /* v1 memory cgroups that wait to be emptied */
 #define CGROUP_NAME_SIZE 24
 #define CGROUP_CPU_PERIOD_US 100000
 /* Until a claim sets the policy's limits; PID 1 alone needs next to nothing. */
@@ -46,6 +47,8 @@ struct cgroup_tree {
 	int v1_fds[CGROUP_V1_N];             /* base/sandboxes in each; -1 on a unified host */
 	uint32_t stock[CGROUP_STOCK_TARGET]; /* "stock-<index>" in the v1 memory hierarchy */
 	uint32_t n_stock, next_index;
+	uint32_t gone[CGROUP_GONE_MAX]; /* "gone-<index>", beside them */
+	uint32_t n_gone;
 };
 
 extern const struct cgroup_backend cgroup_unified, cgroup_hybrid;

@@ -5,6 +5,10 @@
  * claim takes one, sets its limit and renames it to the sandbox's name (v1 can rename), so that a
  * restarted supervisor finds it again. PID 1 joins it through its `tasks` file.
  *
+ * A removed memory cgroup lives on, unseen and as dear as before, until the last page of files that
+ * it has read into the page cache goes. So an ended sandbox's is first renamed to "gone-<n>", and
+ * emptied when there is time for it (a millisecond each).
+ *
  * v1 does not charge socket buffers to memory; TCP's are limited by memory.kmem.tcp, UDP's cannot
  * be (research/isolation.md F4). */
 #include <dirent.h>
@@ -27,8 +31,32 @@ static void stock_name(uint32_t index, char ret_name[CGROUP_NAME_SIZE])
 	snprintf(ret_name, CGROUP_NAME_SIZE, "stock-%" PRIu32, index);
 }
 
-/* Takes over what an earlier process left in stock. */
-static void stock_find(struct cgroup_tree *tree)
+static void gone_name(uint32_t index, char ret_name[CGROUP_NAME_SIZE])
+{
+	snprintf(ret_name, CGROUP_NAME_SIZE, "gone-%" PRIu32, index);
+}
+
+static void take_over(struct cgroup_tree *tree, const char *name)
+{
+	bool stocked = false;
+	uint32_t index;
+
+	if (sscanf(name, "stock-%" SCNu32, &index) == 1)
+		stocked = true;
+	else if (sscanf(name, "gone-%" SCNu32, &index) != 1)
+		return;
+	if (index >= tree->next_index)
+		tree->next_index = index + 1;
+	if (stocked && tree->n_stock < CGROUP_STOCK_TARGET)
+		tree->stock[tree->n_stock++] = index;
+	else if (!stocked && tree->n_gone < CGROUP_GONE_MAX)
+		tree->gone[tree->n_gone++] = index;
+	else
+		unlinkat(tree->v1_fds[CGROUP_V1_MEMORY], name, AT_REMOVEDIR);
+}
+
+/* Takes over what an earlier process left in stock, and what it had no time to empty. */
+static void find_leftovers(struct cgroup_tree *tree)
 {
 	int fd = openat(tree->v1_fds[CGROUP_V1_MEMORY], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
@@ -39,18 +67,8 @@ static void stock_find(struct cgroup_tree *tree)
 			close(fd);
 		return;
 	}
-	while ((entry = readdir(directory))) {
-		uint32_t index;
-
-		if (sscanf(entry->d_name, "stock-%" SCNu32, &index) != 1)
-			continue;
-		if (index >= tree->next_index)
-			tree->next_index = index + 1;
-		if (tree->n_stock < CGROUP_STOCK_TARGET)
-			tree->stock[tree->n_stock++] = index;
-		else
-			unlinkat(tree->v1_fds[CGROUP_V1_MEMORY], entry->d_name, AT_REMOVEDIR);
-	}
+	while ((entry = readdir(directory)))
+		take_over(tree, entry->d_name);
 	closedir(directory);
 }
 
@@ -61,7 +79,7 @@ static int hybrid_open(struct cgroup_tree *tree, struct failure *why)
 	for (int i = 0; r == 0 && i < CGROUP_V1_N; i++)
 		r = cgroup_make_path(tree->v1_mounts[i], tree->base, NULL, &tree->v1_fds[i], why);
 	if (r == 0)
-		stock_find(tree);
+		find_leftovers(tree);
 	return r;
 }
 
@@ -93,8 +111,23 @@ static int stock_add(struct cgroup_tree *tree)
 	return 0;
 }
 
+/* Gives the page cache of one ended sandbox back, so that the kernel can free its memory cgroup. */
+static void empty_gone(struct cgroup_tree *tree)
+{
+	int memory_fd = tree->v1_fds[CGROUP_V1_MEMORY];
+	char name[CGROUP_NAME_SIZE], path[CGROUP_NAME_SIZE + 24];
+
+	if (tree->n_gone == 0)
+		return;
+	gone_name(tree->gone[--tree->n_gone], name);
+	snprintf(path, sizeof(path), "%s/memory.force_empty", name);
+	fd_write_file_at(memory_fd, path, "0");
+	unlinkat(memory_fd, name, AT_REMOVEDIR);
+}
+
 static void hybrid_refill(struct cgroup_tree *tree)
 {
+	empty_gone(tree);
 	for (int i = 0; i < CGROUP_STOCK_STEP && tree->n_stock < CGROUP_STOCK_TARGET; i++)
 		if (stock_add(tree) < 0)
 			return; /* a claim that finds the stock empty says why */
@@ -269,10 +302,25 @@ static int hybrid_read_pids(
 	return r < 0 ? r : cgroup_read_key(fd, path, "max", &usage->pids_limit_hits);
 }
 
+/* The v2 directory is gone, so no process is left in this one either. When too many wait to be
+ * emptied, it goes as it is: a slow leak, until the pages are wanted elsewhere, instead of a queue.
+ */
+static void retire_memory(struct cgroup_tree *tree, const char *name)
+{
+	int memory_fd = tree->v1_fds[CGROUP_V1_MEMORY];
+	char gone[CGROUP_NAME_SIZE];
+
+	gone_name(tree->next_index, gone);
+	if (tree->n_gone == CGROUP_GONE_MAX || renameat(memory_fd, name, memory_fd, gone) < 0)
+		return;
+	tree->gone[tree->n_gone++] = tree->next_index++;
+}
+
 static int hybrid_remove(struct cgroup_tree *tree, const char *name)
 {
 	int r = 0;
 
+	retire_memory(tree, name);
 	for (int i = 0; i < CGROUP_V1_N; i++)
 		if (unlinkat(tree->v1_fds[i], name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 			r = -errno;
@@ -284,6 +332,8 @@ static int hybrid_remove_tree(struct cgroup_tree *tree)
 	char name[CGROUP_NAME_SIZE];
 	int r = 0;
 
+	while (tree->n_gone > 0)
+		empty_gone(tree);
 	while (tree->n_stock > 0) {
 		stock_name(tree->stock[--tree->n_stock], name);
 		unlinkat(tree->v1_fds[CGROUP_V1_MEMORY], name, AT_REMOVEDIR);

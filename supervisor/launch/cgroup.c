@@ -73,6 +73,11 @@ const char *cgroup_tree_sandboxes_dir(const struct cgroup_tree *tree)
 	return tree->sandboxes_dir;
 }
 
+const char *cgroup_tree_base(const struct cgroup_tree *tree)
+{
+	return tree->base;
+}
+
 int cgroup_tree_each(struct cgroup_tree *tree, void (*callback)(uint64_t sandbox, void *userdata),
 	void *userdata)
 {

@@ -24,6 +24,8 @@ int cgroup_tree_remove(struct cgroup_tree *tree);
 enum cgroup_kind cgroup_tree_kind(const struct cgroup_tree *tree);
 /* The v2 directory whose children are the sandboxes (for enforce). */
 const char *cgroup_tree_sandboxes_dir(const struct cgroup_tree *tree);
+/* As given to cgroup_tree_open(): what /proc/<pid>/cgroup shows begins so. */
+const char *cgroup_tree_base(const struct cgroup_tree *tree);
 
 struct cgroup_limits {
 	uint64_t memory_bytes;
@@ -53,7 +55,8 @@ int cgroup_open_tasks(const struct cgroup *cgroup, int ret_fds[2], int *ret_n);
  * its `tasks` file for WIRE_INIT_JOIN in `*ret_join_fd` (-1: nothing to join). */
 int cgroup_claim(struct cgroup *cgroup, const struct cgroup_limits *limits, int *ret_join_fd,
 	struct failure *why);
-/* Refills the stock of v1 memory cgroups up to its target; call when idle. */
+/* Refills the stock of v1 memory cgroups towards its target, and lets one of an ended sandbox go.
+ * Takes up to 2 ms: call when idle, a few times a second. */
 void cgroup_stock_refill(struct cgroup_tree *tree);
 
 struct cgroup_usage {

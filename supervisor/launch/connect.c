@@ -40,27 +40,24 @@ static int open_address(
 	return 0;
 }
 
-/* True if the process is in the cgroup v2 directory of the sandbox: the line
- * "0::/base/sandboxes/sb-…" must name the directory, which is unique by its last component in our
- * subtree. */
+/* True if the process is in the cgroup v2 directory of the sandbox itself, and not in one that has
+ * been removed: /proc/<pid>/cgroup has the line "0::/base/sandboxes/sb-…". */
 static bool is_in_cgroup(uint32_t pid, const struct cgroup *cgroup)
 {
 	_cleanup_free_ char *text = NULL;
-	char path[48], wanted[48], *line, *end;
-	size_t length, suffix;
+	char path[48], wanted[384];
+	const char *line;
 
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/cgroup", pid);
-	snprintf(wanted, sizeof(wanted), "/sandboxes/sb-%016" PRIx64, cgroup->sandbox);
+	snprintf(wanted, sizeof(wanted), "0::%s/sandboxes/sb-%016" PRIx64 "\n",
+		cgroup_tree_base(cgroup->tree), cgroup->sandbox);
 	if (fd_read_file_at(AT_FDCWD, path, CGROUP_FILE_MAX, &text, NULL) < 0)
 		return false;
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	if (!line)
 		return false;
 	line += line[0] == '\n';
-	end = strchrnul(line, '\n');
-	length = (size_t)(end - line);
-	suffix = strlen(wanted);
-	return length >= suffix && memcmp(end - suffix, wanted, suffix) == 0;
+	return strncmp(line, wanted, strlen(wanted)) == 0;
 }
 
 int connect_to_init(const char *socket_dir, uint64_t sandbox, const struct cgroup *cgroup,
