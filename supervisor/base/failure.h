@@ -4,10 +4,10 @@
 #include "supervisor/base/cleanup.h"
 
 struct failure {
-	int error;	     /* negative errno, 0 when nothing failed */
-	char stage[32];	     /* what was being done: "mount proc" */
-	char sentence[256];  /* what went wrong and what to do */
-	char location[128];  /* file, JSON pointer, line; may be empty */
+	int error;          /* negative errno, 0 when nothing failed */
+	char stage[32];     /* what was being done: "mount proc" */
+	char sentence[256]; /* what went wrong and what to do */
+	char location[128]; /* file, JSON pointer, line; may be empty */
 };
 
 /* Fills `why` (may be NULL) and returns `error`, so that a caller can `return failure_set(…)`. */

@@ -11,8 +11,8 @@ int fd_write_all(int fd, const void *data, size_t size_bytes);
 
 /* Reads a whole small file below `dir_fd` (AT_FDCWD: the current directory) into a NUL-terminated
  * heap string. Returns 0, -EFBIG past `max_bytes`, or -errno. */
-int fd_read_file_at(int dir_fd, const char *path, size_t max_bytes, char **ret_text,
-	size_t *ret_size_bytes);
+int fd_read_file_at(
+	int dir_fd, const char *path, size_t max_bytes, char **ret_text, size_t *ret_size_bytes);
 
 /* Writes `text` to an existing file below `dir_fd` in one write(2), as kernel files want it. */
 int fd_write_file_at(int dir_fd, const char *path, const char *text);

@@ -21,8 +21,7 @@ void log_open(const char *program, enum log_level max_level)
 	log_state.journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-_printf_(2, 0) static void log_write(
-	enum log_level level, const char *format, va_list arguments)
+_printf_(2, 0) static void log_write(enum log_level level, const char *format, va_list arguments)
 {
 	char line[1024];
 	int used = 0, added;

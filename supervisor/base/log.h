@@ -4,7 +4,12 @@
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/failure.h"
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
 
 /* Sets the name before each line and the least important level that is still written. */
 void log_open(const char *program, enum log_level max_level);

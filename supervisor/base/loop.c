@@ -323,8 +323,8 @@ static int wait_time_ms(const struct loop *loop, int timeout_ms)
 int loop_run_once(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[LOOP_EVENTS_PER_ROUND];
-	int n = epoll_wait(loop->epoll_fd, events, LOOP_EVENTS_PER_ROUND,
-		wait_time_ms(loop, timeout_ms));
+	int n = epoll_wait(
+		loop->epoll_fd, events, LOOP_EVENTS_PER_ROUND, wait_time_ms(loop, timeout_ms));
 
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -1,4 +1,5 @@
-/* One epoll, its file descriptors, timers and signals: the only place where a process of ours waits.
+/* One epoll, its file descriptors, timers and signals: the only place where a process of ours
+ * waits.
  *
  * A source may free itself or any other source from inside a callback. Callbacks return nothing:
  * a callback that cannot go on ends its own peer, or stops the loop. */

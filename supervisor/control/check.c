@@ -64,7 +64,8 @@ static bool has_program(const char *path)
 
 static void probe_host(struct enforce_probe *probes, size_t *n)
 {
-	long landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long landlock =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	add(probes, n, "root", geteuid() == 0, true,
 		"cloched makes namespaces, cgroups and BPF programs: start it as root");
@@ -90,7 +91,9 @@ static void print_text(const struct enforce_probe *probes, size_t n, const struc
 {
 	printf("Linux %s on %s\n\n", host->release, host->machine);
 	for (size_t i = 0; i < n; i++) {
-		const char *state = probes[i].present ? "yes" : probes[i].required ? "MISSING" : "no";
+		const char *state = probes[i].present    ? "yes"
+				    : probes[i].required ? "MISSING"
+							 : "no";
 
 		printf("  %-8s %-34s", state, probes[i].feature);
 		if (!probes[i].present)
@@ -99,17 +102,17 @@ static void print_text(const struct enforce_probe *probes, size_t n, const struc
 	}
 }
 
-static void print_json(const struct enforce_probe *probes, size_t n, const struct utsname *host,
-	bool complete)
+static void print_json(
+	const struct enforce_probe *probes, size_t n, const struct utsname *host, bool complete)
 {
 	json_t *rows = json_array(), *all;
 	char *text;
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(rows,
-			json_pack("{s:s, s:b, s:b, s:s}", "feature", probes[i].feature, "present",
-				probes[i].present, "required", probes[i].required, "meaning",
-				probes[i].meaning));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:b, s:b, s:s}", "feature", probes[i].feature,
+				      "present", probes[i].present, "required", probes[i].required,
+				      "meaning", probes[i].meaning));
 	all = json_pack("{s:s, s:s, s:b, s:o}", "kernel", host->release, "machine", host->machine,
 		"complete", complete, "features", rows);
 	text = json_dumps(all, JSON_INDENT(2));
@@ -137,7 +140,7 @@ int check_host(bool json)
 	if (n_missing == 0)
 		puts("\nThis host can run Cloche.");
 	else
-		printf("\nThis host cannot run Cloche: %zu required feature%s missing.\n", n_missing,
-			n_missing == 1 ? " is" : "s are");
+		printf("\nThis host cannot run Cloche: %zu required feature%s missing.\n",
+			n_missing, n_missing == 1 ? " is" : "s are");
 	return n_missing ? 1 : 0;
 }

@@ -10,8 +10,7 @@
 #define API_FALLBACK_ID 61180
 #define FOLLOW_PERIOD_MS 250
 
-static int on_message(
-	struct peer *peer _unused_, struct channel_message *message, void *userdata)
+static int on_message(struct peer *peer _unused_, struct channel_message *message, void *userdata)
 {
 	return dispatch(userdata, message);
 }
@@ -57,9 +56,14 @@ int control_start(struct core *core, const struct control_config *config,
 {
 	struct control *control = calloc(1, sizeof(*control));
 	char program[256];
-	struct peer_config peer = {.name = "cloche-api", .program = program,
-		.user = config->api_user, .fallback_id = API_FALLBACK_ID, .message = on_message,
-		.up = on_up, .down = on_down, .userdata = control};
+	struct peer_config peer = {.name = "cloche-api",
+		.program = program,
+		.user = config->api_user,
+		.fallback_id = API_FALLBACK_ID,
+		.message = on_message,
+		.up = on_up,
+		.down = on_down,
+		.userdata = control};
 	int r;
 
 	if (!control)

@@ -8,10 +8,12 @@
 #define BODY(type) sizeof(struct type)
 
 static const struct handler handlers[] = {
-	{WIRE_API_SANDBOX_CREATE, BODY(wire_sandbox_create), true, true, false, handle_sandbox_create},
+	{WIRE_API_SANDBOX_CREATE, BODY(wire_sandbox_create), true, true, false,
+		handle_sandbox_create},
 	{WIRE_API_SANDBOX_GET, BODY(wire_sandbox_ref), false, true, false, handle_sandbox_get},
 	{WIRE_API_SANDBOX_LIST, BODY(wire_sandbox_list), true, true, false, handle_sandbox_list},
-	{WIRE_API_SANDBOX_DELETE, BODY(wire_sandbox_ref), false, true, false, handle_sandbox_delete},
+	{WIRE_API_SANDBOX_DELETE, BODY(wire_sandbox_ref), false, true, false,
+		handle_sandbox_delete},
 	{WIRE_API_EXEC_START, BODY(wire_exec_start), true, true, false, handle_exec_start},
 	{WIRE_API_EXEC_KILL, BODY(wire_exec_kill), false, true, false, handle_exec_kill},
 	{WIRE_API_USAGE, BODY(wire_usage_query), false, true, false, handle_usage},
@@ -51,8 +53,8 @@ static bool form_is_right(const struct handler *handler, const struct channel_me
 	return WIRE_TEXT_VALID(caller->key) && WIRE_TEXT_VALID(caller->remote);
 }
 
-static struct request *request_new(struct control *control, const struct channel_message *message,
-	const struct key *key)
+static struct request *request_new(
+	struct control *control, const struct channel_message *message, const struct key *key)
 {
 	struct request *request = calloc(1, sizeof(*request));
 
@@ -87,7 +89,8 @@ int dispatch(struct control *control, const struct channel_message *message)
 		return -ENOMEM;
 	if (handler->needs_key && !key) {
 		request_fail(request, WIRE_CODE_UNAUTHENTICATED,
-			"The key is missing, unknown or revoked. Send \"Authorization: Bearer <key>\"; the "
+			"The key is missing, unknown or revoked. Send \"Authorization: Bearer "
+			"<key>\"; the "
 			"administrator's key is in the state directory, in admin.key.");
 		return 0;
 	}

@@ -15,10 +15,11 @@
 static void try_answer(struct request *request, bool may_wait)
 {
 	const struct wire_events_query *query = request->query;
-	const struct audit_query audit_query = {.after = query->after, .sandbox = query->sandbox,
+	const struct audit_query audit_query = {.after = query->after,
+		.sandbox = query->sandbox,
 		.tenant = request->tenant_id,
 		.limit = query->limit && query->limit < EVENTS_LIMIT_MAX ? query->limit
-									   : EVENTS_LIMIT_MAX,
+									 : EVENTS_LIMIT_MAX,
 		.type = query->type};
 	struct wire_events_reply reply = {.next = query->after};
 	char *buffer = malloc(EVENTS_BYTES_MAX);
@@ -39,7 +40,8 @@ static void try_answer(struct request *request, bool may_wait)
 	else if (reply.n_records > 0 || more || !may_wait)
 		request_answer(request, WIRE_API_EVENTS_REPLY, &reply, sizeof(reply), buffer, used);
 	else
-		request->query->after = reply.next; /* what was passed over need not be read again */
+		request->query->after =
+			reply.next; /* what was passed over need not be read again */
 	free(buffer);
 }
 
@@ -47,7 +49,8 @@ void handle_events(struct request *request, const void *body, const char *tail _
 	size_t tail_size _unused_)
 {
 	const struct wire_events_query *query = body;
-	uint32_t wait_ms = query->wait_ms < EVENTS_WAIT_MS_MAX ? query->wait_ms : EVENTS_WAIT_MS_MAX;
+	uint32_t wait_ms =
+		query->wait_ms < EVENTS_WAIT_MS_MAX ? query->wait_ms : EVENTS_WAIT_MS_MAX;
 
 	if (!WIRE_TEXT_VALID(query->type)) {
 		request_fail(request, WIRE_CODE_INVALID, "The type is not a text.");

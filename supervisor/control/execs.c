@@ -73,7 +73,8 @@ void handle_exec_start(
 			(unsigned long)start->sandbox);
 	else if (!start_is_valid(start, tail, tail_size))
 		request_fail(request, WIRE_CODE_INVALID,
-			"A command has 1 to %d arguments, env as name=value, uid and gid up to %d, in all "
+			"A command has 1 to %d arguments, env as name=value, uid and gid up to %d, "
+			"in all "
 			"at most %d bytes.",
 			ARGC_MAX, ID_MAX, WIRE_ARGV_BYTES_MAX);
 	else
@@ -89,7 +90,8 @@ void handle_exec_kill(struct request *request, const void *body, const char *tai
 
 	if (!exec)
 		request_fail(request, WIRE_CODE_NOT_FOUND,
-			"There is no command ex-%016lx, or it has ended.", (unsigned long)kill->exec);
+			"There is no command ex-%016lx, or it has ended.",
+			(unsigned long)kill->exec);
 	else if (exec_kill(exec, kill->signal, &why) < 0)
 		request_refuse(request, &why);
 	else

@@ -30,11 +30,13 @@ int listen_unix(const char *path, int *ret_fd, struct failure *why)
 	if (fd < 0)
 		return failure_set(why, -errno, "listen", "no unix socket");
 	if (strlen(path) >= sizeof(address.sun_path))
-		return failure_set(why, -ENAMETOOLONG, "listen", "%s is too long for a socket", path);
+		return failure_set(
+			why, -ENAMETOOLONG, "listen", "%s is too long for a socket", path);
 	strcpy(address.sun_path, path);
 	if (somebody_listens(&address))
 		return failure_set(why, -EADDRINUSE, "listen",
-			"another cloched serves %s: end it, or give --instance, --state-dir and --run-dir",
+			"another cloched serves %s: end it, or give --instance, --state-dir and "
+			"--run-dir",
 			path);
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
@@ -44,7 +46,8 @@ int listen_unix(const char *path, int *ret_fd, struct failure *why)
 	return 0;
 }
 
-static int parse_address(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_size)
+static int parse_address(
+	const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_size)
 {
 	const char *colon = strrchr(text, ':');
 	struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
@@ -81,13 +84,15 @@ int listen_tcp(const char *text, int *ret_fd, struct failure *why)
 
 	if (parse_address(text, &address, &size) < 0)
 		return failure_set(why, -EINVAL, "listen",
-			"--listen %s: wants an address and a port, as 127.0.0.1:8750 or [::1]:8750", text);
+			"--listen %s: wants an address and a port, as 127.0.0.1:8750 or [::1]:8750",
+			text);
 	fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 		bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, BACKLOG) < 0)
 		return failure_set(why, -errno, "listen", "cannot listen on %s", text);
 	if (getsockname(fd, (struct sockaddr *)&address, &size) == 0)
-		log_info("serving http on port %u", ntohs(((struct sockaddr_in *)&address)->sin_port));
+		log_info("serving http on port %u",
+			ntohs(((struct sockaddr_in *)&address)->sin_port));
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }

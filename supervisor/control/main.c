@@ -56,12 +56,13 @@ static void on_hangup(struct loop_source *source _unused_, int signal _unused_, 
 	notify_supervisor("READY=1");
 }
 
-static void ignore(struct loop_source *source _unused_, int signal _unused_, void *userdata _unused_)
+static void ignore(
+	struct loop_source *source _unused_, int signal _unused_, void *userdata _unused_)
 {
 }
 
-static int open_sockets(const struct options *options, struct control_config *ret_config,
-	struct failure *why)
+static int open_sockets(
+	const struct options *options, struct control_config *ret_config, struct failure *why)
 {
 	int r = listen_unix(options->socket, &ret_config->listen_fds[0], why);
 
@@ -95,7 +96,8 @@ static int start(struct daemon *daemon, struct failure *why)
 		return failure_set(why, r, "start", "no event loop");
 	if (mkdir(options->core.run_dir, 0755) < 0 && errno != EEXIST)
 		return failure_set(why, -errno, "start", "cannot make %s", options->core.run_dir);
-	/* Before anything is touched: another cloched on the same directories must not be disturbed. */
+	/* Before anything is touched: another cloched on the same directories must not be
+	 * disturbed. */
 	r = open_sockets(options, &config, why);
 	if (r == 0)
 		r = core_start(daemon->loop, &options->core, &daemon->core, why);

@@ -84,8 +84,8 @@ static int parse_pool(struct core_config *config, const char *text)
 		char *end;
 		unsigned long count;
 
-		if (config->n_pool == POOL_TEMPLATES_MAX || name_length == 0 || text[name_length] != '=' ||
-			name_length >= sizeof(target->template))
+		if (config->n_pool == POOL_TEMPLATES_MAX || name_length == 0 ||
+			text[name_length] != '=' || name_length >= sizeof(target->template))
 			return -EINVAL;
 		memcpy(target->template, text, name_length);
 		target->template[name_length] = '\0';
@@ -132,8 +132,8 @@ static int check_instance(const char *name)
 static void find_libexec(struct options *options)
 {
 	char *slash;
-	ssize_t length = readlink("/proc/self/exe", options->libexec_default,
-		sizeof(options->libexec_default) - 1);
+	ssize_t length = readlink(
+		"/proc/self/exe", options->libexec_default, sizeof(options->libexec_default) - 1);
 
 	if (length < 0)
 		return;
@@ -186,8 +186,9 @@ static int set_option(struct options *options, int id, const char *value)
 		return 0;
 	case OPT_POOL:
 		return parse_pool(core, value) < 0
-			? complain("pool", value, "wants TEMPLATE=NUMBER, separated by commas, up to 4096")
-			: 0;
+			       ? complain("pool", value,
+					 "wants TEMPLATE=NUMBER, separated by commas, up to 4096")
+			       : 0;
 	case OPT_INSTANCE:
 		core->instance = value;
 		return check_instance(value);
@@ -205,8 +206,9 @@ static int set_option(struct options *options, int id, const char *value)
 		return 0;
 	case OPT_LOG_LEVEL:
 		return parse_log_level(value, &options->log_level) < 0
-			? complain("log-level", value, "must be error, warning, info or debug")
-			: 0;
+			       ? complain("log-level", value,
+					 "must be error, warning, info or debug")
+			       : 0;
 	case OPT_CHECK:
 		options->check = true;
 		return 0;
@@ -228,10 +230,13 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	struct options *options = ret_options;
 	int id, r;
 
-	*options = (struct options){.listen = "127.0.0.1:8750", .api_user = "cloche-api",
+	*options = (struct options){.listen = "127.0.0.1:8750",
+		.api_user = "cloche-api",
 		.log_level = LOG_LEVEL_INFO,
-		.core = {.state_dir = "/var/lib/cloche", .run_dir = "/run/cloche",
-			.policy_dir = "/etc/cloche/policies", .instance = "default",
+		.core = {.state_dir = "/var/lib/cloche",
+			.run_dir = "/run/cloche",
+			.policy_dir = "/etc/cloche/policies",
+			.instance = "default",
 			.gate_user = "cloche-gate"}};
 	parse_pool(&options->core, "python=4,node=2,shell=4");
 	while ((id = getopt_long(argc, argv, "", table, NULL)) != -1) {

@@ -14,5 +14,6 @@ struct options {
 	char socket_default[128], cgroup_default[96], libexec_default[256], instance_copy[32];
 };
 
-/* Returns 0 to go on, 1 when all is said (--help, --version), 2 after a message about a bad option. */
+/* Returns 0 to go on, 1 when all is said (--help, --version), 2 after a message about a bad option.
+ */
 int options_parse(int argc, char **argv, struct options *ret_options);

@@ -4,8 +4,8 @@
 #include "supervisor/control/request.h"
 #include "supervisor/wire/strings.h"
 
-static void fill_row(const struct request *request, const struct policy *policy,
-	struct wire_policy_row *ret_row)
+static void fill_row(
+	const struct request *request, const struct policy *policy, struct wire_policy_row *ret_row)
 {
 	const struct core *core = request->control->core;
 	const struct tenant *scope = request_scope(request);
@@ -54,9 +54,10 @@ void handle_policy_get(struct request *request, const void *body, const char *ta
 	size_t tail_size _unused_)
 {
 	const struct wire_name_ref *ref = body;
-	const struct policy *policy = WIRE_TEXT_VALID(ref->name)
-		? policies_find(request->control->core->policies, ref->name)
-		: NULL;
+	const struct policy *policy =
+		WIRE_TEXT_VALID(ref->name)
+			? policies_find(request->control->core->policies, ref->name)
+			: NULL;
 	struct wire_policy_row row;
 
 	if (!policy) {
@@ -81,9 +82,8 @@ void handle_policy_reload(struct request *request, const void *body _unused_,
 	struct failure why = {0};
 
 	if (core_reload_policies(request->control->core, &why) < 0)
-		request_fail(request, WIRE_CODE_INVALID,
-			"Nothing was changed: %s%s%s", why.location, why.location[0] ? ": " : "",
-			why.sentence);
+		request_fail(request, WIRE_CODE_INVALID, "Nothing was changed: %s%s%s",
+			why.location, why.location[0] ? ": " : "", why.sentence);
 	else
 		answer_list(request);
 }

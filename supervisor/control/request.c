@@ -20,13 +20,12 @@ struct request *request_free(struct request *request)
 	return NULL;
 }
 
-/* A request of a cloche-api that has gone must not be answered to its successor, whose cookies begin
- * anew. */
+/* A request of a cloche-api that has gone must not be answered to its successor, whose cookies
+ * begin anew. */
 static void send_out(struct request *request, uint16_t type, const void *body, size_t body_size,
 	const void *tail, size_t tail_size, const int *fds, size_t n_fds)
 {
-	struct channel *channel =
-		request->orphaned ? NULL : peer_channel(request->control->api);
+	struct channel *channel = request->orphaned ? NULL : peer_channel(request->control->api);
 	int r = channel ? channel_send(channel, type, request->cookie, body, body_size, tail,
 				  tail_size, fds, n_fds)
 			: -EPIPE;

@@ -20,7 +20,7 @@ struct request {
 	struct request *next, **place;
 	uint64_t cookie;
 	uint16_t type;
-	bool orphaned; /* the cloche-api that asked has gone */
+	bool orphaned;         /* the cloche-api that asked has gone */
 	const struct key *key; /* valid while the handler runs; later only `tenant_id` */
 	uint32_t tenant_id;    /* 0: an administrator, who may see all */
 	/* events.c: a reader that waits */
@@ -35,7 +35,8 @@ struct handler {
 	uint16_t type;
 	size_t body_size; /* exact; a tail may follow only if `has_tail` */
 	bool has_tail, needs_key, needs_administrator;
-	void (*handle)(struct request *request, const void *body, const char *tail, size_t tail_size);
+	void (*handle)(
+		struct request *request, const void *body, const char *tail, size_t tail_size);
 };
 
 /* Sends and frees the request. */
@@ -61,8 +62,8 @@ struct rows {
 	bool failed;
 };
 
-void rows_add(struct rows *rows, const void *row, size_t row_size, const void *tail,
-	size_t tail_size);
+void rows_add(
+	struct rows *rows, const void *row, size_t row_size, const void *tail, size_t tail_size);
 /* Answers with the page and its rows; frees them. */
 void rows_answer(struct rows *rows, struct request *request, uint16_t type);
 

@@ -29,7 +29,8 @@ static void on_created(struct sandbox *sandbox, const struct refusal *why, void 
 }
 
 /* cloche-api has checked sizes already and says it better; these are the limits that hold. */
-static bool create_is_valid(const struct wire_sandbox_create *body, const char *tail, size_t tail_size)
+static bool create_is_valid(
+	const struct wire_sandbox_create *body, const char *tail, size_t tail_size)
 {
 	const char *cursor = tail;
 
@@ -53,7 +54,8 @@ void handle_sandbox_create(
 {
 	if (!create_is_valid(body, tail, tail_size)) {
 		request_fail(request, WIRE_CODE_INVALID,
-			"Labels and environment must be name=value, at most %d labels in %d bytes and %d "
+			"Labels and environment must be name=value, at most %d labels in %d bytes "
+			"and %d "
 			"bytes of environment.",
 			WIRE_LABELS_MAX, WIRE_LABEL_BYTES_MAX, WIRE_ENV_BYTES_MAX);
 		return;
@@ -62,11 +64,11 @@ void handle_sandbox_create(
 		on_created, request);
 }
 
-/* Answers itself when there is none: another tenant's sandbox is as absent as one that never was. */
+/* Answers itself when there is none: another tenant's sandbox is as absent as one that never was.
+ */
 static struct sandbox *find(struct request *request, uint64_t id)
 {
-	struct sandbox *sandbox =
-		sandbox_find(request->control->core, request_scope(request), id);
+	struct sandbox *sandbox = sandbox_find(request->control->core, request_scope(request), id);
 
 	if (!sandbox)
 		request_fail(request, WIRE_CODE_NOT_FOUND,
@@ -107,7 +109,8 @@ static int by_id(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Pages are in order of id, so that a cursor (the last id seen) stays good while others come and go. */
+/* Pages are in order of id, so that a cursor (the last id seen) stays good while others come and
+ * go. */
 static size_t collect(const struct request *request, const struct wire_sandbox_list *query,
 	const char *labels, struct sandbox **ret_found)
 {
@@ -135,7 +138,8 @@ void handle_sandbox_list(
 	struct rows rows = {0};
 	size_t n;
 
-	if (query->n_labels > WIRE_LABELS_MAX || !wire_strings_valid(tail, tail_size, query->n_labels)) {
+	if (query->n_labels > WIRE_LABELS_MAX ||
+		!wire_strings_valid(tail, tail_size, query->n_labels)) {
 		request_fail(request, WIRE_CODE_INVALID, "At most %d labels can be asked for.",
 			WIRE_LABELS_MAX);
 		return;

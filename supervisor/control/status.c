@@ -9,12 +9,15 @@ void handle_status(struct request *request, const void *body _unused_, const cha
 {
 	struct core *core = request->control->core;
 	struct wire_status status = {.gate_up = core->gate_up,
-		.spawner_up = launch_is_up(core->launch), .started_ns = core->started_ns,
+		.spawner_up = launch_is_up(core->launch),
+		.started_ns = core->started_ns,
 		.n_warm = core->pool ? pool_total(core->pool) : 0,
-		.warm_starts = core->counts.warm_starts, .cold_starts = core->counts.cold_starts,
+		.warm_starts = core->counts.warm_starts,
+		.cold_starts = core->counts.cold_starts,
 		.failed_starts = core->counts.failed_starts,
 		.audit_records = audit_last_sequence(core->audit),
-		.audit_lost = audit_n_lost(core->audit), .n_flows = core->counts.n_flows};
+		.audit_lost = audit_n_lost(core->audit),
+		.n_flows = core->counts.n_flows};
 
 	for (const struct tenant *each = tenants_first(core->tenants); each; each = each->next)
 		status.n_sandboxes += each->n_sandboxes;
@@ -37,9 +40,9 @@ void handle_call(struct request *request, const void *body, const char *tail _un
 	}
 	if (WIRE_TEXT_VALID(call->method) && WIRE_TEXT_VALID(call->path))
 		audit_record(core->audit, "api.call", &subject,
-			json_pack("{s:s?, s:s, s:s, s:s, s:i, s:I}", "key", key ? key->row.id : NULL,
-				"remote", call->caller.remote, "method", call->method, "path",
-				call->path, "status", (int)call->status, "duration_us",
-				(json_int_t)call->duration_us));
+			json_pack("{s:s?, s:s, s:s, s:s, s:i, s:I}", "key",
+				key ? key->row.id : NULL, "remote", call->caller.remote, "method",
+				call->method, "path", call->path, "status", (int)call->status,
+				"duration_us", (json_int_t)call->duration_us));
 	request_free(request);
 }

@@ -8,14 +8,15 @@
 static void fill_row(const struct tenant *tenant, struct wire_tenant_row *ret_row)
 {
 	*ret_row = (struct wire_tenant_row){.tenant = tenant->row.id,
-		.n_sandboxes = tenant->n_sandboxes, .n_sandboxes_max = tenant->row.n_sandboxes_max,
+		.n_sandboxes = tenant->n_sandboxes,
+		.n_sandboxes_max = tenant->row.n_sandboxes_max,
 		.created_ns = tenant->row.created_ns};
 	snprintf(ret_row->name, sizeof(ret_row->name), "%s", tenant->row.name);
 	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", tenant->row.policy);
 }
 
-static void record(const struct request *request, const char *type, const char *member,
-	const char *value)
+static void record(
+	const struct request *request, const char *type, const char *member, const char *value)
 {
 	const struct tenant *actor = request->key->tenant;
 	const struct audit_subject subject = {
@@ -172,8 +173,8 @@ void handle_key_create(struct request *request, const void *body, const char *ta
 		request_fail(request, WIRE_CODE_NOT_FOUND, "There is no such tenant.");
 		return;
 	}
-	if (tenants_create_key(core->tenants, tenant, create->description, create->administrator != 0,
-		    &key, reply.secret, &why) < 0) {
+	if (tenants_create_key(core->tenants, tenant, create->description,
+		    create->administrator != 0, &key, reply.secret, &why) < 0) {
 		request_refuse(request, &why);
 		return;
 	}

@@ -62,7 +62,8 @@ static void tenant_row(struct request *request, const char *name)
 	if (name[0] && strcmp(name, tenant->row.name) != 0) {
 		tenant = request_scope(request) ? NULL : tenants_find(core->tenants, name);
 		if (!tenant) {
-			request_fail(request, WIRE_CODE_NOT_FOUND, "There is no tenant \"%s\".", name);
+			request_fail(
+				request, WIRE_CODE_NOT_FOUND, "There is no tenant \"%s\".", name);
 			return;
 		}
 	}

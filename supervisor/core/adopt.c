@@ -37,7 +37,9 @@ static int restore_row(struct sandbox *sandbox, const struct store_sandbox *row)
 	sandbox->created_monotonic_ns = clock_monotonic_ns();
 	sandbox->expires_ns = row->expires_ns;
 	sandbox->limits = (struct wire_limits){.memory_bytes = row->memory_bytes,
-		.disk_bytes = row->disk_bytes, .cpu_millis = row->cpu_millis, .pids = row->pids};
+		.disk_bytes = row->disk_bytes,
+		.cpu_millis = row->cpu_millis,
+		.pids = row->pids};
 	sandbox->warm = row->warm;
 	sandbox->uid_first = row->uid_first;
 	sandbox->stored = true;
@@ -56,8 +58,8 @@ static int restore_row(struct sandbox *sandbox, const struct store_sandbox *row)
 	return 0;
 }
 
-static int restore_kernel(struct sandbox *sandbox, const struct store_sandbox *row,
-	struct failure *why)
+static int restore_kernel(
+	struct sandbox *sandbox, const struct store_sandbox *row, struct failure *why)
 {
 	struct core *core = sandbox->core;
 	struct launch_result result;
@@ -110,11 +112,13 @@ static void close_down(struct sandbox *sandbox, const struct failure *why)
 {
 	char context[48];
 
-	snprintf(context, sizeof(context), "sb-%016lx cannot be taken back", (unsigned long)sandbox->id);
+	snprintf(context, sizeof(context), "sb-%016lx cannot be taken back",
+		(unsigned long)sandbox->id);
 	log_failure(context, why);
 	if (sandbox->has_cgroup)
 		cgroup_kill(&sandbox->cgroup);
-	snprintf(sandbox->reason, sizeof(sandbox->reason), "lost at a restart: %.160s", why->sentence);
+	snprintf(sandbox->reason, sizeof(sandbox->reason), "lost at a restart: %.160s",
+		why->sentence);
 	if (sandbox->tenant) {
 		sandbox->tenant->n_sandboxes++;
 		sandbox_usage(sandbox, &sandbox->last_usage);
@@ -147,7 +151,8 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 	}
 	sandbox->phase = row->state == WIRE_SANDBOX_RUNNING ? PHASE_RUNNING : PHASE_CLAIMED;
 	sandbox->tenant->n_sandboxes++;
-	cgroup_read_limit_hits(&sandbox->cgroup, &sandbox->oom_kills_seen, &sandbox->pids_hits_seen);
+	cgroup_read_limit_hits(
+		&sandbox->cgroup, &sandbox->oom_kills_seen, &sandbox->pids_hits_seen);
 }
 
 struct rows {

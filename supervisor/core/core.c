@@ -1,12 +1,12 @@
 #include "supervisor/core/core.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
-#include <linux/magic.h>
 
 #include "supervisor/base/clock.h"
 #include "supervisor/base/fd.h"
@@ -20,8 +20,8 @@
 static int make_dirs(struct core *core, struct failure *why)
 {
 	const struct core_config *config = core->config;
-	const char *dirs[] = {config->state_dir, config->run_dir, core->sandbox_socket_dir,
-		core->spawner_dir};
+	const char *dirs[] = {
+		config->state_dir, config->run_dir, core->sandbox_socket_dir, core->spawner_dir};
 
 	snprintf(core->sandbox_socket_dir, sizeof(core->sandbox_socket_dir), "%s/sandboxes",
 		config->run_dir);
@@ -43,10 +43,10 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
-/* Pins lie on the host's bpffs; a host without one gets a mount of ours below the run directory, which
- * outlives this process. */
-static int find_pin_dir(const struct core_config *config, char *ret_dir, size_t size,
-	struct failure *why)
+/* Pins lie on the host's bpffs; a host without one gets a mount of ours below the run directory,
+ * which outlives this process. */
+static int find_pin_dir(
+	const struct core_config *config, char *ret_dir, size_t size, struct failure *why)
 {
 	char own[128];
 	int r;
@@ -101,7 +101,8 @@ static int open_kernel(struct core *core, struct failure *why)
 	char pin_dir[160], init_path[256];
 	struct enforce_config enforce = {.pin_dir = pin_dir};
 	const struct launch_config launch = {.init_path = init_path,
-		.socket_dir = core->sandbox_socket_dir, .work_dir = core->spawner_dir};
+		.socket_dir = core->sandbox_socket_dir,
+		.work_dir = core->spawner_dir};
 	bool adopted;
 	int r = cgroup_tree_open(config->cgroup_base, &core->tree, why);
 

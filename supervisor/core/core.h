@@ -1,7 +1,7 @@
 /* Everything that cloched owns, in one struct, and the verbs on sandboxes. One verb, one file.
  *
- * core answers to `control`, which turns wire messages into these calls. A verb that cannot answer at
- * once takes a callback that is called exactly once. */
+ * core answers to `control`, which turns wire messages into these calls. A verb that cannot answer
+ * at once takes a callback that is called exactly once. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@
 
 #define SANDBOXES_MAX 8192
 #define EXECS_MAX 16384
-#define COLD_STARTS_MAX 256 /* cold starts under way at once */
+#define COLD_STARTS_MAX 256               /* cold starts under way at once */
 #define DISK_BYTES_DEFAULT (256ULL << 20) /* writable layer of a warm sandbox before its claim */
 
 struct core_pool_target {
@@ -58,7 +58,7 @@ struct core {
 	struct peer *gate;
 	bool gate_up, stopping;
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */
-	struct table *execs;	 /* id → struct exec */
+	struct table *execs;     /* id → struct exec */
 	struct loop_source *events_timer, *stock_timer, *retry_timer;
 	uint64_t next_exec, events_lost_seen, started_ns;
 	uint32_t n_cold_starts;
@@ -90,8 +90,7 @@ void sandbox_create(struct core *core, struct tenant *tenant,
 	sandbox_created_callback callback, void *userdata);
 
 /* NULL when there is none, it is warm, or it is another tenant's (`tenant` NULL: any). */
-struct sandbox *sandbox_find(
-	const struct core *core, const struct tenant *tenant, uint64_t id);
+struct sandbox *sandbox_find(const struct core *core, const struct tenant *tenant, uint64_t id);
 
 typedef void (*sandbox_ended_callback)(void *userdata);
 /* Kills all in it, accounts, removes. `reason` goes into the record. The callback may be NULL; when

@@ -1,7 +1,7 @@
 /* A claim: tenant, policy, limits, labels and environment arrive late, in a sandbox that is up.
  *
- * On a hybrid host PID 1 first joins a memory cgroup; until it says so the claim is not answered, so
- * no command ever runs without a memory limit. */
+ * On a hybrid host PID 1 first joins a memory cgroup; until it says so the claim is not answered,
+ * so no command ever runs without a memory limit. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,12 +63,14 @@ static int narrow(uint64_t wanted, uint64_t allowed, uint64_t least, const char 
 		wanted = allowed;
 	else if (wanted > allowed)
 		return refuse(why, WIRE_CODE_FORBIDDEN,
-			"limits.%s %llu is more than policy \"%s\" allows (%llu). A request can only "
+			"limits.%s %llu is more than policy \"%s\" allows (%llu). A request can "
+			"only "
 			"narrow.",
 			what, (unsigned long long)wanted, policy, (unsigned long long)allowed);
 	else if (wanted < least)
-		return refuse(why, WIRE_CODE_INVALID, "limits.%s %llu is less than a sandbox needs (%llu).",
-			what, (unsigned long long)wanted, (unsigned long long)least);
+		return refuse(why, WIRE_CODE_INVALID,
+			"limits.%s %llu is less than a sandbox needs (%llu).", what,
+			(unsigned long long)wanted, (unsigned long long)least);
 	*ret_value = wanted;
 	return 0;
 }
@@ -101,7 +103,8 @@ static int settle_limits(const struct wire_limits *wanted, const struct policy *
 static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure *why)
 {
 	const struct cgroup_limits limits = {.memory_bytes = sandbox->limits.memory_bytes,
-		.cpu_millis = sandbox->limits.cpu_millis, .pids = sandbox->limits.pids};
+		.cpu_millis = sandbox->limits.cpu_millis,
+		.pids = sandbox->limits.pids};
 	_cleanup_close_ int join_fd = -1;
 	int r = cgroup_claim(&sandbox->cgroup, &limits, &join_fd, why);
 
@@ -116,7 +119,8 @@ static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure
 	if (sandbox->limits.disk_bytes != DISK_BYTES_DEFAULT) {
 		r = launch_set_disk_bytes(sandbox->pid, sandbox->limits.disk_bytes);
 		if (r < 0)
-			return failure_set(why, r, "disk limit", "the writable layer was not resized");
+			return failure_set(
+				why, r, "disk limit", "the writable layer was not resized");
 	}
 	return 0;
 }
@@ -140,16 +144,25 @@ static int apply_policy(struct sandbox *sandbox, struct failure *why)
 
 static int remember(struct sandbox *sandbox, struct failure *why)
 {
-	struct store_sandbox row = {.id = sandbox->id, .created_ns = sandbox->created_ns,
-		.expires_ns = sandbox->expires_ns, .tenant = sandbox->tenant->row.id,
-		.slot = sandbox->slot, .uid_first = sandbox->uid_first,
-		.state = WIRE_SANDBOX_CLAIMED, .cgroup_id = sandbox->cgroup.id,
+	struct store_sandbox row = {.id = sandbox->id,
+		.created_ns = sandbox->created_ns,
+		.expires_ns = sandbox->expires_ns,
+		.tenant = sandbox->tenant->row.id,
+		.slot = sandbox->slot,
+		.uid_first = sandbox->uid_first,
+		.state = WIRE_SANDBOX_CLAIMED,
+		.cgroup_id = sandbox->cgroup.id,
 		.memory_index = sandbox->cgroup.memory_index,
 		.memory_bytes = sandbox->limits.memory_bytes,
-		.disk_bytes = sandbox->limits.disk_bytes, .cpu_millis = sandbox->limits.cpu_millis,
-		.pids = sandbox->limits.pids, .warm = sandbox->warm, .labels = sandbox->labels,
-		.env = sandbox->env, .labels_size = sandbox->labels_size,
-		.env_size = sandbox->env_size, .n_labels = sandbox->n_labels,
+		.disk_bytes = sandbox->limits.disk_bytes,
+		.cpu_millis = sandbox->limits.cpu_millis,
+		.pids = sandbox->limits.pids,
+		.warm = sandbox->warm,
+		.labels = sandbox->labels,
+		.env = sandbox->env,
+		.labels_size = sandbox->labels_size,
+		.env_size = sandbox->env_size,
+		.n_labels = sandbox->n_labels,
 		.n_env = sandbox->n_env};
 	int r;
 
@@ -193,7 +206,8 @@ void claim_undo(struct sandbox *sandbox)
 	sandbox->tenant = NULL;
 }
 
-static void claim_failed(struct sandbox *sandbox, struct claim *claim, const struct failure *failure)
+static void claim_failed(
+	struct sandbox *sandbox, struct claim *claim, const struct failure *failure)
 {
 	struct refusal why;
 
@@ -282,8 +296,8 @@ static bool template_is_there(const struct core *core, const char *name, struct 
 		if (strcmp(templates[i].name, name) != 0)
 			continue;
 		if (!templates[i].available)
-			refuse(why, WIRE_CODE_UNAVAILABLE, "Template \"%s\" is not available: %s", name,
-				templates[i].reason);
+			refuse(why, WIRE_CODE_UNAVAILABLE, "Template \"%s\" is not available: %s",
+				name, templates[i].reason);
 		return templates[i].available;
 	}
 	refuse(why, WIRE_CODE_NOT_FOUND,
@@ -298,7 +312,8 @@ static int admit(const struct core *core, const struct tenant *tenant, const cha
 		return refuse(why, WIRE_CODE_UNAVAILABLE, "Cloche is shutting down.");
 	if (!audit_is_writable(core->audit))
 		return refuse(why, WIRE_CODE_UNAVAILABLE,
-			"The audit log cannot be written (is its disk full?), so nothing new may start. "
+			"The audit log cannot be written (is its disk full?), so nothing new may "
+			"start. "
 			"What runs goes on.");
 	if (tenant->row.n_sandboxes_max && tenant->n_sandboxes >= tenant->row.n_sandboxes_max)
 		return refuse(why, WIRE_CODE_LIMIT,
@@ -331,8 +346,8 @@ static struct claim *claim_new(struct tenant *tenant, const struct wire_sandbox_
 	return claim;
 }
 
-static void hand_out(struct core *core, const char *template, struct claim *claim,
-	struct effective *effective)
+static void hand_out(
+	struct core *core, const char *template, struct claim *claim, struct effective *effective)
 {
 	struct sandbox *sandbox = pool_take(core->pool, template);
 	struct refusal why;
@@ -367,7 +382,8 @@ void sandbox_create(struct core *core, struct tenant *tenant,
 	int r = admit(core, tenant, template, &why);
 
 	if (r == 0)
-		r = effective_get(core->policies, tenant->row.policy, request->policy, &effective, &why);
+		r = effective_get(
+			core->policies, tenant->row.policy, request->policy, &effective, &why);
 	if (r == 0)
 		r = settle_limits(&request->limits, effective->policy, &limits, &why);
 	claim = r == 0 ? claim_new(tenant, request, tail, tail_size) : NULL;

@@ -1,5 +1,6 @@
-/* The relay process and the sockets that it serves: cloched opens them inside each sandbox and keeps
- * a copy, so that a new gate gets the very same ones and connections wait instead of failing over. */
+/* The relay process and the sockets that it serves: cloched opens them inside each sandbox and
+ * keeps a copy, so that a new gate gets the very same ones and connections wait instead of failing
+ * over. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,14 +50,13 @@ static void record_flow(struct core *core, const struct wire_gate_flow *flow)
 	address_to_text(&flow->address, address);
 	audit_record(core->audit, "network.flow", &subject,
 		json_pack("{s:s, s:i, s:i, s:s, s:i, s:I, s:I, s:I}", "address", address, "port",
-			(int)flow->port, "rule", (int)flow->rule, "end", end_name(flow->end), "error",
-			(int)flow->error, "bytes_sent", (json_int_t)flow->bytes_sent, "bytes_received",
-			(json_int_t)flow->bytes_received, "duration_us",
+			(int)flow->port, "rule", (int)flow->rule, "end", end_name(flow->end),
+			"error", (int)flow->error, "bytes_sent", (json_int_t)flow->bytes_sent,
+			"bytes_received", (json_int_t)flow->bytes_received, "duration_us",
 			(json_int_t)flow->duration_us));
 }
 
-static int on_message(
-	struct peer *peer _unused_, struct channel_message *message, void *userdata)
+static int on_message(struct peer *peer _unused_, struct channel_message *message, void *userdata)
 {
 	struct core *core = userdata;
 	const struct wire_gate_state *state = message->body;
@@ -107,8 +107,8 @@ int egress_listen(struct sandbox *sandbox, struct failure *why)
 
 	if (sandbox->listen_fd >= 0)
 		return 0;
-	r = launch_listen_inside(sandbox->pidfd, &sandbox->listen_fd, &sandbox->gate_port,
-		&sandbox->netns_cookie);
+	r = launch_listen_inside(
+		sandbox->pidfd, &sandbox->listen_fd, &sandbox->gate_port, &sandbox->netns_cookie);
 	if (r < 0)
 		return failure_set(why, r, "gate", "the relay's socket inside was not opened");
 	egress_open(sandbox);
@@ -120,7 +120,8 @@ static void on_up(struct peer *peer, void *userdata)
 	struct core *core = userdata;
 	const struct wire_gate_config body = {.n_flows_max = FLOWS_MAX,
 		.n_flows_per_sandbox_max = FLOWS_PER_SANDBOX_MAX,
-		.connect_timeout_ms = CONNECT_TIMEOUT_MS, .idle_timeout_ms = IDLE_TIMEOUT_MS};
+		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
+		.idle_timeout_ms = IDLE_TIMEOUT_MS};
 	_cleanup_close_ int flows_fd = -1;
 	struct sandbox *sandbox;
 	size_t position = 0;
@@ -128,8 +129,8 @@ static void on_up(struct peer *peer, void *userdata)
 
 	core->gate = peer;
 	if (r == 0)
-		r = channel_send(peer_channel(peer), WIRE_GATE_CONFIG, 0, &body, sizeof(body), NULL, 0,
-			&flows_fd, 1);
+		r = channel_send(peer_channel(peer), WIRE_GATE_CONFIG, 0, &body, sizeof(body), NULL,
+			0, &flows_fd, 1);
 	if (r < 0) {
 		log_error("cloche-gate was not configured: %s", strerror(-r));
 		return;
@@ -149,9 +150,14 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 int egress_start(struct core *core, struct failure *why)
 {
 	char program[256];
-	const struct peer_config config = {.name = "cloche-gate", .program = program,
-		.user = core->config->gate_user, .fallback_id = GATE_FALLBACK_ID,
-		.message = on_message, .up = on_up, .down = on_down, .userdata = core};
+	const struct peer_config config = {.name = "cloche-gate",
+		.program = program,
+		.user = core->config->gate_user,
+		.fallback_id = GATE_FALLBACK_ID,
+		.message = on_message,
+		.up = on_up,
+		.down = on_down,
+		.userdata = core};
 
 	snprintf(program, sizeof(program), "%s/cloche-gate", core->config->libexec_dir);
 	return peer_start(core->loop, &config, &core->gate, why);

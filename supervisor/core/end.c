@@ -51,8 +51,8 @@ static void account(struct sandbox *sandbox)
 	if (r == 0)
 		r = tenants_add_usage(core->tenants, sandbox->tenant, &usage);
 	if (r < 0)
-		log_error("sb-%016lx: its last usage was not stored: %s", (unsigned long)sandbox->id,
-			strerror(-r));
+		log_error("sb-%016lx: its last usage was not stored: %s",
+			(unsigned long)sandbox->id, strerror(-r));
 }
 
 static void record_end(const struct sandbox *sandbox)
@@ -102,7 +102,8 @@ void sandbox_finish(struct sandbox *sandbox)
 	if (sandbox->claim) {
 		struct refusal why;
 
-		refuse(&why, WIRE_CODE_UNAVAILABLE, "The sandbox died while it was set up. Try again.");
+		refuse(&why, WIRE_CODE_UNAVAILABLE,
+			"The sandbox died while it was set up. Try again.");
 		claim_undo(sandbox);
 		claim_fail(steal_ptr(&sandbox->claim), &why);
 	}
@@ -115,7 +116,8 @@ void sandbox_finish(struct sandbox *sandbox)
 	call_waiters(waiters);
 }
 
-/* A claimed sandbox whose PID 1 died by itself stays listed, with the reason, until it is deleted. */
+/* A claimed sandbox whose PID 1 died by itself stays listed, with the reason, until it is deleted.
+ */
 static void fail(struct sandbox *sandbox, uint64_t oom_kills)
 {
 	struct audit_subject subject;
@@ -133,8 +135,7 @@ static void fail(struct sandbox *sandbox, uint64_t oom_kills)
 		json_pack("{s:s}", "reason", sandbox->reason));
 	take_away(sandbox);
 	if (sandbox->stored)
-		store_sandbox_set_state(
-			sandbox->core->store, sandbox->id, WIRE_SANDBOX_FAILED);
+		store_sandbox_set_state(sandbox->core->store, sandbox->id, WIRE_SANDBOX_FAILED);
 }
 
 void sandbox_died(struct sandbox *sandbox)
@@ -148,7 +149,8 @@ void sandbox_died(struct sandbox *sandbox)
 	sandbox->init = channel_free(sandbox->init);
 	cgroup_kill(&sandbox->cgroup);
 	cgroup_read_limit_hits(&sandbox->cgroup, &oom_kills, &pids_hits);
-	failure_set(&failure, -ESRCH, "start", "PID 1 of sb-%016lx died", (unsigned long)sandbox->id);
+	failure_set(
+		&failure, -ESRCH, "start", "PID 1 of sb-%016lx died", (unsigned long)sandbox->id);
 	switch (phase) {
 	case PHASE_STOPPING:
 	case PHASE_FAILED:

@@ -97,8 +97,10 @@ static int write_tail(struct wire_strings *strings, const struct exec *exec,
 int exec_message_send(struct exec *exec, const struct wire_exec_start *request, const char *tail,
 	const int theirs[3], struct refusal *why)
 {
-	struct wire_init_exec body = {.uid = request->uid, .gid = request->gid,
-		.argc = request->argc, .n_filter = (uint32_t)exec->sandbox->effective->n_filter};
+	struct wire_init_exec body = {.uid = request->uid,
+		.gid = request->gid,
+		.argc = request->argc,
+		.n_filter = (uint32_t)exec->sandbox->effective->n_filter};
 	_cleanup_(wire_strings_fini) struct wire_strings strings = {0};
 	int r = write_tail(&strings, exec, request, tail, &body.n_env);
 
@@ -107,7 +109,8 @@ int exec_message_send(struct exec *exec, const struct wire_exec_start *request, 
 			strings.bytes, strings.size, theirs, 3);
 	if (r == -E2BIG || r == -EMSGSIZE)
 		return refuse(why, WIRE_CODE_TOO_LARGE,
-			"Arguments and environment are more than a command may be given (about %d KiB "
+			"Arguments and environment are more than a command may be given (about %d "
+			"KiB "
 			"in all). Send large data through standard input.",
 			WIRE_ARGV_BYTES_MAX / 1024);
 	if (r < 0)
@@ -127,14 +130,15 @@ void exec_message_explain(const struct wire_init_refused *row, struct refusal *r
 		return;
 	case WIRE_INIT_STAGE_EXEC:
 		refuse(ret_why, WIRE_CODE_COMMAND,
-			row->error == -ENOENT
-				? "The command was not found in the sandbox (argv[0], searched in PATH)."
-				: "The command could not be executed: %s.",
+			row->error == -ENOENT ? "The command was not found in the sandbox "
+						"(argv[0], searched in PATH)."
+					      : "The command could not be executed: %s.",
 			text);
 		return;
 	case WIRE_INIT_STAGE_FORK:
 		refuse(ret_why, WIRE_CODE_LIMIT,
-			"The sandbox has as many processes as it may have (limits.pids): %s.", text);
+			"The sandbox has as many processes as it may have (limits.pids): %s.",
+			text);
 		return;
 	case WIRE_INIT_STAGE_MESSAGE:
 	case WIRE_INIT_STAGE_IDENTITY:
@@ -142,6 +146,6 @@ void exec_message_explain(const struct wire_init_refused *row, struct refusal *r
 	case WIRE_INIT_STAGE_FILTER:
 		break;
 	}
-	refuse(ret_why, WIRE_CODE_INTERNAL, "The command was not started (stage %u): %s.", row->stage,
-		text);
+	refuse(ret_why, WIRE_CODE_INTERNAL, "The command was not started (stage %u): %s.",
+		row->stage, text);
 }

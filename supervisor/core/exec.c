@@ -1,5 +1,5 @@
-/* Commands. cloched makes the pipes and keeps none of them: one end goes to PID 1 of the sandbox, the
- * other to whoever asked, so what a command writes never passes through this process. */
+/* Commands. cloched makes the pipes and keeps none of them: one end goes to PID 1 of the sandbox,
+ * the other to whoever asked, so what a command writes never passes through this process. */
 #include "supervisor/core/sandbox.h"
 
 #include <errno.h>
@@ -96,8 +96,10 @@ static int check_state(const struct sandbox *sandbox, struct refusal *why)
 	case PHASE_RUNNING:
 		break;
 	case PHASE_FAILED:
-		return refuse(why, WIRE_CODE_CONFLICT, "The sandbox has failed: %s. Delete it and create "
-			"another.", sandbox->reason);
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"The sandbox has failed: %s. Delete it and create "
+			"another.",
+			sandbox->reason);
 	case PHASE_MAKING:
 	case PHASE_WARM:
 	case PHASE_CLAIMING:
@@ -112,8 +114,8 @@ static int check_state(const struct sandbox *sandbox, struct refusal *why)
 }
 
 /* What was asked for; what the kernel started is a record of its own, process.exec. */
-static void record_start(const struct exec *exec, const struct wire_exec_start *request,
-	const char *tail)
+static void record_start(
+	const struct exec *exec, const struct wire_exec_start *request, const char *tail)
 {
 	struct audit_subject subject;
 	json_t *argv = json_array();
@@ -159,8 +161,8 @@ void exec_start(struct sandbox *sandbox, const struct wire_exec_start *request, 
 	if (r == 0) {
 		exec = exec_new(sandbox, request, callbacks, userdata);
 		if (!exec)
-			r = refuse(&why, WIRE_CODE_LIMIT, "%d commands run on this host, the most it may.",
-				EXECS_MAX);
+			r = refuse(&why, WIRE_CODE_LIMIT,
+				"%d commands run on this host, the most it may.", EXECS_MAX);
 	}
 	if (r == 0)
 		r = ask_init(exec, request, tail, &why);
@@ -292,9 +294,9 @@ static void finish(struct exec *exec, const struct wire_exec_exited *reply)
 	sandbox_subject(exec->sandbox, &subject);
 	audit_record(exec->core->audit, "exec.end", &subject,
 		json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I}", "exec", name, "reason",
-			end_name(reply->end), "code", reply->code, "signal", reply->signal, "user_us",
-			(json_int_t)reply->user_us, "system_us", (json_int_t)reply->system_us,
-			"wall_us", (json_int_t)reply->wall_us));
+			end_name(reply->end), "code", reply->code, "signal", reply->signal,
+			"user_us", (json_int_t)reply->user_us, "system_us",
+			(json_int_t)reply->system_us, "wall_us", (json_int_t)reply->wall_us));
 	if (!exec->abandoned)
 		exec->callbacks.exited(reply, exec->userdata);
 	exec_free(exec);
@@ -302,8 +304,10 @@ static void finish(struct exec *exec, const struct wire_exec_exited *reply)
 
 static void exited(struct exec *exec, const struct wire_init_exited *row)
 {
-	struct wire_exec_exited reply = {.exec = exec->id, .user_us = row->user_us,
-		.system_us = row->system_us, .max_rss_bytes = row->max_rss_bytes,
+	struct wire_exec_exited reply = {.exec = exec->id,
+		.user_us = row->user_us,
+		.system_us = row->system_us,
+		.max_rss_bytes = row->max_rss_bytes,
 		.wall_us = row->wall_us};
 
 	settle_end(exec, row->status, &reply);
@@ -347,8 +351,10 @@ void exec_end_all(struct sandbox *sandbox)
 	struct exec *exec;
 
 	while (sandbox->n_execs > 0 && (exec = table_next(sandbox->core->execs, &position))) {
-		struct wire_exec_exited reply = {.exec = exec->id, .end = WIRE_EXEC_END_SANDBOX,
-			.code = -1, .signal = SIGKILL};
+		struct wire_exec_exited reply = {.exec = exec->id,
+			.end = WIRE_EXEC_END_SANDBOX,
+			.code = -1,
+			.signal = SIGKILL};
 		struct refusal why;
 
 		if (exec->sandbox != sandbox)

@@ -33,7 +33,7 @@ static bool call_is_known(const char *name)
 
 	if ((size_t)snprintf(names[0], sizeof(names[0]), "%s", name) >= sizeof(names[0]))
 		return false;
-	return confine_deny_filter((const char (*)[32])names, 1, &filter, &n, NULL) == 0;
+	return confine_deny_filter((const char(*)[32])names, 1, &filter, &n, NULL) == 0;
 }
 
 int policies_reload(struct policies *policies, struct failure *why)
@@ -126,7 +126,7 @@ static int install(struct policies *policies, struct effective *effective, struc
 	struct failure failure = {0};
 	int r;
 
-	r = confine_deny_filter((const char (*)[32])effective->policy->syscalls_denied,
+	r = confine_deny_filter((const char(*)[32])effective->policy->syscalls_denied,
 		effective->policy->n_syscalls_denied, &effective->filter, &effective->n_filter,
 		&failure);
 	if (r == 0)
@@ -139,7 +139,8 @@ static int install(struct policies *policies, struct effective *effective, struc
 	policy_image_free(image);
 	if (r < 0)
 		return refuse(why, WIRE_CODE_LIMIT,
-			"The kernel has no room for policy \"%s\" (%s): %d different policies may be in "
+			"The kernel has no room for policy \"%s\" (%s): %d different policies may "
+			"be in "
 			"force at once.",
 			effective->policy->name, strerror(-r), ABI_IMAGES_MAX - 1);
 	return 0;
@@ -157,8 +158,8 @@ static int make(struct policies *policies, const struct policy *bound, const str
 	r = policy_meet(bound, wanted, &effective->policy, &failure);
 	if (r < 0) {
 		free(effective);
-		return refuse(why, WIRE_CODE_INVALID, "Policy \"%s\" under \"%s\": %s", wanted->name,
-			bound_name, failure.sentence);
+		return refuse(why, WIRE_CODE_INVALID, "Policy \"%s\" under \"%s\": %s",
+			wanted->name, bound_name, failure.sentence);
 	}
 	r = install(policies, effective, why);
 	if (r < 0) {
@@ -209,7 +210,8 @@ int effective_get(struct policies *policies, const char *bound, const char *name
 		outer = policies_find(policies, bound);
 		if (!outer)
 			return refuse(why, WIRE_CODE_CONFLICT,
-				"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
+				"The tenant is bound by policy \"%s\", which is not loaded, so "
+				"nothing may "
 				"start. Ask the administrator to load it.",
 				bound);
 	}

@@ -24,22 +24,23 @@ struct effective {
 	struct effective *next;
 	struct policies *owner;
 	char bound[POLICY_NAME_SIZE]; /* the key together with the policy's name */
-	bool current;		      /* made from the policies now in force */
+	bool current;                 /* made from the policies now in force */
 };
 
 int policies_open(struct enforce *enforce, const char *directory, struct policies **ret_policies,
 	struct failure *why);
 struct policies *policies_free(struct policies *policies);
 
-/* All or nothing. Effective policies in use stay as they are until effective_get() is asked again. */
+/* All or nothing. Effective policies in use stay as they are until effective_get() is asked again.
+ */
 int policies_reload(struct policies *policies, struct failure *why);
 
 const struct policy *policies_find(const struct policies *policies, const char *name);
 size_t policies_count(const struct policies *policies);
 const struct policy *policies_at(const struct policies *policies, size_t index);
 
-/* `bound`: a policy's name or STORE_TENANT_UNBOUND; `name` empty: the bound itself (deny-all when not
- * bound). Returns a new reference; a refusal when a name is unknown or the kernel is full. */
+/* `bound`: a policy's name or STORE_TENANT_UNBOUND; `name` empty: the bound itself (deny-all when
+ * not bound). Returns a new reference; a refusal when a name is unknown or the kernel is full. */
 int effective_get(struct policies *policies, const char *bound, const char *name,
 	struct effective **ret_effective, struct refusal *why);
 struct effective *effective_ref(struct effective *effective);

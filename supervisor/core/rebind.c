@@ -1,5 +1,5 @@
-/* After a reload, living sandboxes are judged by the new policies: each gets the effective policy of
- * its names anew. One whose policy is gone, or cannot be made, keeps the one it has. */
+/* After a reload, living sandboxes are judged by the new policies: each gets the effective policy
+ * of its names anew. One whose policy is gone, or cannot be made, keeps the one it has. */
 #include <string.h>
 
 #include "supervisor/base/log.h"

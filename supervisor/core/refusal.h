@@ -1,4 +1,5 @@
-/* Why a client's request was not done: the code it becomes on the wire, and a sentence for a person. */
+/* Why a client's request was not done: the code it becomes on the wire, and a sentence for a
+ * person. */
 #pragma once
 
 #include "supervisor/base/cleanup.h"

@@ -67,10 +67,14 @@ void sandbox_describe(
 {
 	const struct policy *policy = sandbox->effective->policy;
 
-	*ret_row = (struct wire_sandbox){.sandbox = sandbox->id, .created_ns = sandbox->created_ns,
-		.expires_ns = sandbox->expires_ns, .state = state_of(sandbox),
-		.generation = sandbox->generation, .warm = sandbox->warm,
-		.limits = sandbox->limits, .n_labels = sandbox->n_labels,
+	*ret_row = (struct wire_sandbox){.sandbox = sandbox->id,
+		.created_ns = sandbox->created_ns,
+		.expires_ns = sandbox->expires_ns,
+		.state = state_of(sandbox),
+		.generation = sandbox->generation,
+		.warm = sandbox->warm,
+		.limits = sandbox->limits,
+		.n_labels = sandbox->n_labels,
 		.tail_size = (uint32_t)sandbox->labels_size};
 	snprintf(ret_row->tenant, sizeof(ret_row->tenant), "%s", sandbox->tenant->row.name);
 	snprintf(ret_row->template, sizeof(ret_row->template), "%s", sandbox->template);
@@ -127,14 +131,20 @@ int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage)
 		r = enforce_slot_counters(sandbox->core->enforce, sandbox->slot, &counters);
 	if (r < 0)
 		return r;
-	*ret_usage = (struct wire_usage){.cpu_ns = cgroup.cpu_ns, .cpu_user_ns = cgroup.cpu_user_ns,
-		.cpu_system_ns = cgroup.cpu_system_ns, .memory_bytes = cgroup.memory_bytes,
-		.memory_peak_bytes = cgroup.memory_peak_bytes, .bytes_sent = counters.bytes_sent,
-		.bytes_received = counters.bytes_received, .packets_sent = counters.packets_sent,
+	*ret_usage = (struct wire_usage){.cpu_ns = cgroup.cpu_ns,
+		.cpu_user_ns = cgroup.cpu_user_ns,
+		.cpu_system_ns = cgroup.cpu_system_ns,
+		.memory_bytes = cgroup.memory_bytes,
+		.memory_peak_bytes = cgroup.memory_peak_bytes,
+		.bytes_sent = counters.bytes_sent,
+		.bytes_received = counters.bytes_received,
+		.packets_sent = counters.packets_sent,
 		.packets_received = counters.packets_received,
 		.connections_allowed = counters.connections_allowed,
-		.connections_denied = counters.connections_denied, .execs = counters.execs,
-		.oom_kills = cgroup.oom_kills, .n_sandboxes = 1};
+		.connections_denied = counters.connections_denied,
+		.execs = counters.execs,
+		.oom_kills = cgroup.oom_kills,
+		.n_sandboxes = 1};
 	ret_usage->wall_ns = clock_realtime_ns() - sandbox->created_ns;
 	return 0;
 }

@@ -8,13 +8,13 @@
 #include "supervisor/core/core.h"
 
 enum sandbox_phase {
-	PHASE_MAKING,	/* the spawner is at work */
-	PHASE_WARM,	/* in the pool */
+	PHASE_MAKING,   /* the spawner is at work */
+	PHASE_WARM,     /* in the pool */
 	PHASE_CLAIMING, /* limits and policy are being applied */
-	PHASE_CLAIMED,	/* a tenant's, nothing ran yet */
+	PHASE_CLAIMED,  /* a tenant's, nothing ran yet */
 	PHASE_RUNNING,
 	PHASE_STOPPING, /* killed; waiting for the last process */
-	PHASE_FAILED,	/* died by itself; its tenant may look at the reason and delete it */
+	PHASE_FAILED,   /* died by itself; its tenant may look at the reason and delete it */
 };
 
 struct waiter {
@@ -85,8 +85,8 @@ struct exec {
 };
 
 /* ---- spawn.c: making one, up to the greeting of PID 1 */
-/* Returns the sandbox in PHASE_MAKING, or NULL with `why`. With `claim` (taken over on success) it is
- * claimed as soon as it is up, else it goes to the pool. */
+/* Returns the sandbox in PHASE_MAKING, or NULL with `why`. With `claim` (taken over on success) it
+ * is claimed as soon as it is up, else it goes to the pool. */
 struct sandbox *sandbox_spawn(
 	struct core *core, const char *template, struct claim *claim, struct refusal *why);
 int sandbox_spawn_for_pool(const char *template, void *userdata);

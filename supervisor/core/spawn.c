@@ -1,5 +1,5 @@
-/* Making a sandbox: cgroup, slot in the kernel's maps (deny all), then the spawner, then the greeting
- * of its PID 1. Only then does it count as there. */
+/* Making a sandbox: cgroup, slot in the kernel's maps (deny all), then the spawner, then the
+ * greeting of its PID 1. Only then does it count as there. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +146,8 @@ static void on_closed(struct channel *channel _unused_, int reason, void *userda
 {
 	struct sandbox *sandbox = userdata;
 
-	if (reason < 0 && sandbox->phase != PHASE_STOPPING) /* killed with a message unread: a reset */
+	if (reason < 0 &&
+		sandbox->phase != PHASE_STOPPING) /* killed with a message unread: a reset */
 		log_error("sb-%016lx: PID 1 broke the protocol: %s", (unsigned long)sandbox->id,
 			strerror(-reason));
 	cgroup_kill(&sandbox->cgroup);
@@ -164,8 +165,8 @@ int sandbox_attach(struct sandbox *sandbox, const struct launch_result *result)
 
 	sandbox->pid = result->pid;
 	sandbox->pidfd = result->pidfd;
-	r = channel_new(core->loop, result->init_socket, on_message, on_closed, sandbox,
-		&sandbox->init);
+	r = channel_new(
+		core->loop, result->init_socket, on_message, on_closed, sandbox, &sandbox->init);
 	if (r < 0)
 		return r;
 	return loop_add_fd(

@@ -1,5 +1,5 @@
-/* A key is "clo_<id>_<secret>": the id is public and names the key in lists, the whole text's SHA-256
- * is what is stored and looked up, so the store holds nothing that opens a door. */
+/* A key is "clo_<id>_<secret>": the id is public and names the key in lists, the whole text's
+ * SHA-256 is what is stored and looked up, so the store holds nothing that opens a door. */
 #include "supervisor/core/tenants.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ struct tenants {
 	struct store *store;
 	struct tenant *first;
 	struct key *first_key;
-	struct table *by_id;	  /* tenant id → struct tenant */
+	struct table *by_id;        /* tenant id → struct tenant */
 	struct table *keys_by_hash; /* first 8 bytes of the hash → struct key */
 	int load_error;
 };
@@ -105,7 +105,8 @@ static int make_admin(struct tenants *tenants, const char *path, struct failure 
 	int r = 0;
 
 	if (!admin)
-		r = tenants_create(tenants, TENANT_ADMIN, STORE_TENANT_UNBOUND, 0, &admin, &refusal);
+		r = tenants_create(
+			tenants, TENANT_ADMIN, STORE_TENANT_UNBOUND, 0, &admin, &refusal);
 	if (r == 0)
 		r = tenants_create_key(
 			tenants, admin, "made at first start", true, &key, secret, &refusal);
@@ -219,7 +220,8 @@ static int store_refusal(struct refusal *why, int r, const char *what)
 {
 	if (r == -ENOSPC)
 		return refuse(why, WIRE_CODE_UNAVAILABLE,
-			"The disk that holds the state is full, so %s was not stored. Free some space "
+			"The disk that holds the state is full, so %s was not stored. Free some "
+			"space "
 			"and try again.",
 			what);
 	return refuse(why, WIRE_CODE_INTERNAL, "The store refused %s: %s.", what, strerror(-r));
@@ -239,8 +241,8 @@ int tenants_create(struct tenants *tenants, const char *name, const char *policy
 		return refuse(why, WIRE_CODE_CONFLICT,
 			"There is a tenant \"%s\" already. Choose another name.", name);
 	if (table_count(tenants->by_id) >= TENANTS_MAX)
-		return refuse(why, WIRE_CODE_LIMIT, "There are %d tenants, the most a host may have.",
-			TENANTS_MAX);
+		return refuse(why, WIRE_CODE_LIMIT,
+			"There are %d tenants, the most a host may have.", TENANTS_MAX);
 	snprintf(row.name, sizeof(row.name), "%s", name);
 	snprintf(row.policy, sizeof(row.policy), "%s", policy);
 	r = store_tenant_insert(tenants->store, &row);
@@ -302,7 +304,8 @@ int tenants_create_key(struct tenants *tenants, struct tenant *tenant, const cha
 	bool administrator, const struct key **ret_key, char ret_secret[WIRE_KEY_SIZE],
 	struct refusal *why)
 {
-	struct store_key row = {.tenant = tenant->row.id, .administrator = administrator,
+	struct store_key row = {.tenant = tenant->row.id,
+		.administrator = administrator,
 		.created_ns = clock_realtime_ns()};
 	char id[2 * KEY_ID_BYTES + 1], secret[2 * KEY_SECRET_BYTES + 1];
 	int r;

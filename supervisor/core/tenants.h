@@ -14,7 +14,7 @@
 
 struct tenant {
 	struct store_tenant row;
-	uint32_t n_sandboxes;	 /* alive */
+	uint32_t n_sandboxes;    /* alive */
 	struct wire_usage ended; /* sum over its ended sandboxes */
 	struct tenant *next;
 };
@@ -27,8 +27,8 @@ struct key {
 
 struct tenants;
 
-/* Reads all rows. At first start makes the tenant "admin", not bound by a policy, and writes its key
- * to `admin_key_path` (0600). */
+/* Reads all rows. At first start makes the tenant "admin", not bound by a policy, and writes its
+ * key to `admin_key_path` (0600). */
 int tenants_open(struct store *store, const char *admin_key_path, struct tenants **ret_tenants,
 	struct failure *why);
 struct tenants *tenants_free(struct tenants *tenants);

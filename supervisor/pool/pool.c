@@ -14,7 +14,7 @@ struct stock {
 	char template[32];
 	uint32_t target, making;
 	uint32_t backoff_ms; /* 0: the last one succeeded */
-	void **warm;	     /* ring of `target` places, oldest at `first` */
+	void **warm;         /* ring of `target` places, oldest at `first` */
 	uint32_t first, n_warm;
 };
 
@@ -100,8 +100,8 @@ static struct stock *neediest(struct pool *pool)
 
 		if (!is_short(stock))
 			continue;
-		if (!worst ||
-			have * worst->target < (uint64_t)(worst->n_warm + worst->making) * stock->target)
+		if (!worst || have * worst->target <
+				      (uint64_t)(worst->n_warm + worst->making) * stock->target)
 			worst = stock;
 	}
 	return worst;

@@ -10,14 +10,14 @@
 
 #define WIRE_KEY_SIZE 96
 #define WIRE_REMOTE_SIZE 64
-#define WIRE_NAME_SIZE 64     /* tenant, template, policy, key names */
+#define WIRE_NAME_SIZE 64 /* tenant, template, policy, key names */
 #define WIRE_REASON_SIZE 192
 #define WIRE_LABELS_MAX 32
 #define WIRE_LABEL_BYTES_MAX 4096 /* all labels of a sandbox */
 #define WIRE_ENV_BYTES_MAX 32768  /* environment set at creation */
 #define WIRE_ARGV_BYTES_MAX 98304 /* argv, env and cwd of one command */
-#define WIRE_PAGE_MAX 100	  /* rows of one page of a list */
-#define WIRE_HASH_SIZE 65	  /* SHA-256 in hex */
+#define WIRE_PAGE_MAX 100         /* rows of one page of a list */
+#define WIRE_HASH_SIZE 65         /* SHA-256 in hex */
 
 enum wire_api_type {
 	WIRE_API_ERROR = 1, /* struct wire_api_error */
@@ -27,29 +27,29 @@ enum wire_api_type {
 	WIRE_API_SANDBOX_GET = 11,    /* struct wire_sandbox_ref → SANDBOX */
 	WIRE_API_SANDBOX_LIST = 12,   /* struct wire_sandbox_list + tail → SANDBOXES */
 	WIRE_API_SANDBOX_DELETE = 13, /* struct wire_sandbox_ref → DONE */
-	WIRE_API_SANDBOX = 14,	      /* struct wire_sandbox + tail of labels */
+	WIRE_API_SANDBOX = 14,        /* struct wire_sandbox + tail of labels */
 	WIRE_API_SANDBOXES = 15,      /* struct wire_page, then each: wire_sandbox + its tail */
 
-	WIRE_API_EXEC_START = 20,   /* struct wire_exec_start + tail → EXEC_STARTED, later EXITED */
+	WIRE_API_EXEC_START = 20, /* struct wire_exec_start + tail → EXEC_STARTED, later EXITED */
 	WIRE_API_EXEC_STARTED = 21, /* struct wire_exec_started, fds: stdout, stderr[, stdin] */
 	WIRE_API_EXEC_EXITED = 22,  /* struct wire_exec_exited, cookie of the start */
 	WIRE_API_EXEC_KILL = 23,    /* struct wire_exec_kill → DONE */
 
-	WIRE_API_USAGE = 30,	   /* struct wire_usage_query → USAGES */
-	WIRE_API_USAGES = 31,	   /* struct wire_page, then struct wire_usage_row each */
-	WIRE_API_STATUS = 32,	   /* struct wire_caller (key may be empty) → STATUS_REPLY */
+	WIRE_API_USAGE = 30,        /* struct wire_usage_query → USAGES */
+	WIRE_API_USAGES = 31,       /* struct wire_page, then struct wire_usage_row each */
+	WIRE_API_STATUS = 32,       /* struct wire_caller (key may be empty) → STATUS_REPLY */
 	WIRE_API_STATUS_REPLY = 33, /* struct wire_status */
-	WIRE_API_CALL = 34,	   /* struct wire_call, one way: an HTTP request was answered */
+	WIRE_API_CALL = 34,         /* struct wire_call, one way: an HTTP request was answered */
 
-	WIRE_API_EVENTS = 40,	    /* struct wire_events_query → EVENTS_REPLY, maybe much later */
-	WIRE_API_EVENTS_REPLY = 41, /* struct wire_events_reply + tail: whole JSON lines */
+	WIRE_API_EVENTS = 40, /* struct wire_events_query → EVENTS_REPLY, maybe much later */
+	WIRE_API_EVENTS_REPLY = 41,  /* struct wire_events_reply + tail: whole JSON lines */
 	WIRE_API_EVENTS_CANCEL = 42, /* struct wire_caller, cookie of the query, one way */
 
 	WIRE_API_POLICY_LIST = 50,   /* struct wire_caller → POLICIES */
 	WIRE_API_POLICY_GET = 51,    /* struct wire_name_ref → POLICY */
 	WIRE_API_POLICY_RELOAD = 52, /* struct wire_caller → POLICIES, or ERROR naming the file */
-	WIRE_API_POLICIES = 53,	     /* struct wire_page, then struct wire_policy_row each */
-	WIRE_API_POLICY = 54,	     /* struct wire_policy_row + tail: canonical JSON, no NUL */
+	WIRE_API_POLICIES = 53,      /* struct wire_page, then struct wire_policy_row each */
+	WIRE_API_POLICY = 54,        /* struct wire_policy_row + tail: canonical JSON, no NUL */
 
 	WIRE_API_TEMPLATE_LIST = 60, /* struct wire_caller → TEMPLATES */
 	WIRE_API_TEMPLATES = 61,     /* struct wire_page, then struct wire_template_row each */
@@ -57,26 +57,26 @@ enum wire_api_type {
 	WIRE_API_TENANT_CREATE = 70, /* struct wire_tenant_create → TENANTS (one row) */
 	WIRE_API_TENANT_LIST = 71,   /* struct wire_caller → TENANTS */
 	WIRE_API_TENANT_DELETE = 72, /* struct wire_name_ref → DONE; ends its sandboxes and keys */
-	WIRE_API_TENANTS = 73,	     /* struct wire_page, then struct wire_tenant_row each */
+	WIRE_API_TENANTS = 73,       /* struct wire_page, then struct wire_tenant_row each */
 	WIRE_API_KEY_CREATE = 74,    /* struct wire_key_create → KEY */
-	WIRE_API_KEY_LIST = 75,	     /* struct wire_name_ref (tenant; empty: all) → KEYS */
+	WIRE_API_KEY_LIST = 75,      /* struct wire_name_ref (tenant; empty: all) → KEYS */
 	WIRE_API_KEY_REVOKE = 76,    /* struct wire_name_ref (key id) → DONE */
-	WIRE_API_KEY = 77,	     /* struct wire_key, the only time that the secret is shown */
-	WIRE_API_KEYS = 78,	     /* struct wire_page, then struct wire_key_row each */
+	WIRE_API_KEY = 77,           /* struct wire_key, the only time that the secret is shown */
+	WIRE_API_KEYS = 78,          /* struct wire_page, then struct wire_key_row each */
 };
 
 /* What went wrong, for the HTTP status and the sentence. */
 enum wire_api_code {
-	WIRE_CODE_INVALID = 1,		/* 400: the request makes no sense */
-	WIRE_CODE_UNAUTHENTICATED = 2,	/* 401: no key, or one that is not known */
-	WIRE_CODE_FORBIDDEN = 3,	/* 403: the key may not do this */
-	WIRE_CODE_NOT_FOUND = 4,	/* 404: no such thing, or not this tenant's */
-	WIRE_CODE_CONFLICT = 5,		/* 409: the state does not allow it, or the name is taken */
-	WIRE_CODE_LIMIT = 6,		/* 429: a limit of the tenant or the host is reached */
-	WIRE_CODE_UNAVAILABLE = 7,	/* 503: not now: a layer is missing or a process restarts */
-	WIRE_CODE_INTERNAL = 8,		/* 500 */
-	WIRE_CODE_TOO_LARGE = 9,	/* 413 */
-	WIRE_CODE_COMMAND = 10,		/* 422: the command could not be started */
+	WIRE_CODE_INVALID = 1,         /* 400: the request makes no sense */
+	WIRE_CODE_UNAUTHENTICATED = 2, /* 401: no key, or one that is not known */
+	WIRE_CODE_FORBIDDEN = 3,       /* 403: the key may not do this */
+	WIRE_CODE_NOT_FOUND = 4,       /* 404: no such thing, or not this tenant's */
+	WIRE_CODE_CONFLICT = 5,        /* 409: the state does not allow it, or the name is taken */
+	WIRE_CODE_LIMIT = 6,           /* 429: a limit of the tenant or the host is reached */
+	WIRE_CODE_UNAVAILABLE = 7,     /* 503: not now: a layer is missing or a process restarts */
+	WIRE_CODE_INTERNAL = 8,        /* 500 */
+	WIRE_CODE_TOO_LARGE = 9,       /* 413 */
+	WIRE_CODE_COMMAND = 10,        /* 422: the command could not be started */
 };
 
 struct wire_api_error {
@@ -126,7 +126,7 @@ struct wire_sandbox_list {
 };
 
 enum wire_sandbox_state {
-	WIRE_SANDBOX_WARM = 1,	  /* in the pool, nobody's */
+	WIRE_SANDBOX_WARM = 1,    /* in the pool, nobody's */
 	WIRE_SANDBOX_CLAIMED = 2, /* a tenant's, nothing has run in it */
 	WIRE_SANDBOX_RUNNING = 3,
 	WIRE_SANDBOX_STOPPING = 4,
@@ -138,9 +138,9 @@ struct wire_sandbox {
 	uint64_t sandbox;
 	uint64_t created_ns; /* realtime, when it was claimed */
 	uint64_t expires_ns; /* 0: never */
-	uint32_t state;	     /* enum wire_sandbox_state */
+	uint32_t state;      /* enum wire_sandbox_state */
 	uint32_t generation; /* of its policy */
-	uint8_t warm;	     /* 1: came from the pool, 0: cold start */
+	uint8_t warm;        /* 1: came from the pool, 0: cold start */
 	uint8_t reserved[7];
 	struct wire_limits limits; /* in force */
 	char tenant[WIRE_NAME_SIZE];
@@ -176,12 +176,12 @@ struct wire_exec_started {
 };
 
 enum wire_exec_end {
-	WIRE_EXEC_END_EXIT = 1,	    /* `code` */
-	WIRE_EXEC_END_SIGNAL = 2,   /* `signal` */
-	WIRE_EXEC_END_TIMEOUT = 3,  /* its timeout; killed */
-	WIRE_EXEC_END_OOM = 4,	    /* the memory limit; killed by the kernel */
-	WIRE_EXEC_END_KILLED = 5,   /* EXEC_KILL, or the client went away */
-	WIRE_EXEC_END_SANDBOX = 6,  /* the sandbox ended under it */
+	WIRE_EXEC_END_EXIT = 1,    /* `code` */
+	WIRE_EXEC_END_SIGNAL = 2,  /* `signal` */
+	WIRE_EXEC_END_TIMEOUT = 3, /* its timeout; killed */
+	WIRE_EXEC_END_OOM = 4,     /* the memory limit; killed by the kernel */
+	WIRE_EXEC_END_KILLED = 5,  /* EXEC_KILL, or the client went away */
+	WIRE_EXEC_END_SANDBOX = 6, /* the sandbox ended under it */
 };
 
 struct wire_exec_exited {
@@ -203,7 +203,7 @@ struct wire_exec_kill {
 
 enum wire_usage_scope {
 	WIRE_USAGE_SANDBOX = 1, /* one, also after its end */
-	WIRE_USAGE_TENANT = 2,	/* sum of the caller's tenant, or of `name` for an administrator */
+	WIRE_USAGE_TENANT = 2,  /* sum of the caller's tenant, or of `name` for an administrator */
 	WIRE_USAGE_TENANTS = 3, /* administrators: a row for each tenant */
 };
 
@@ -220,7 +220,7 @@ struct wire_usage {
 	uint64_t memory_bytes, memory_peak_bytes; /* of a tenant: sum now, highest of one */
 	uint64_t bytes_sent, bytes_received, packets_sent, packets_received;
 	uint64_t connections_allowed, connections_denied;
-	uint64_t execs;	      /* programs that the kernel started inside */
+	uint64_t execs; /* programs that the kernel started inside */
 	uint64_t oom_kills;
 	uint64_t wall_ns;     /* alive since the claim */
 	uint64_t n_sandboxes; /* that this row sums */
@@ -259,11 +259,11 @@ struct wire_call {
 
 struct wire_events_query {
 	struct wire_caller caller;
-	uint64_t after;	  /* records with a larger sequence */
+	uint64_t after;   /* records with a larger sequence */
 	uint64_t sandbox; /* 0: all that the key may see */
-	uint32_t limit;	  /* records */
+	uint32_t limit;   /* records */
 	uint32_t wait_ms; /* 0: answer at once, else wait for the first record this long */
-	char type[32];	  /* empty: all; a prefix up to a dot is enough: "network" */
+	char type[32];    /* empty: all; a prefix up to a dot is enough: "network" */
 };
 
 struct wire_events_reply {
@@ -292,7 +292,7 @@ struct wire_template_row {
 	uint8_t available;
 	uint8_t reserved[7];
 	uint32_t n_warm, n_target;
-	char runtime[WIRE_NAME_SIZE]; /* "/usr/bin/python3" */
+	char runtime[WIRE_NAME_SIZE];  /* "/usr/bin/python3" */
 	char reason[WIRE_REASON_SIZE]; /* why not available */
 };
 

@@ -27,7 +27,8 @@ struct channel {
 	struct loop_source *source;
 	int fd;
 	bool given_up;
-	bool *freed; /* set while a callback runs, so that the caller sees a channel_free() inside */
+	bool *freed; /* set while a callback runs, so that the caller sees a channel_free() inside
+		      */
 	channel_message_callback received;
 	channel_closed_callback closed;
 	void *userdata;
@@ -127,8 +128,8 @@ static int send_now(int fd, struct iovec *parts, size_t n_parts, const int *fds,
 	return sent < 0 ? -errno : 0;
 }
 
-static int queue_message(
-	struct channel *channel, const struct iovec *parts, const int *fds, size_t n_fds, size_t size)
+static int queue_message(struct channel *channel, const struct iovec *parts, const int *fds,
+	size_t n_fds, size_t size)
 {
 	struct queued *queued;
 	size_t used = 0;
@@ -166,8 +167,8 @@ int channel_send(struct channel *channel, uint16_t type, uint64_t cookie, const 
 {
 	struct wire_header header = {.version = WIRE_VERSION, .type = type, .cookie = cookie};
 	size_t size = sizeof(header) + body_size + tail_size;
-	struct iovec parts[] = {{&header, sizeof(header)}, {(void *)body, body_size},
-		{(void *)tail, tail_size}};
+	struct iovec parts[] = {
+		{&header, sizeof(header)}, {(void *)body, body_size}, {(void *)tail, tail_size}};
 	int r = -EAGAIN;
 
 	if (size > WIRE_FRAME_MAX || n_fds > WIRE_FDS_MAX)
@@ -219,15 +220,17 @@ static int receive_one(struct channel *channel, struct channel_message *message)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
 	struct iovec part = {channel->buffer, sizeof(channel->buffer)};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr header = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	const struct wire_header *frame = (const void *)channel->buffer;
 	ssize_t got = recvmsg(channel->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	*message = (struct channel_message){.header = frame, .body = frame + 1,
-		.fds = {-1, -1, -1, -1}};
+	*message = (struct channel_message){
+		.header = frame, .body = frame + 1, .fds = {-1, -1, -1, -1}};
 	collect_fds(&header, message);
 	if (got == 0)
 		return -ESHUTDOWN;

@@ -14,7 +14,7 @@ struct channel;
 
 struct channel_message {
 	const struct wire_header *header; /* valid during the callback; version and size checked */
-	const void *body;		  /* what follows the header, 8-byte aligned */
+	const void *body;                 /* what follows the header, 8-byte aligned */
 	size_t body_size;
 	int fds[WIRE_FDS_MAX]; /* CLOEXEC; those left here (not -1) are closed after the callback */
 	size_t n_fds;

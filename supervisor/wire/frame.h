@@ -15,7 +15,7 @@
 struct wire_header {
 	uint16_t version; /* WIRE_VERSION */
 	uint16_t type;
-	uint32_t size;	 /* of the whole message */
+	uint32_t size;   /* of the whole message */
 	uint64_t cookie; /* chosen by whoever asks, repeated in every answer to it */
 };
 

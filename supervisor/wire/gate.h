@@ -5,16 +5,18 @@
 #include "supervisor/wire/frame.h"
 
 enum wire_gate_type {
-	WIRE_GATE_CONFIG = 1, /* cloched → gate, first: struct wire_gate_config, 1 fd: map of flows */
-	WIRE_GATE_OPEN = 2,   /* cloched → gate: struct wire_gate_open, 1 fd: listening socket */
-	WIRE_GATE_CLOSE = 3,  /* cloched → gate: struct wire_gate_close */
-	WIRE_GATE_FLOW = 4,   /* gate → cloched: struct wire_gate_flow, when a connection ends */
-	WIRE_GATE_READY = 5,  /* gate → cloched: no body, after CONFIG and confinement */
-	WIRE_GATE_STATE = 6,  /* gate → cloched, once a second when changed: struct wire_gate_state */
+	WIRE_GATE_CONFIG =
+		1, /* cloched → gate, first: struct wire_gate_config, 1 fd: map of flows */
+	WIRE_GATE_OPEN = 2,  /* cloched → gate: struct wire_gate_open, 1 fd: listening socket */
+	WIRE_GATE_CLOSE = 3, /* cloched → gate: struct wire_gate_close */
+	WIRE_GATE_FLOW = 4,  /* gate → cloched: struct wire_gate_flow, when a connection ends */
+	WIRE_GATE_READY = 5, /* gate → cloched: no body, after CONFIG and confinement */
+	WIRE_GATE_STATE =
+		6, /* gate → cloched, once a second when changed: struct wire_gate_state */
 };
 
 struct wire_gate_config {
-	uint32_t n_flows_max;		  /* in all */
+	uint32_t n_flows_max; /* in all */
 	uint32_t n_flows_per_sandbox_max;
 	uint32_t connect_timeout_ms;
 	uint32_t idle_timeout_ms; /* neither side sent anything for this long */
@@ -30,13 +32,13 @@ struct wire_gate_close {
 };
 
 enum wire_gate_end {
-	WIRE_GATE_END_CLOSED = 1,	 /* both sides finished */
-	WIRE_GATE_END_RESET = 2,	 /* one side reset; passed on */
-	WIRE_GATE_END_CONNECT = 3,	 /* the destination did not answer: `error` says why */
+	WIRE_GATE_END_CLOSED = 1,  /* both sides finished */
+	WIRE_GATE_END_RESET = 2,   /* one side reset; passed on */
+	WIRE_GATE_END_CONNECT = 3, /* the destination did not answer: `error` says why */
 	WIRE_GATE_END_IDLE = 4,
-	WIRE_GATE_END_LIMIT = 5,	 /* too many connections: refused */
-	WIRE_GATE_END_NO_FLOW = 6,	 /* nobody asked for this connection: refused */
-	WIRE_GATE_END_SANDBOX = 7,	 /* the sandbox was closed */
+	WIRE_GATE_END_LIMIT = 5,   /* too many connections: refused */
+	WIRE_GATE_END_NO_FLOW = 6, /* nobody asked for this connection: refused */
+	WIRE_GATE_END_SANDBOX = 7, /* the sandbox was closed */
 };
 
 struct wire_gate_flow {

@@ -7,17 +7,17 @@
 #include "supervisor/wire/frame.h"
 
 enum wire_init_type {
-	WIRE_INIT_HELLO = 1,	/* init → cloched, first: struct wire_init_hello */
-	WIRE_INIT_EXEC = 2,	/* cloched → init: struct wire_init_exec + tail, 3 fds */
-	WIRE_INIT_STARTED = 3,	/* init → cloched: struct wire_init_started */
-	WIRE_INIT_EXITED = 4,	/* init → cloched: struct wire_init_exited */
-	WIRE_INIT_REFUSED = 5,	/* init → cloched: struct wire_init_refused */
-	WIRE_INIT_KILL = 6,	/* cloched → init: struct wire_init_kill */
-	WIRE_INIT_JOIN = 7,	/* cloched → init: no body, 1 fd: a v1 `tasks` file to write "0" to */
-	WIRE_INIT_JOINED = 8,	/* init → cloched: struct wire_init_joined */
+	WIRE_INIT_HELLO = 1,   /* init → cloched, first: struct wire_init_hello */
+	WIRE_INIT_EXEC = 2,    /* cloched → init: struct wire_init_exec + tail, 3 fds */
+	WIRE_INIT_STARTED = 3, /* init → cloched: struct wire_init_started */
+	WIRE_INIT_EXITED = 4,  /* init → cloched: struct wire_init_exited */
+	WIRE_INIT_REFUSED = 5, /* init → cloched: struct wire_init_refused */
+	WIRE_INIT_KILL = 6,    /* cloched → init: struct wire_init_kill */
+	WIRE_INIT_JOIN = 7, /* cloched → init: no body, 1 fd: a v1 `tasks` file to write "0" to */
+	WIRE_INIT_JOINED = 8, /* init → cloched: struct wire_init_joined */
 };
 
-#define WIRE_INIT_EXECS_MAX 256 /* commands of one sandbox running at once */
+#define WIRE_INIT_EXECS_MAX 256  /* commands of one sandbox running at once */
 #define WIRE_INIT_FILTER_MAX 512 /* instructions of the second seccomp filter */
 
 /* The header's cookie names the command in all messages about it; it is never 0. */
@@ -66,7 +66,7 @@ enum wire_init_stage {
 /* The command did not start. */
 struct wire_init_refused {
 	uint32_t stage; /* enum wire_init_stage */
-	int32_t error;	/* negative errno */
+	int32_t error;  /* negative errno */
 };
 
 /* Sends `signal` to the command's process group and to every process of its session. */

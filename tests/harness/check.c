@@ -29,7 +29,8 @@ void check_register(const char *name, check_function function)
 void check_fail(const char *file, int line, const char *format, ...)
 {
 	va_list arguments;
-	int used = snprintf(check_state.message, sizeof(check_state.message), "%s:%d: ", file, line);
+	int used =
+		snprintf(check_state.message, sizeof(check_state.message), "%s:%d: ", file, line);
 
 	va_start(arguments, format);
 	vsnprintf(check_state.message + used, sizeof(check_state.message) - (size_t)used, format,
@@ -57,13 +58,15 @@ void check_true(const char *file, int line, bool value, const char *text)
 void check_int(const char *file, int line, int64_t actual, int64_t expected, const char *text)
 {
 	if (actual != expected)
-		check_fail(file, line, "%s is %" PRId64 ", expected %" PRId64, text, actual, expected);
+		check_fail(
+			file, line, "%s is %" PRId64 ", expected %" PRId64, text, actual, expected);
 }
 
 void check_text(const char *file, int line, const char *actual, const char *expected)
 {
 	if (!actual || strcmp(actual, expected) != 0)
-		check_fail(file, line, "\"%s\", expected \"%s\"", actual ? actual : "(null)", expected);
+		check_fail(file, line, "\"%s\", expected \"%s\"", actual ? actual : "(null)",
+			expected);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* The smallest test frame: a program registers tests, runs those that match argv[1], and prints
- * "ok NAME", "not ok NAME: file:line: why" or "skip NAME: reason" for each. tests/run adds them up. */
+ * "ok NAME", "not ok NAME: file:line: why" or "skip NAME: reason" for each. tests/run adds them up.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -9,12 +10,12 @@
 typedef void (*check_function)(void);
 
 /* `TEST(name) { … }` defines and registers; the name says the rule: denies_unlink_outside_root. */
-#define TEST(name)                                                             \
-	static void name(void);                                                \
-	__attribute__((constructor)) static void check_register_##name(void)   \
-	{                                                                      \
-		check_register(#name, name);                                   \
-	}                                                                      \
+#define TEST(name)                                                                                 \
+	static void name(void);                                                                    \
+	__attribute__((constructor)) static void check_register_##name(void)                       \
+	{                                                                                          \
+		check_register(#name, name);                                                       \
+	}                                                                                          \
 	static void name(void)
 
 void check_register(const char *name, check_function function);
@@ -29,7 +30,7 @@ void check_int(const char *file, int line, int64_t actual, int64_t expected, con
 void check_text(const char *file, int line, const char *actual, const char *expected);
 
 #define CHECK(condition) check_true(__FILE__, __LINE__, (condition), #condition)
-#define CHECK_INT(actual, expected) \
+#define CHECK_INT(actual, expected)                                                                \
 	check_int(__FILE__, __LINE__, (int64_t)(actual), (int64_t)(expected), #actual)
 #define CHECK_TEXT(actual, expected) check_text(__FILE__, __LINE__, (actual), (expected))
 #define CHECK_FAIL(...) check_fail(__FILE__, __LINE__, __VA_ARGS__)

@@ -43,7 +43,8 @@ static void make_place(struct place *place)
 
 static void drop_place(struct place *place)
 {
-	static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm", "admin.key"};
+	static const char *const names[] = {
+		"state.db", "state.db-wal", "state.db-shm", "admin.key"};
 	char path[128];
 
 	close_place(place);
@@ -179,8 +180,11 @@ TEST(names_are_checked_and_unique)
 
 TEST(usage_of_ended_sandboxes_adds_up_and_survives)
 {
-	const struct wire_usage part = {.cpu_ns = 5, .memory_bytes = 100, .memory_peak_bytes = 900,
-		.bytes_sent = 7, .n_sandboxes = 1};
+	const struct wire_usage part = {.cpu_ns = 5,
+		.memory_bytes = 100,
+		.memory_peak_bytes = 900,
+		.bytes_sent = 7,
+		.n_sandboxes = 1};
 	struct wire_usage smaller = part;
 	struct place place;
 	struct tenant *tenant;
