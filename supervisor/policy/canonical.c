@@ -8,6 +8,8 @@
 #include "supervisor/digest/sha256.h"
 #include "supervisor/policy/prefix.h"
 
+#define STAGE "hash policy"
+
 _Static_assert(POLICY_HASH_SIZE == SHA256_HEX_SIZE, "a policy's hash is a SHA-256 in hex");
 
 /* jansson's _new functions take NULL and give NULL, so only the last of a chain is checked. */
@@ -107,7 +109,7 @@ static json_t *write_syscalls(const struct policy *policy)
 	return syscalls;
 }
 
-int policy_canonicalize(struct policy *policy, const json_t *allow)
+int policy_canonicalize(struct policy *policy, const json_t *allow, struct failure *why)
 {
 	_cleanup_free_ char *text = NULL;
 	json_t *root = json_object();
@@ -124,10 +126,10 @@ int policy_canonicalize(struct policy *policy, const json_t *allow)
 		text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
 	json_decref(root);
 	if (!text)
-		return -ENOMEM;
+		return failure_set(why, -ENOMEM, STAGE, "There is no memory left.");
 	r = sha256_hex(text, strlen(text), policy->hash);
 	if (r < 0)
-		return r;
+		return failure_set(why, r, STAGE, "libcrypto computes no SHA-256.");
 	free(policy->canonical);
 	policy->canonical = steal_ptr(&text);
 	return 0;

@@ -3,9 +3,11 @@
 
 #include <jansson.h>
 
+#include "supervisor/base/failure.h"
 #include "supervisor/policy/model.h"
 
 /* Sets `canonical` and `hash` from the rest of `policy`. `allow`, the list that the rules were read
  * from, gives their descriptions. NULL: a meet, whose rules are not at the place that their id
- * says, so each is written with its "rule" instead. Returns 0 or -ENOMEM. */
-int policy_canonicalize(struct policy *policy, const json_t *allow);
+ * says, so each is written with its "rule" instead. Returns 0, -ENOMEM, or -EIO when
+ * libcrypto fails, with `why`. */
+int policy_canonicalize(struct policy *policy, const json_t *allow, struct failure *why);

@@ -236,7 +236,7 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	if (r == 0)
 		r = meet_syscalls(&meeting);
 	if (r == 0)
-		r = policy_canonicalize(meeting.policy, NULL);
+		r = policy_canonicalize(meeting.policy, NULL, why);
 	if (r < 0) {
 		policy_unref(meeting.policy);
 		return r == -ENOMEM ? failure_set(why, r, STAGE, "There is no memory left.") : r;

@@ -328,7 +328,8 @@ static int read_json(const struct policy_reader *reader, json_t **ret_document)
 		json_loadb(reader->text, reader->size_bytes, JSON_REJECT_DUPLICATES, &error);
 	if (*ret_document)
 		return 0;
-	if (json_error_code(&error) == json_error_out_of_memory)
+	/* jansson has a complaint about every text that is no JSON; none means no memory. */
+	if (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory)
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
 	return policy_fail_syntax(reader, &error);
 }
@@ -352,9 +353,9 @@ int policy_parse(const char *text, size_t size_bytes, const char *file, policy_s
 	if (r < 0)
 		return r;
 	r = policy_canonicalize(
-		policy, json_object_get(json_object_get(document, "network"), "allow"));
+		policy, json_object_get(json_object_get(document, "network"), "allow"), why);
 	if (r < 0)
-		return failure_set(why, r, STAGE, "There is no memory left.");
+		return r;
 	*ret_policy = steal_ptr(&policy);
 	return 0;
 }

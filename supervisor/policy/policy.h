@@ -17,7 +17,7 @@ typedef bool (*policy_syscall_known)(const char *name);
 /* Parses and checks one policy; one that passes can also be compiled. `file` is for messages;
  * `known` may be NULL: then names of system calls are checked for their form only. On error `why`
  * (may be NULL) holds a sentence, and in `location` "file:line:column: /json/pointer". Returns 0,
- * -EINVAL, -E2BIG, -ENOMEM. */
+ * -EINVAL, -E2BIG, -ENOMEM, -EIO (libcrypto). */
 int policy_parse(const char *text, size_t size_bytes, const char *file, policy_syscall_known known,
 	struct policy **ret_policy, struct failure *why);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/base/clock.h"
 #include "supervisor/wire/channel.h"
 
 struct scene {
@@ -407,6 +408,7 @@ static uint64_t drain(struct scene *scene, uint64_t next, uint64_t n)
 TEST(channel_queues_what_the_socket_does_not_take_and_keeps_the_order)
 {
 	struct scene scene;
+	uint64_t start_ns;
 
 	begin(&scene);
 	/* Twice, because a queue that was emptied must take up again where it was. */
@@ -422,6 +424,10 @@ TEST(channel_queues_what_the_socket_does_not_take_and_keeps_the_order)
 		CHECK_INT(peer_receive(&scene, NULL), n);
 	}
 	CHECK_INT(scene.n_closed, 0);
+	/* With nothing left to send, a socket that has room does not wake the loop. */
+	start_ns = clock_monotonic_ns();
+	CHECK_INT(loop_run_once(scene.loop, 5), 0);
+	CHECK(clock_monotonic_ns() - start_ns >= 4 * NS_PER_MS);
 	end(&scene);
 }
 
