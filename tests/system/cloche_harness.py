@@ -183,6 +183,11 @@ def read_text(path):
         return file.read()
 
 
+def write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def child_named(pid, name):
     """The child of `pid` whose comm is `name`."""
     for entry in os.listdir("/proc"):
@@ -510,16 +515,28 @@ class Daemon:
                     raise Failed(f"left behind by a cloched that ended: {left}") from None
             if self.process and self.process.poll() is None:
                 self.stop()
+            self._check_sanitizer()
         finally:
             self._take_away_leftovers()
             shutil.rmtree(self.directory, ignore_errors=True)
             shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    def _check_sanitizer(self):
+        """When built with -fsanitize=address, what it found is in the log."""
+        lines = read_text(self.log_path).splitlines()
+        for number, line in enumerate(lines):
+            if "ERROR: AddressSanitizer" in line:
+                raise Failed(" | ".join(lines[number:number + 14]))
 
     def _take_away_leftovers(self):
         """Of this test's own instance only; whoever calls has told of them."""
         for line in reversed(read_text("/proc/self/mountinfo").splitlines()):
             if line.split()[4].startswith(f"{self.run_dir}/"):
                 subprocess.run(["umount", "-l", line.split()[4]], check=False, timeout=10)
+        for top in self.cgroups():
+            with contextlib.suppress(OSError):
+                write_text(f"{top}/cgroup.kill", "1")  # sandboxes that nobody took back
+                until(lambda t=top: "populated 0" in read_text(f"{t}/cgroup.events"), "they end", 5)
         for top in self.cgroups():
             for folder, _, _ in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):
