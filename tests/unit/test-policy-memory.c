@@ -2,7 +2,9 @@
  * over. */
 #include "tests/harness/check.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "supervisor/policy/policy.h"
@@ -14,21 +16,21 @@ void *__libc_realloc(void *block, size_t size);
 void __libc_free(void *block);
 
 static struct {
-	bool on;
+	bool counting, failing;
 	long left; /* allocations until one fails */
 	long n_held;
 } memory;
 
 static bool fails(void)
 {
-	return memory.on && --memory.left == 0;
+	return memory.failing && --memory.left == 0;
 }
 
 void *malloc(size_t size)
 {
 	void *block = fails() ? NULL : __libc_malloc(size);
 
-	memory.n_held += memory.on && block;
+	memory.n_held += memory.counting && block;
 	return block;
 }
 
@@ -36,7 +38,7 @@ void *calloc(size_t n, size_t size)
 {
 	void *block = fails() ? NULL : __libc_calloc(n, size);
 
-	memory.n_held += memory.on && block;
+	memory.n_held += memory.counting && block;
 	return block;
 }
 
@@ -44,14 +46,29 @@ void *realloc(void *block, size_t size)
 {
 	void *larger = fails() ? NULL : __libc_realloc(block, size);
 
-	memory.n_held += memory.on && larger && !block;
+	memory.n_held += memory.counting && larger && !block;
 	return larger;
 }
 
 void free(void *block)
 {
-	memory.n_held -= memory.on && block;
+	memory.n_held -= memory.counting && block;
 	__libc_free(block);
+}
+
+/* Stands in for jansson's, and spares it: its lex_save() (src/load.c of 2.14) does not look whether
+ * the buffer could grow, and lex_scan_string() then reads past the end. */
+json_t *json_loadb(const char *buffer, size_t size, size_t flags, json_error_t *error)
+{
+	json_t *(*real)(const char *, size_t, size_t, json_error_t *);
+	bool failing = memory.failing;
+	json_t *value;
+
+	memory.failing = false;
+	*(void **)&real = dlsym(RTLD_NEXT, "json_loadb");
+	value = real(buffer, size, flags, error);
+	memory.failing = failing;
+	return value;
 }
 
 static const char bound_text[] =
@@ -94,20 +111,18 @@ TEST(policy_gives_everything_back_when_an_allocation_fails)
 	do {
 		memory.left = ++n;
 		memory.n_held = 0;
-		memory.on = true;
+		memory.counting = memory.failing = true;
 		r = run(&why);
-		memory.on = false;
+		memory.counting = memory.failing = false;
 		/* libcrypto (-EIO) keeps a note of its own failure. */
 		if (memory.n_held != 0 && r != -EIO)
 			CHECK_FAIL("allocation %ld fails: %ld are left over", n, memory.n_held);
-		/* jansson takes some failures for a fault of the text. */
-		if (r != 0 && r != -ENOMEM && r != -EIO &&
-			strncmp(why.sentence, "This is no JSON", 15) != 0)
+		if (r != 0 && r != -ENOMEM && r != -EIO)
 			CHECK_FAIL("allocation %ld fails: %d, %s", n, r, why.sentence);
 		n_refused += r != 0;
 	} while (memory.left <= 0 && n < 10000);
 	CHECK_INT(r, 0);
-	CHECK(n > 100);
+	CHECK(n > 50);
 	/* Only where a library can do without is a failed allocation no failure. */
 	CHECK(n_refused * 10 > n * 9);
 }
