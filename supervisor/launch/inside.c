@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,15 +94,4 @@ int launch_set_disk_bytes(uint32_t pid, uint64_t disk_bytes)
 		fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
 		return -errno;
 	return 0;
-}
-
-int launch_set_open_files(uint32_t pid, uint32_t n)
-{
-	struct rlimit now, limit = {n, n};
-
-	if (prlimit((pid_t)pid, RLIMIT_NOFILE, NULL, &now) < 0)
-		return -errno;
-	if (limit.rlim_max > now.rlim_max) /* raising needs CAP_SYS_RESOURCE */
-		limit.rlim_max = limit.rlim_cur = now.rlim_max;
-	return prlimit((pid_t)pid, RLIMIT_NOFILE, &limit, NULL) < 0 ? -errno : 0;
 }

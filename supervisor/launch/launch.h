@@ -71,7 +71,3 @@ int launch_listen_inside(
 /* Changes the size of the sandbox's writable layer. -EINVAL when it holds more than that already.
  */
 int launch_set_disk_bytes(uint32_t pid, uint64_t disk_bytes);
-
-/* Limits the descriptors of every process started from now on (RLIMIT_NOFILE of PID 1, inherited).
- * Can only narrow: more than PID 1 may have (65,536 or less) is cut to that. */
-int launch_set_open_files(uint32_t pid, uint32_t n);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -37,6 +39,7 @@
 
 /* Sandboxes go before anything of the host when memory is short. Inherited by all of them. */
 #define OOM_SCORE "500"
+#define UID_SAME ((uid_t)-1)
 
 struct spawner {
 	struct loop *loop;
@@ -202,8 +205,14 @@ static int give_mounts(struct spawner *spawner, const struct job *job, struct fa
 	return r < 0 ? failure_set(why, r, "mounts", "the stage ended early: %s", strerror(-r)) : 0;
 }
 
-/* Returns 0 in the child, the pid in the parent, or -errno. */
-static long clone_stage(int cgroup_fd, int *ret_pidfd)
+/* Returns 0 in the child, the pid in the parent, or -errno.
+ *
+ * What a user namespace may use of the per-user limits (inotify instances, pending signals, message
+ * queues, locked memory) is also counted for whoever made it. So each is made by its own root's id:
+ * made by the host's root, all sandboxes would share one account, and one could use up the others'
+ * (user_namespaces(7), kernel/ucount.c). Files are still reached as root: the stage binds its
+ * socket in a directory of root's. */
+static long clone_stage(int cgroup_fd, uint32_t owner, int *ret_pidfd)
 {
 	struct clone_args arguments = {
 		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
@@ -212,9 +221,18 @@ static long clone_stage(int cgroup_fd, int *ret_pidfd)
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)cgroup_fd,
 	};
-	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	long pid;
 
-	return pid < 0 ? -errno : pid;
+	if (setresuid(UID_SAME, owner, UID_SAME) < 0)
+		return -errno;
+	setfsuid(0);
+	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (pid == 0)
+		return 0;
+	pid = pid < 0 ? -errno : pid;
+	if (setresuid(UID_SAME, 0, UID_SAME) < 0)
+		abort(); /* cannot be: the saved id is 0 */
+	return pid;
 }
 
 static int start_stage(struct spawner *spawner, struct job *job, const struct wire_spawn_make *make,
@@ -234,7 +252,7 @@ static int start_stage(struct spawner *spawner, struct job *job, const struct wi
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(why, "stage", "make its socket");
 	stage.report_fd = pair[1];
-	pid = clone_stage(fds[0], &job->pidfd);
+	pid = clone_stage(fds[0], make->uid_first, &job->pidfd);
 	if (pid == 0) {
 		close(pair[0]);
 		stage_run(&stage);
@@ -325,6 +343,8 @@ static int prepare(struct spawner *spawner, char **argv, struct failure *why)
 	fd_set_cloexec(SPAWNER_INIT_FD, true);
 	signal(SIGPIPE, SIG_IGN);
 	setsid(); /* a terminal's Ctrl-C is for cloched, which then ends us */
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+		return fail(why, "spawner", "keep its capabilities while it changes ids");
 	r = fd_write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
 	if (r < 0)
 		return failure_set(

@@ -134,8 +134,8 @@ static int forbid_user_namespaces(struct failure *why)
 		     : 0;
 }
 
-/* Limits that cgroups do not have. Descriptors start low and may be raised up to the hard limit,
- * which cloched narrows to the policy's at claim (launch_set_open_files). */
+/* Limits that cgroups do not have. That of descriptors is narrowed to the policy's for each command
+ * (struct wire_init_exec). */
 static int limit_resources(struct failure *why)
 {
 	static const struct {

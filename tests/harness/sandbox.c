@@ -43,6 +43,15 @@ __attribute__((constructor)) static void be_spawner(int argc, char **argv)
 	}
 }
 
+/* Also when only some of a program's tests were asked for, and the one that asserts this was not.
+ */
+__attribute__((destructor)) static void take_down(void)
+{
+	const char *left;
+
+	box_all_gone(&left);
+}
+
 static void find_beside(const char *name, char ret_path[PATH_MAX])
 {
 	char own[PATH_MAX];
@@ -163,10 +172,12 @@ struct box *box_new(void)
 	return box;
 }
 
-void box_free(struct box *box)
+bool box_free(struct box *box)
 {
+	bool removed = true;
+
 	if (!box)
-		return;
+		return true;
 	for (struct box **at = &shared.boxes; *at; at = &(*at)->next)
 		if (*at == box) {
 			*at = box->next;
@@ -184,7 +195,7 @@ void box_free(struct box *box)
 			if (r == -EBUSY)
 				poll(NULL, 0, 1);
 		}
-		CHECK_INT(r, 0);
+		removed = r == 0;
 	}
 	launch_forget(shared.launch, box->id);
 	if (box->pidfd >= 0)
@@ -192,6 +203,7 @@ void box_free(struct box *box)
 	if (box->socket >= 0)
 		close(box->socket);
 	free(box);
+	return removed;
 }
 
 void box_claim(struct box *box, uint64_t memory_bytes, uint32_t cpu_millis, uint32_t pids)

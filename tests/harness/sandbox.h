@@ -48,8 +48,9 @@ struct box_output {
 
 /* Fails the running test when it cannot. */
 struct box *box_new(void);
-/* Kills everything in it, waits for its end, removes its cgroup. Takes NULL. */
-void box_free(struct box *box);
+/* Kills everything in it, waits for its end, removes its cgroup. Takes NULL. False if it does not
+ * empty in 15 s. */
+bool box_free(struct box *box);
 /* Sets limits and joins the memory cgroup, as a claim does. */
 void box_claim(struct box *box, uint64_t memory_bytes, uint32_t cpu_millis, uint32_t pids);
 
