@@ -55,9 +55,8 @@ int control_start(struct core *core, const struct control_config *config,
 	struct control **ret_control, struct failure *why)
 {
 	struct control *control = calloc(1, sizeof(*control));
-	char program[256];
 	struct peer_config peer = {.name = "cloche-api",
-		.program = program,
+
 		.user = config->api_user,
 		.fallback_id = API_FALLBACK_ID,
 		.message = on_message,
@@ -70,7 +69,9 @@ int control_start(struct core *core, const struct control_config *config,
 		return failure_set(why, -ENOMEM, "control", "out of memory");
 	control->core = core;
 	control->config = *config;
-	snprintf(program, sizeof(program), "%s/cloche-api", config->libexec_dir);
+	snprintf(control->api_program, sizeof(control->api_program), "%s/cloche-api",
+		config->libexec_dir);
+	peer.program = control->api_program;
 	for (size_t i = 0; i < config->n_listen_fds; i++)
 		peer.fds[peer.n_fds++] = (struct peer_fd){"--listen-fd", config->listen_fds[i]};
 	r = loop_add_timer(core->loop, on_follow_timer, control, &control->follow_timer);

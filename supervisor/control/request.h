@@ -11,6 +11,7 @@ struct control {
 	struct core *core;
 	struct peer *api;
 	struct control_config config;
+	char api_program[256];
 	struct request *requests; /* unanswered */
 	struct loop_source *follow_timer;
 };

@@ -74,14 +74,11 @@ static void tenant_row(struct request *request, const char *name)
 static void all_rows(struct request *request)
 {
 	struct core *core = request->control->core;
-	const struct tenant *scope = request_scope(request);
 	struct rows rows = {0};
 
 	for (const struct tenant *each = tenants_first(core->tenants); each; each = each->next) {
 		struct wire_usage_row row;
 
-		if (scope && each != scope)
-			continue;
 		if (rows.size + sizeof(row) + 64 > WIRE_FRAME_MAX)
 			break;
 		fill_tenant_row(core, each, &row);
@@ -107,7 +104,12 @@ void handle_usage(struct request *request, const void *body, const char *tail _u
 		tenant_row(request, query->name);
 		return;
 	case WIRE_USAGE_TENANTS:
-		all_rows(request);
+		if (request_scope(request))
+			request_fail(request, WIRE_CODE_FORBIDDEN,
+				"Only an administrator's key may see all tenants; yours speaks for \"%s\".",
+				request->key->tenant->row.name);
+		else
+			all_rows(request);
 		return;
 	}
 	request_fail(request, WIRE_CODE_INVALID, "There is no usage scope %u.", query->scope);

@@ -103,7 +103,6 @@ static int open_kernel(struct core *core, struct failure *why)
 	const struct launch_config launch = {.init_path = init_path,
 		.socket_dir = core->sandbox_socket_dir,
 		.work_dir = core->spawner_dir};
-	bool adopted;
 	int r = cgroup_tree_open(config->cgroup_base, &core->tree, why);
 
 	if (r == 0)
@@ -111,12 +110,10 @@ static int open_kernel(struct core *core, struct failure *why)
 	if (r < 0)
 		return r;
 	enforce.cgroup_dir = cgroup_tree_sandboxes_dir(core->tree);
-	r = enforce_open(&enforce, &core->enforce, &adopted, why);
+	r = enforce_open(&enforce, &core->enforce, &core->adopted, why);
 	if (r < 0)
 		return r;
-	r = policies_open(core->enforce, config->policy_dir, &core->policies, why);
-	if (r < 0)
-		return r;
+	policies_set_enforce(core->policies, core->enforce);
 	snprintf(init_path, sizeof(init_path), "%s/cloche-init", config->libexec_dir);
 	return launch_start(core->loop, &launch, &core->launch, why);
 }
@@ -158,6 +155,33 @@ static int fill_pool(struct core *core, struct failure *why)
 	return r < 0 ? failure_set(why, r, "pool", "cannot be made") : 0;
 }
 
+static void remove_kernel_state(struct core *core)
+{
+	int r;
+
+	/* Timers of this very round must not find what is taken away here. */
+	core->events_timer = loop_source_free(core->events_timer);
+	core->stock_timer = loop_source_free(core->stock_timer);
+	core->retry_timer = loop_source_free(core->retry_timer);
+	r = enforce_remove(core->enforce);
+
+	if (r < 0)
+		log_warning("the kernel's programs stay pinned: %s", strerror(-r));
+	r = cgroup_tree_remove(core->tree);
+	if (r < 0)
+		log_warning("the cgroup tree stays: %s", strerror(-r));
+	unmount_own_bpffs(core->config);
+}
+
+/* What an earlier process left stays: its sandboxes run on, judged by the kernel, until a start
+ * succeeds. What this one made goes. */
+static void undo_start(struct core *core)
+{
+	if (core->enforce && core->tree && !core->adopted)
+		remove_kernel_state(core);
+	core_free(core);
+}
+
 int core_start(struct loop *loop, const struct core_config *config, struct core **ret_core,
 	struct failure *why)
 {
@@ -177,6 +201,8 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 	if (r == 0)
 		r = table_new(EXECS_MAX, &core->execs);
 	if (r == 0)
+		r = policies_open(config->policy_dir, &core->policies, why);
+	if (r == 0)
 		r = open_state(core, why);
 	if (r == 0)
 		r = open_kernel(core, why);
@@ -191,7 +217,7 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 	if (r < 0) {
 		if (!why->error)
 			failure_set(why, r, "start", "out of memory");
-		core_free(core);
+		undo_start(core);
 		return r;
 	}
 	audit_record(core->audit, "daemon.start", NULL,
@@ -251,24 +277,6 @@ struct stop {
 	void *userdata;
 	size_t n_left;
 };
-
-static void remove_kernel_state(struct core *core)
-{
-	int r;
-
-	/* Timers of this very round must not find what is taken away here. */
-	core->events_timer = loop_source_free(core->events_timer);
-	core->stock_timer = loop_source_free(core->stock_timer);
-	core->retry_timer = loop_source_free(core->retry_timer);
-	r = enforce_remove(core->enforce);
-
-	if (r < 0)
-		log_warning("the kernel's programs stay pinned: %s", strerror(-r));
-	r = cgroup_tree_remove(core->tree);
-	if (r < 0)
-		log_warning("the cgroup tree stays: %s", strerror(-r));
-	unmount_own_bpffs(core->config);
-}
 
 static void one_ended(void *userdata)
 {

@@ -57,13 +57,14 @@ struct core {
 	struct policies *policies;
 	struct peer *gate;
 	bool gate_up, stopping;
+	bool adopted; /* the kernel's part was there already */
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */
 	struct table *execs;     /* id → struct exec */
 	struct loop_source *events_timer, *stock_timer, *retry_timer;
 	uint64_t next_exec, events_lost_seen, started_ns;
 	uint32_t n_cold_starts;
 	struct core_counts counts;
-	char sandbox_socket_dir[96], spawner_dir[96];
+	char sandbox_socket_dir[96], spawner_dir[96], gate_program[256];
 };
 
 struct sandbox;

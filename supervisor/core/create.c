@@ -130,6 +130,9 @@ static int apply_policy(struct sandbox *sandbox, struct failure *why)
 {
 	int r;
 
+	r = enforce_slot_reset_counters(sandbox->core->enforce, sandbox->slot);
+	if (r < 0)
+		return failure_set(why, r, "counters", "the kernel's counters were not reset");
 	if (policy_has_network(sandbox->effective->policy)) {
 		r = egress_listen(sandbox, why);
 		if (r < 0)

@@ -149,9 +149,8 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 
 int egress_start(struct core *core, struct failure *why)
 {
-	char program[256];
 	const struct peer_config config = {.name = "cloche-gate",
-		.program = program,
+		.program = core->gate_program,
 		.user = core->config->gate_user,
 		.fallback_id = GATE_FALLBACK_ID,
 		.message = on_message,
@@ -159,6 +158,7 @@ int egress_start(struct core *core, struct failure *why)
 		.down = on_down,
 		.userdata = core};
 
-	snprintf(program, sizeof(program), "%s/cloche-gate", core->config->libexec_dir);
+	snprintf(core->gate_program, sizeof(core->gate_program), "%s/cloche-gate",
+		core->config->libexec_dir);
 	return peer_start(core->loop, &config, &core->gate, why);
 }

@@ -100,6 +100,7 @@ int exec_message_send(struct exec *exec, const struct wire_exec_start *request, 
 	struct wire_init_exec body = {.uid = request->uid,
 		.gid = request->gid,
 		.argc = request->argc,
+		.open_files = exec->sandbox->effective->policy->limits.open_files,
 		.n_filter = (uint32_t)exec->sandbox->effective->n_filter};
 	_cleanup_(wire_strings_fini) struct wire_strings strings = {0};
 	int r = write_tail(&strings, exec, request, tail, &body.n_env);

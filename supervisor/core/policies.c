@@ -52,15 +52,13 @@ int policies_reload(struct policies *policies, struct failure *why)
 	return 0;
 }
 
-int policies_open(struct enforce *enforce, const char *directory, struct policies **ret_policies,
-	struct failure *why)
+int policies_open(const char *directory, struct policies **ret_policies, struct failure *why)
 {
 	struct policies *policies = calloc(1, sizeof(*policies));
 	int r;
 
 	if (!policies)
 		return failure_set(why, -ENOMEM, "policies", "out of memory");
-	policies->enforce = enforce;
 	policies->directory = directory;
 	r = policies_reload(policies, why);
 	if (r < 0) {
@@ -69,6 +67,11 @@ int policies_open(struct enforce *enforce, const char *directory, struct policie
 	}
 	*ret_policies = policies;
 	return 0;
+}
+
+void policies_set_enforce(struct policies *policies, struct enforce *enforce)
+{
+	policies->enforce = enforce;
 }
 
 struct policies *policies_free(struct policies *policies)

@@ -27,8 +27,10 @@ struct effective {
 	bool current;                 /* made from the policies now in force */
 };
 
-int policies_open(struct enforce *enforce, const char *directory, struct policies **ret_policies,
-	struct failure *why);
+/* Reads the directory; touches nothing else. */
+int policies_open(const char *directory, struct policies **ret_policies, struct failure *why);
+/* Where effective policies are installed: before the first effective_get(). */
+void policies_set_enforce(struct policies *policies, struct enforce *enforce);
 struct policies *policies_free(struct policies *policies);
 
 /* All or nothing. Effective policies in use stay as they are until effective_get() is asked again.

@@ -71,6 +71,9 @@ int enforce_slot_bind(struct enforce *enforce, uint32_t slot, uint32_t tenant, u
 /* The gate's port alone, after the gate came back. */
 void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate_port);
 
+/* Sets the counters to zero, as of a claim: what it took to make the sandbox is nobody's. */
+int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot);
+
 /* Sums the per-CPU counters of a slot. */
 int enforce_slot_counters(
 	struct enforce *enforce, uint32_t slot, struct abi_counters *ret_counters);

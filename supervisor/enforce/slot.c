@@ -43,7 +43,7 @@ static void clear_row(struct abi_slot *row)
 	__atomic_store_n(&row->tenant, 0, __ATOMIC_RELEASE);
 }
 
-static int reset_counters(struct enforce *enforce, uint32_t slot)
+int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot)
 {
 	_cleanup_free_ struct abi_counters *zero =
 		calloc((size_t)enforce->n_cpus, sizeof(struct abi_counters));
@@ -89,7 +89,7 @@ int enforce_slot_take(
 	slot = take_free(table);
 	row = &enforce->rows[slot];
 	clear_row(row);
-	r = reset_counters(enforce, slot);
+	r = enforce_slot_reset_counters(enforce, slot);
 	if (r == 0)
 		r = bpf_map_update_elem(enforce->id2slot_fd, &cgroup_id, &slot, BPF_NOEXIST);
 	if (r < 0) {

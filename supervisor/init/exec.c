@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "supervisor/init/syscall.h"
 
@@ -121,6 +122,15 @@ static int drop_privileges(void)
 	return (int)syscall2(__NR_capset, (long)&header, (long)none);
 }
 
+static int limit_files(uint32_t n)
+{
+	const uint64_t limit[2] = {n, n}; /* struct rlimit64: soft, hard */
+
+	if (n == 0)
+		return 0;
+	return (int)syscall4(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)limit, 0);
+}
+
 static int load_filter(const void *filter, uint32_t n)
 {
 	struct sock_fprog program = {.len = (uint16_t)n, .filter = (struct sock_filter *)filter};
@@ -211,6 +221,9 @@ static int child(void *argument)
 	r = take_fds(start->fds);
 	if (r < 0)
 		return fail(start, WIRE_INIT_STAGE_FORK, r);
+	r = limit_files(start->exec.open_files);
+	if (r < 0)
+		return fail(start, WIRE_INIT_STAGE_PRIVILEGES, r);
 	r = take_identity(start->exec.uid, start->exec.gid);
 	if (r < 0)
 		return fail(start, WIRE_INIT_STAGE_IDENTITY, r);

@@ -19,6 +19,15 @@ static _Noreturn void end(int code)
 		syscall1(__NR_exit_group, code);
 }
 
+/* What was ignored by whoever started the daemon would stay ignored in every command. */
+static void reset_signals(void)
+{
+	static const uint64_t by_default[4]; /* the kernel's struct sigaction: SIG_DFL, no flags */
+
+	for (int signal = 1; signal <= 64; signal++)
+		syscall4(__NR_rt_sigaction, signal, (long)by_default, 0, sizeof(uint64_t));
+}
+
 /* SIGCHLD arrives through a descriptor; everything else keeps its default, which for PID 1 means
  * that no process inside the namespace can signal it. */
 static int open_signals(void)
@@ -47,6 +56,7 @@ _Noreturn void init_main(void)
 	/* Nobody in the sandbox may trace PID 1 or look into it. The program is not readable from
 	 * here, which has the same effect from the start; this does not depend on it. */
 	syscall2(__NR_prctl, PR_SET_DUMPABLE, 0);
+	reset_signals();
 	init.connection_fd = -1;
 	init.signal_fd = open_signals();
 	if (init.signal_fd < 0)

@@ -27,10 +27,6 @@ struct wire_init_hello {
 	uint64_t cookies[WIRE_INIT_EXECS_MAX];
 };
 
-enum wire_init_exec_flags {
-	WIRE_INIT_EXEC_NO_STDIN = 1, /* fds[0] is /dev/null-like; informative */
-};
-
 /* Tail: `argc` argument strings, `n_env` "NAME=value" strings, one working directory, all
  * NUL-terminated; then `n_filter` times 8 bytes of struct sock_filter, unaligned.
  * fds: standard input, output, error. */
@@ -38,7 +34,7 @@ struct wire_init_exec {
 	uint32_t uid, gid; /* inside the sandbox */
 	uint32_t argc, n_env;
 	uint32_t n_filter;
-	uint32_t flags;
+	uint32_t open_files; /* RLIMIT_NOFILE, both limits; can only go down; 0: as it is */
 };
 
 struct wire_init_started {
