@@ -184,9 +184,11 @@ def resources_of_a_policy_are_the_limits():
         check_equal(sandbox.row["limits"], {"memory_bytes": 96 << 20, "disk_bytes": 32 << 20, "cpu": 0.5,
                                             "pids": 20}, "limits")
         check_equal(sandbox.sh("ulimit -Hn"), "64\n", "open files")
-    with daemon().client.sandbox(policy="small", limits={"memory": "64MiB", "pids": 500}) as narrower:
+    with daemon().client.sandbox(policy="small", limits={"memory": "64MiB", "pids": 10}) as narrower:
         check_equal((narrower.row["limits"]["memory_bytes"], narrower.row["limits"]["pids"]),
-                    (64 << 20, 20), "narrowed")
+                    (64 << 20, 10), "narrowed")
+    wider = daemon().client.post("/v1/sandboxes", {"policy": "small", "limits": {"pids": 500}}).expect(403)
+    check_in("limits.pids 500 is more than policy", wider.json["detail"], "which layer refused")
 
 
 @test
