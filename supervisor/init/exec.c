@@ -122,12 +122,21 @@ static int drop_privileges(void)
 	return (int)syscall2(__NR_capset, (long)&header, (long)none);
 }
 
+/* More than PID 1 itself may have is not to be had: a policy may ask for it on a host that gives
+ * less. */
 static int limit_files(uint32_t n)
 {
-	const uint64_t limit[2] = {n, n}; /* struct rlimit64: soft, hard */
+	uint64_t limit[2] = {0, 0}; /* struct rlimit64: soft, hard */
+	long r;
 
 	if (n == 0)
 		return 0;
+	r = syscall4(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limit);
+	if (r < 0)
+		return (int)r;
+	if (n < limit[1])
+		limit[1] = n;
+	limit[0] = limit[1];
 	return (int)syscall4(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)limit, 0);
 }
 

@@ -272,8 +272,10 @@ static void pack(
 	static const char *const usual[] = {
 		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/sandbox", "LANG=C.UTF-8", NULL};
 
-	*exec = (struct wire_init_exec){
-		.uid = command->uid, .gid = command->gid, .n_filter = command->n_filter};
+	*exec = (struct wire_init_exec){.uid = command->uid,
+		.gid = command->gid,
+		.n_filter = command->n_filter,
+		.open_files = command->open_files};
 	for (const char *const *next = command->argv; *next; next++, exec->argc++)
 		CHECK_INT(wire_strings_add(tail, *next), 0);
 	for (const char *const *next = command->env ? command->env : usual; *next; next++) {

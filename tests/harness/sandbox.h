@@ -33,7 +33,7 @@ struct box_command {
 	size_t input_size;
 	uint32_t uid, gid; /* as given; box_shell() takes 1000 */
 	const struct sock_filter *filter;
-	uint32_t n_filter;
+	uint32_t n_filter, open_files;
 };
 
 struct box_output {

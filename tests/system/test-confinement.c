@@ -409,11 +409,23 @@ TEST(descriptors_are_the_three_standard_ones) /* P6, F5 */
 
 TEST(limits_reach_every_command) /* R8 */
 {
+	static struct box_output output;
+	const char *const argv[] = {
+		"sh", "-c", "ulimit -Hn; ulimit -n; ulimit -n 300 2>&1 | wc -l", NULL};
+	struct box_command command = {.argv = argv, .uid = 1000, .gid = 1000, .open_files = 256};
 	struct box *box = box_new();
+	char hard[32], expected[64];
 
-	CHECK_TEXT(box_shell(box, "ulimit -c; ulimit -Hn; ulimit -n; ulimit -l; awk '/priority/ "
+	snprintf(hard, sizeof(hard), "%s", box_shell(box, "ulimit -Hn"));
+	CHECK_TEXT(box_shell(box, "ulimit -c; ulimit -n; ulimit -l; awk '/priority/ "
 				  "{print $(NF-1)}' /proc/self/limits | tr '\\n' ' '"),
-		"0\n20000\n1024\n1024\n0 0 ");
+		"0\n1024\n1024\n0 0 ");
+	box_run(box, &command, &output);
+	CHECK_TEXT(output.text, "256\n256\n1\n");
+	command.open_files = 4000000; /* more than the host gives */
+	box_run(box, &command, &output);
+	snprintf(expected, sizeof(expected), "%s\n%s\n0\n", hard, hard);
+	CHECK_TEXT(output.text, expected);
 	box_free(box);
 }
 
