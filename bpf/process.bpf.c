@@ -51,10 +51,12 @@ MATCH_INLINE int leave_mount(struct walk *walk)
 	return 1;
 }
 
-/* Writes "/name" before the text so far. 0 when it does not fit. */
+/* Writes "/name" before the text so far. 0 when it does not fit, or when nothing is above: a file that
+ * was never in a directory (memfd) is its own parent. */
 MATCH_INLINE int prepend(struct walk *walk, struct path_text *path)
 {
 	struct dentry *dentry = (struct dentry *)walk->dentry;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 	__u32 length = BPF_CORE_READ(dentry, d_name.len);
 	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
 	__u32 at = walk->at;
@@ -66,8 +68,8 @@ MATCH_INLINE int prepend(struct walk *walk, struct path_text *path)
 	at--;
 	path->bytes[at & (PATH_BYTES - 1)] = '/';
 	walk->at = at;
-	walk->dentry = (__u64)BPF_CORE_READ(dentry, d_parent);
-	return 1;
+	walk->dentry = (__u64)parent;
+	return parent != dentry;
 }
 
 /* One step towards the root. 0 when there. */
