@@ -414,7 +414,7 @@ TEST(limits_reach_every_command) /* R8 */
 		"sh", "-c", "ulimit -Hn; ulimit -n; ulimit -n 300 2>&1 | wc -l", NULL};
 	struct box_command command = {.argv = argv, .uid = 1000, .gid = 1000, .open_files = 256};
 	struct box *box = box_new();
-	char hard[32], expected[64];
+	char hard[32], expected[80];
 
 	snprintf(hard, sizeof(hard), "%s", box_shell(box, "ulimit -Hn"));
 	CHECK_TEXT(box_shell(box, "ulimit -c; ulimit -n; ulimit -l; awk '/priority/ "
