@@ -6,7 +6,8 @@ from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main,
 KEYS = {"cpu_ns", "cpu_user_ns", "cpu_system_ns", "memory_bytes", "memory_peak_bytes", "bytes_sent",
         "bytes_received", "packets_sent", "packets_received", "connections_allowed",
         "connections_denied", "execs", "oom_kills", "wall_ns", "sandboxes"}
-BUSY = "import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass"
+BUSY = ("import time\nend = time.process_time() + 0.4\n"
+        "while time.process_time() < end:\n  for i in range(20000): pass")
 
 
 @fixture
