@@ -15,7 +15,7 @@ struct abi_slot {
 	__u64 policy;  /* ABI_SLOT_POLICY(generation, image) */
 	__u32 tenant;
 	__u16 gate_port; /* host order; the relay's listening port inside; 0: no way out */
-	__u16 reserved;
+	__u16 dns_port;  /* host order; the resolver's port inside, UDP and TCP; 0: none */
 };
 
 _Static_assert(sizeof(struct abi_slot) == 24, "slots are read by user space");

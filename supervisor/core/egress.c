@@ -35,6 +35,16 @@ static const char *end_name(uint16_t end)
 		return "not_asked_for";
 	case WIRE_GATE_END_SANDBOX:
 		return "sandbox_ended";
+	case WIRE_GATE_END_NAME:
+		return "other_name";
+	case WIRE_GATE_END_PROTOCOL:
+		return "other_protocol";
+	case WIRE_GATE_END_RESOLVE:
+		return "not_resolved";
+	case WIRE_GATE_END_SPECIAL:
+		return "special_address";
+	case WIRE_GATE_END_POLICY:
+		return "policy_changed";
 	}
 	return "unknown";
 }

@@ -18,12 +18,27 @@ struct policy_ports {
 	uint16_t first, last; /* both inside; 0 to 65535 means any port */
 };
 
-/* {"cidr": "203.0.113.0/24", "ports": [443, "8000-8010"], "protocol": "tcp"} */
+enum policy_rule_kind {
+	POLICY_RULE_CIDR, /* {"cidr": "203.0.113.0/24", "ports": [443, "8000-8010"]} */
+	POLICY_RULE_NAME, /* {"name": "*.example.org", "ports": [443], "tls": "require"} */
+};
+
+enum policy_tls {
+	POLICY_TLS_EITHER,	/* absent: TLS or plain HTTP that asks for the name */
+	POLICY_TLS_REQUIRE,	/* TLS that asks for the name */
+	POLICY_TLS_PASSTHROUGH, /* whatever it is: not looked into */
+};
+
 struct policy_rule {
-	struct abi_address address; /* network address, host bits zero */
+	enum policy_rule_kind kind;
+	struct abi_address address; /* CIDR: network address, host bits zero */
 	uint8_t prefix_bits;        /* of the 128: IPv4 /24 is 120 */
 	uint8_t protocol;           /* IPPROTO_TCP */
 	uint8_t n_ports;
+	bool wildcard;	 /* NAME: one or more labels before `name` */
+	bool is_private; /* NAME: may resolve to private space */
+	enum policy_tls tls;
+	char *name; /* NAME: lower-case A-labels, no dot at the ends; owned; else NULL */
 	struct policy_ports ports[POLICY_RULE_PORTS_MAX];
 	uint16_t id; /* its place in the policy's own list: what a record names */
 };
