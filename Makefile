@@ -166,7 +166,7 @@ $(B)/cloche-init: $(INIT_SRC) $(wildcard supervisor/init/*.h) supervisor/wire/in
 		supervisor/wire/frame.h
 	$(call say,INIT,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(INIT_CFLAGS) -nostdlib -static -no-pie -s -Wl,--gc-sections -Wl,-z,norelro \
+	$(Q)$(CC) $(INIT_CFLAGS) -nostdlib -static -s -Wl,--gc-sections -Wl,-z,norelro \
 		-Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $(INIT_SRC)
 
 # ---- tests

@@ -2,11 +2,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,11 +16,22 @@
 
 #define BACKLOG 1024
 
-static bool somebody_listens(const struct sockaddr_un *address)
+int lock_run_dir(const char *run_dir, int *ret_fd, struct failure *why)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = -1;
+	char path[128];
 
-	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+	snprintf(path, sizeof(path), "%s/lock", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return failure_set(why, -errno, "lock", "cannot open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return failure_set(why, errno == EWOULDBLOCK ? -EADDRINUSE : -errno, "lock",
+			"another cloched runs in %s: end it, or give --instance, --state-dir and "
+			"--run-dir",
+			run_dir);
+	*ret_fd = steal_fd(&fd);
+	return 0;
 }
 
 int listen_unix(const char *path, int *ret_fd, struct failure *why)
@@ -33,11 +45,6 @@ int listen_unix(const char *path, int *ret_fd, struct failure *why)
 		return failure_set(
 			why, -ENAMETOOLONG, "listen", "%s is too long for a socket", path);
 	strcpy(address.sun_path, path);
-	if (somebody_listens(&address))
-		return failure_set(why, -EADDRINUSE, "listen",
-			"another cloched serves %s: end it, or give --instance, --state-dir and "
-			"--run-dir",
-			path);
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
 		listen(fd, BACKLOG) < 0)

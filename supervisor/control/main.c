@@ -22,6 +22,7 @@ struct daemon {
 	struct control *control;
 	struct loop_source *on_term, *on_int, *on_hup, *on_pipe;
 	bool stopping;
+	int lock_fd;
 };
 
 static void stopped(void *userdata)
@@ -98,12 +99,23 @@ static int start(struct daemon *daemon, struct failure *why)
 		return failure_set(why, -errno, "start", "cannot make %s", options->core.run_dir);
 	/* Before anything is touched: another cloched on the same directories must not be
 	 * disturbed. */
-	r = open_sockets(options, &config, why);
+	r = lock_run_dir(options->core.run_dir, &daemon->lock_fd, why);
+	if (r == 0)
+		r = open_sockets(options, &config, why);
 	if (r == 0)
 		r = core_start(daemon->loop, &options->core, &daemon->core, why);
 	if (r == 0)
 		r = control_start(daemon->core, &config, &daemon->control, why);
 	return r;
+}
+
+/* While it is still held, so that nobody takes a lock on a file that is gone. */
+static void remove_lock(const struct daemon *daemon)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/lock", daemon->options.core.run_dir);
+	unlink(path);
 }
 
 static void finish(struct daemon *daemon)
@@ -119,7 +131,7 @@ static void finish(struct daemon *daemon)
 
 int main(int argc, char **argv)
 {
-	struct daemon daemon = {0};
+	struct daemon daemon = {.lock_fd = -1};
 	struct failure why = {0};
 	int r;
 
@@ -141,6 +153,7 @@ int main(int argc, char **argv)
 	notify_supervisor("READY=1");
 	r = loop_run(daemon.loop);
 	unlink(daemon.options.socket);
+	remove_lock(&daemon);
 	finish(&daemon);
 	return r < 0 ? 1 : r;
 }

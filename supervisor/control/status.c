@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "supervisor/control/request.h"
 #include "supervisor/wire/strings.h"
@@ -25,6 +26,11 @@ void handle_status(struct request *request, const void *body _unused_, const cha
 	request_answer(request, WIRE_API_STATUS_REPLY, &status, sizeof(status), NULL, 0);
 }
 
+static json_t *text(const char *field)
+{
+	return audit_text(field, strlen(field));
+}
+
 /* One way: an HTTP request was answered. */
 void handle_call(struct request *request, const void *body, const char *tail _unused_,
 	size_t tail_size _unused_)
@@ -40,9 +46,9 @@ void handle_call(struct request *request, const void *body, const char *tail _un
 	}
 	if (WIRE_TEXT_VALID(call->method) && WIRE_TEXT_VALID(call->path))
 		audit_record(core->audit, "api.call", &subject,
-			json_pack("{s:s?, s:s, s:s, s:s, s:i, s:I}", "key",
-				key ? key->row.id : NULL, "remote", call->caller.remote, "method",
-				call->method, "path", call->path, "status", (int)call->status,
-				"duration_us", (json_int_t)call->duration_us));
+			json_pack("{s:s?, s:o, s:o, s:o, s:i, s:I}", "key",
+				key ? key->row.id : NULL, "remote", text(call->caller.remote),
+				"method", text(call->method), "path", text(call->path), "status",
+				(int)call->status, "duration_us", (json_int_t)call->duration_us));
 	request_free(request);
 }

@@ -200,11 +200,9 @@ static int arm_expiry(struct sandbox *sandbox, uint64_t timeout_ms, struct failu
 
 void claim_undo(struct sandbox *sandbox)
 {
-	const struct wire_usage nothing = {0};
-
 	if (sandbox->stored)
 		store_sandbox_end(sandbox->core->store, sandbox->id, sandbox->tenant->row.id,
-			clock_realtime_ns(), &nothing, sizeof(nothing));
+			clock_realtime_ns(), NULL, 0);
 	sandbox->stored = false;
 	sandbox->tenant = NULL;
 }

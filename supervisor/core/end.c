@@ -34,22 +34,38 @@ static int add_waiter(struct sandbox *sandbox, sandbox_ended_callback callback, 
 	return 0;
 }
 
-static void account(struct sandbox *sandbox)
+/* The sandbox's last row and its tenant's total change together, or a kill between them would make
+ * the total wrong for good. */
+static int store_end(struct sandbox *sandbox, const struct wire_usage *usage)
 {
 	struct core *core = sandbox->core;
+	int r = store_begin(core->store);
+
+	if (r < 0)
+		return r;
+	if (sandbox->stored)
+		r = store_sandbox_end(core->store, sandbox->id, sandbox->tenant->row.id,
+			clock_realtime_ns(), usage, sizeof(*usage));
+	if (r == 0)
+		r = tenants_add_usage(core->tenants, sandbox->tenant, usage);
+	if (r == 0)
+		r = store_commit(core->store);
+	if (r < 0)
+		store_rollback(core->store);
+	return r;
+}
+
+static void account(struct sandbox *sandbox)
+{
 	struct wire_usage usage = {0};
-	int r = 0;
+	int r;
 
 	if (sandbox->phase == PHASE_FAILED || sandbox_usage(sandbox, &usage) < 0)
 		usage = sandbox->last_usage;
 	usage.memory_bytes = 0;
 	usage.n_sandboxes = 1;
 	sandbox->tenant->n_sandboxes--;
-	if (sandbox->stored)
-		r = store_sandbox_end(core->store, sandbox->id, sandbox->tenant->row.id,
-			clock_realtime_ns(), &usage, sizeof(usage));
-	if (r == 0)
-		r = tenants_add_usage(core->tenants, sandbox->tenant, &usage);
+	r = store_end(sandbox, &usage);
 	if (r < 0)
 		log_error("sb-%016lx: its last usage was not stored: %s",
 			(unsigned long)sandbox->id, strerror(-r));

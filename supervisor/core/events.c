@@ -14,7 +14,6 @@ static void on_event(const struct abi_event_header *event, void *userdata)
 
 	if (sandbox && sandbox->tenant)
 		sandbox_subject(sandbox, &subject);
-	subject.policy_generation = ABI_SLOT_GENERATION(event->policy);
 	audit_event(core->audit, event, &subject);
 }
 

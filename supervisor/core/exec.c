@@ -16,6 +16,7 @@
 #include "supervisor/wire/init.h"
 #include "supervisor/wire/strings.h"
 
+#define START_TIMEOUT_MS 10000
 #define NOT_INSIDE 137 /* what a shell reports for a child that SIGKILL ended: 128 + 9 */
 
 static void exec_free(struct exec *exec)
@@ -55,11 +56,24 @@ static int make_pipes(struct exec *exec, int ret_theirs[3])
 	return r;
 }
 
+/* PID 1 shares its memory with the command until that runs, so a hostile process with the command's
+ * uid can stop both in that moment. A sandbox whose PID 1 does not answer has no use. */
+static void on_silence(struct exec *exec)
+{
+	log_error("sb-%016lx: PID 1 did not start a command in %d ms",
+		(unsigned long)exec->sandbox->id, START_TIMEOUT_MS);
+	sandbox_end(exec->sandbox, "PID 1 does not answer", NULL, NULL);
+}
+
 static void on_timeout(struct loop_source *source _unused_, void *userdata)
 {
 	struct exec *exec = userdata;
 	struct refusal why;
 
+	if (!exec->started) {
+		on_silence(exec);
+		return;
+	}
 	exec->kill_end = WIRE_EXEC_END_TIMEOUT;
 	exec_kill(exec, SIGKILL, &why);
 }
@@ -123,9 +137,9 @@ static void record_start(
 
 	snprintf(name, sizeof(name), "ex-%016lx", (unsigned long)exec->id);
 	for (uint32_t i = 0; i < request->argc; i++) {
-		json_t *word = json_string(wire_strings_next(&tail));
+		const char *word = wire_strings_next(&tail);
 
-		json_array_append_new(argv, word ? word : json_string("(not UTF-8)"));
+		json_array_append_new(argv, audit_text(word, strlen(word)));
 	}
 	sandbox_subject(exec->sandbox, &subject);
 	audit_record(exec->core->audit, "exec.start", &subject,
@@ -168,10 +182,11 @@ void exec_start(struct sandbox *sandbox, const struct wire_exec_start *request, 
 		r = ask_init(exec, request, tail, &why);
 	if (r == 0)
 		record_start(exec, request, tail);
-	if (r == 0 && request->timeout_ms > 0) {
+	if (r == 0)
 		r = loop_add_timer(core->loop, on_timeout, exec, &exec->timeout);
-		if (r == 0)
-			loop_timer_arm(exec->timeout, request->timeout_ms, 0);
+	if (r == 0) {
+		exec->timeout_ms = request->timeout_ms;
+		loop_timer_arm(exec->timeout, START_TIMEOUT_MS, 0);
 	}
 	if (r < 0) {
 		if (exec)
@@ -219,6 +234,9 @@ static void started(struct exec *exec, const struct wire_init_started *row)
 	struct sandbox *sandbox = exec->sandbox;
 
 	exec->started = true;
+	loop_timer_disarm(exec->timeout);
+	if (exec->timeout_ms > 0)
+		loop_timer_arm(exec->timeout, exec->timeout_ms, 0);
 	if (sandbox->phase == PHASE_CLAIMED) {
 		sandbox->phase = PHASE_RUNNING;
 		if (sandbox->stored)

@@ -74,7 +74,7 @@ struct exec {
 	struct core *core;
 	struct sandbox *sandbox;
 	uint64_t id;
-	uint64_t started_ns;
+	uint64_t started_ns, timeout_ms; /* 0: none */
 	uint32_t flags;
 	bool started, abandoned;
 	enum wire_exec_end kill_end; /* 0: nobody killed it */
