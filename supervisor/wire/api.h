@@ -29,6 +29,7 @@ enum wire_api_type {
 	WIRE_API_SANDBOX_DELETE = 13, /* struct wire_sandbox_ref → DONE */
 	WIRE_API_SANDBOX = 14,        /* struct wire_sandbox + tail of labels */
 	WIRE_API_SANDBOXES = 15,      /* struct wire_page, then each: wire_sandbox + its tail */
+	WIRE_API_SANDBOX_PATCH = 16,  /* struct wire_sandbox_patch → SANDBOX, once it is in force */
 
 	WIRE_API_EXEC_START = 20, /* struct wire_exec_start + tail → EXEC_STARTED, later EXITED */
 	WIRE_API_EXEC_STARTED = 21, /* struct wire_exec_started, fds: stdout, stderr[, stdin] */
@@ -116,6 +117,14 @@ struct wire_sandbox_create {
 struct wire_sandbox_ref {
 	struct wire_caller caller;
 	uint64_t sandbox;
+};
+
+/* Puts a sandbox under another policy. The answer shows the generation and the hash that are in force:
+ * it comes after the connections that the new policy does not allow were reset. */
+struct wire_sandbox_patch {
+	struct wire_caller caller;
+	uint64_t sandbox;
+	char policy[WIRE_NAME_SIZE]; /* never empty */
 };
 
 /* Tail: n_labels strings "key=value" that a row must all have. */
