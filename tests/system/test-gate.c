@@ -149,6 +149,13 @@ static int on_message(struct peer *it _unused_, struct channel_message *message,
 	case WIRE_GATE_CONFIG:
 	case WIRE_GATE_OPEN:
 	case WIRE_GATE_CLOSE:
+	case WIRE_GATE_NAME:
+	case WIRE_GATE_TICKET:
+	case WIRE_GATE_DNS:
+	case WIRE_GATE_SWAP:
+	case WIRE_GATE_REVIEW:
+	case WIRE_GATE_VERDICTS:
+	case WIRE_GATE_SWAPPED:
 		return -EPROTO;
 	}
 	return -EPROTO;

@@ -39,7 +39,7 @@ static void end(void)
 
 static void tell(uint16_t type, const void *body, size_t size, int fd)
 {
-	_Alignas(8) char bytes[256];
+	_Alignas(8) char bytes[1024];
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct wire_header header = {
 		.version = WIRE_VERSION, .type = type, .size = (uint32_t)(sizeof(header) + size)};
@@ -63,7 +63,7 @@ static void tell(uint16_t type, const void *body, size_t size, int fd)
 /* The type of the next message from the gate, its body in `ret_body`. */
 static int hear(void *ret_body, size_t size)
 {
-	_Alignas(8) char bytes[256];
+	_Alignas(8) char bytes[1024];
 	struct wire_header header;
 	ssize_t got = -1;
 
@@ -189,7 +189,7 @@ TEST(malformed_message_ends_the_gate_with_an_error)
 		{0, 0, false, true},
 		{77, 0, false, true},
 	};
-	static const char ones[64] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const char ones[512] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		begin();
@@ -205,11 +205,11 @@ TEST(malformed_message_ends_the_gate_with_an_error)
 TEST(limit_of_zero_is_malformed)
 {
 	for (size_t i = 0; i < 4; i++) {
-		uint32_t config[4] = {10, 10, 10, 10};
+		struct wire_gate_config config = good_config;
 
-		config[i] = 0;
+		memset((uint32_t *)&config + i, 0, sizeof(uint32_t));
 		begin();
-		tell(WIRE_GATE_CONFIG, config, sizeof(config), supervisor);
+		tell(WIRE_GATE_CONFIG, &config, sizeof(config), supervisor);
 		CHECK_INT(outcome(), 1);
 		end();
 	}
