@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "supervisor/policy/model.h"
+#include "supervisor/policy/special.h"
 
 #define POLICY_PREFIX_TEXT_SIZE 64
 
@@ -24,15 +25,6 @@ struct abi_cidr_key prefix_network(const struct abi_cidr_key *prefix);
 const char *prefix_format(
 	const struct abi_cidr_key *prefix, char ret_text[POLICY_PREFIX_TEXT_SIZE]);
 
-/* A range that only a rule inside it can open, or none at all. */
-struct special_range {
-	struct abi_cidr_key prefix;
-	const char *name;
-	bool never;
-};
-
-size_t special_count(void);
-const struct special_range *special_at(size_t index);
 bool special_is(const struct abi_cidr_key *prefix);
 /* The range that no rule may open and that holds all of `prefix`, or NULL. */
 const struct special_range *special_never(const struct abi_cidr_key *prefix);
