@@ -8,6 +8,7 @@ static const struct route routes[] = {
 	{"POST", "/v1/sandboxes", sandboxes_create, ROUTE_BODY},
 	{"GET", "/v1/sandboxes", sandboxes_list, ROUTE_QUERY},
 	{"GET", "/v1/sandboxes/{id}", sandboxes_get, 0},
+	{"PATCH", "/v1/sandboxes/{id}", sandboxes_patch, ROUTE_BODY},
 	{"DELETE", "/v1/sandboxes/{id}", sandboxes_delete, 0},
 	{"DELETE", "/v1/sandboxes/{id}/execs/{exec}", exec_kill, ROUTE_QUERY},
 	{"GET", "/v1/sandboxes/{id}/usage", usage_of_sandbox, 0},

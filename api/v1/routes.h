@@ -8,6 +8,7 @@ struct route_table v1_routes(void);
 void sandboxes_create(struct request *request);
 void sandboxes_list(struct request *request);
 void sandboxes_get(struct request *request);
+void sandboxes_patch(struct request *request);
 void sandboxes_delete(struct request *request);
 void exec_run(struct request *request);
 void exec_kill(struct request *request);

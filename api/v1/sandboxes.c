@@ -1,4 +1,4 @@
-/* /v1/sandboxes: create, list, get, delete. */
+/* /v1/sandboxes: create, list, get, patch, delete. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -294,6 +294,27 @@ void sandboxes_get(struct request *request)
 		return;
 	ref.sandbox = request->sandbox;
 	request_ask(request, WIRE_API_SANDBOX_GET, &ref, sizeof(ref), NULL, 0, on_got);
+}
+
+/* What can be changed while a sandbox lives. At least one member must be there, so that a change
+ * that is not one is never answered as if it were done. */
+void sandboxes_patch(struct request *request)
+{
+	struct wire_sandbox_patch patch = {.caller = request->caller};
+	struct wire_api_error error = {0};
+	_cleanup_json_ json_t *object = NULL;
+	struct fields fields;
+
+	if (!body_take_sandbox(request) || !body_parse(request, &object))
+		return;
+	patch.sandbox = request->sandbox;
+	fields_begin(&fields, object, "", &error);
+	fields_text(&fields, "policy", patch.policy, sizeof(patch.policy));
+	if (fields_end(&fields) && !patch.policy[0])
+		fields_refuse(&fields, "policy", "name the policy that is to be in force");
+	if (body_accept(request, &error))
+		request_ask(
+			request, WIRE_API_SANDBOX_PATCH, &patch, sizeof(patch), NULL, 0, on_got);
 }
 
 static int on_deleted(struct request *request, const struct answer *answer)

@@ -29,7 +29,7 @@ enum wire_api_type {
 	WIRE_API_SANDBOX_DELETE = 13, /* struct wire_sandbox_ref → DONE */
 	WIRE_API_SANDBOX = 14,        /* struct wire_sandbox + tail of labels */
 	WIRE_API_SANDBOXES = 15,      /* struct wire_page, then each: wire_sandbox + its tail */
-	WIRE_API_SANDBOX_PATCH = 16,  /* struct wire_sandbox_patch → SANDBOX, once it is in force */
+	WIRE_API_SANDBOX_PATCH = 16, /* struct wire_sandbox_patch → SANDBOX, once it is in force */
 
 	WIRE_API_EXEC_START = 20, /* struct wire_exec_start + tail → EXEC_STARTED, later EXITED */
 	WIRE_API_EXEC_STARTED = 21, /* struct wire_exec_started, fds: stdout, stderr[, stdin] */
@@ -119,8 +119,8 @@ struct wire_sandbox_ref {
 	uint64_t sandbox;
 };
 
-/* Puts a sandbox under another policy. The answer shows the generation and the hash that are in force:
- * it comes after the connections that the new policy does not allow were reset. */
+/* Puts a sandbox under another policy. The answer shows the generation and the hash that are in
+ * force: it comes after the connections that the new policy does not allow were reset. */
 struct wire_sandbox_patch {
 	struct wire_caller caller;
 	uint64_t sandbox;

@@ -175,6 +175,42 @@ TEST(gets_and_deletes_on_one_connection)
 	CHECK_INT(api_stop(&api), 0);
 }
 
+TEST(patches_the_policy_and_shows_what_is_in_force)
+{
+	static struct frame frame;
+	const struct wire_sandbox_patch *patch;
+	struct wire_sandbox row = sample(0xab);
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	api_request(
+		fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", "{\"policy\":\"deny-all\"}");
+	patch = api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+	CHECK_TEXT(patch->caller.key, API_KEY);
+	CHECK_INT(patch->sandbox, 0xab);
+	CHECK_TEXT(patch->policy, "deny-all");
+	CHECK_INT(frame.size, sizeof(*patch));
+	api_answer(&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
+	api_read(fd, &response);
+	CHECK_INT(response.status, 200);
+	CHECK(strstr(response.head, "Content-Type: application/json\n"));
+	CHECK_TEXT(response.body, SAMPLE_JSON);
+	api_response_fini(&response);
+	api_request(
+		fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", "{\"policy\":\"nowhere\"}");
+	api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+	api_answer_error(&api, &frame, WIRE_CODE_NOT_FOUND, "there is no policy \"nowhere\"");
+	api_read(fd, &response);
+	CHECK_INT(response.status, 404);
+	CHECK(strstr(response.body, "there is no policy"));
+	api_response_fini(&response);
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
 TEST(reports_each_answered_request)
 {
 	static struct frame frame;
@@ -262,6 +298,43 @@ TEST(refuses_what_a_create_may_not_hold)
 			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
 		api_response_fini(&response);
 	}
+	CHECK(api_is_quiet(&api));
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+TEST(refuses_what_a_patch_may_not_hold)
+{
+	static const struct refused rows[] = {
+		{"", "/policy: name the policy that is to be in force"},
+		{"{}", "/policy: name the policy that is to be in force"},
+		{"{\"policy\":\"\"}", "/policy: name the policy that is to be in force"},
+		{"{\"policy\":null}", "/policy: must be a string, not null"},
+		{"{\"policy\":\"a\",\"limits\":{}}",
+			"/limits: unknown key \\\"limits\\\"; the keys here are policy"},
+		{"{\"polic\":\"a\"}", "/polic: unknown key"},
+		{"{\"policy\":\""
+		 "0123456789012345678901234567890123456789012345678901234567890123"
+		 "\"}",
+			"/policy: is 64 bytes long; at most 63 are allowed"},
+	};
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		api_request(fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", rows[i].body);
+		api_read(fd, &response);
+		if (response.status != 400 || !strstr(response.body, rows[i].detail))
+			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
+		api_response_fini(&response);
+	}
+	api_request(fd, "PATCH", "/v1/sandboxes/7", "", "{\"policy\":\"a\"}");
+	api_read(fd, &response);
+	CHECK_INT(response.status, 404);
+	api_response_fini(&response);
 	CHECK(api_is_quiet(&api));
 	close(fd);
 	CHECK_INT(api_stop(&api), 0);

@@ -351,6 +351,28 @@ TEST(cli_prints_the_detail_of_a_problem)
 	CHECK_TEXT(o->err, "cloche: There is no sandbox sb-9; 'cloche ls' lists them.\n");
 }
 
+TEST(cli_set_puts_a_sandbox_under_another_policy)
+{
+	static const char row[] = "{\"id\":\"sb-1\",\"policy\":{\"name\":\"web\",\"generation\":4,"
+				  "\"hash\":\"0123456789abcdefXYZ\"}}";
+	const struct reply replies[] = {{"PATCH /v1/sandboxes/sb-1", 200, row, false}, {0}};
+	struct scene scene = {.replies = replies, .argv = ARGV("set", "sb-1", "--policy", "web")};
+	struct outcome *o = scene_play(&scene);
+
+	CHECK_INT(o->code, 0);
+	check_has(o->asked, "\r\n\r\n{\"policy\":\"web\"}");
+	check_has(o->out, "web, generation 4, 0123456789abcdef…\n");
+	scene.argv = ARGV("set", "sb-1", "--policy", "web", "--json");
+	o = scene_play(&scene);
+	CHECK_INT(strncmp(o->out, row, strlen(row)), 0);
+	scene.argv = ARGV("set", "sb-1");
+	o = scene_play(&scene);
+	CHECK_INT(o->code, 2);
+	CHECK_TEXT(o->asked, "");
+	scene.argv = ARGV("set", "sb-2", "--policy", "web");
+	CHECK_INT(scene_play(&scene)->code, 1);
+}
+
 TEST(cli_says_where_the_key_was_looked_for)
 {
 	const struct reply replies[] = {

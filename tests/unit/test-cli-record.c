@@ -9,6 +9,12 @@
 	"0011223344556677\","
 #define PREFIX "21:40:00.123  sb-0011223344556677  "
 
+#define FLOW                                                                                       \
+	"\"type\":\"network.flow\",\"address\":\"198.18.1.0\",\"port\":443,\"name\":\"a."          \
+	"example\","
+#define FLOW_LINE PREFIX "network.flow     a.example:443 "
+#define FLOW_END ": 0 B sent, 0 B received in 0 µs"
+
 TEST(record_says_what_happened_in_one_line)
 {
 	static const struct {
@@ -46,6 +52,31 @@ TEST(record_says_what_happened_in_one_line)
 		 "1500}",
 			PREFIX "network.flow     10.0.0.1:80 closed: 5 B sent, 2.0 KiB received in "
 			       "1.5 ms"},
+		{"{" COMMON "\"type\":\"network.flow\",\"address\":\"10.0.0.1\",\"port\":80,"
+		 "\"end\":\"connect_failed\",\"error\":-111}",
+			PREFIX
+			"network.flow     10.0.0.1:80 did not answer: 0 B sent, 0 B received "
+			"in 0 µs, Connection refused"},
+		{"{" COMMON FLOW "\"dialled\":\"2001:db8::5\",\"end\":\"closed\"}",
+			FLOW_LINE "at 2001:db8::5 closed" FLOW_END},
+		{"{" COMMON FLOW "\"dialled\":null,\"said\":\"b.example\",\"end\":\"other_name\"}",
+			FLOW_LINE "stopped, it asked for b.example" FLOW_END},
+		{"{" COMMON FLOW "\"said\":\"\",\"end\":\"other_name\"}",
+			FLOW_LINE "stopped, it did not say which name it asks for" FLOW_END},
+		{"{" COMMON FLOW "\"end\":\"other_protocol\"}",
+			FLOW_LINE "stopped, neither TLS nor HTTP was spoken" FLOW_END},
+		{"{" COMMON FLOW "\"end\":\"not_resolved\"}",
+			FLOW_LINE "stopped, the name has no address now" FLOW_END},
+		{"{" COMMON FLOW "\"end\":\"special_address\"}", FLOW_LINE
+			"stopped, the name points to an address that is not public" FLOW_END},
+		{"{" COMMON FLOW "\"end\":\"policy_changed\"}",
+			FLOW_LINE "reset, the policy no longer allows it" FLOW_END},
+		{"{" COMMON "\"type\":\"network.dns\",\"verdict\":\"deny\",\"name\":\"b.example\","
+		 "\"qtype\":\"A\",\"rcode\":\"REFUSED\",\"reason\":\"not allowed\"}",
+			PREFIX "network.dns      DENIED b.example A: REFUSED, not allowed"},
+		{"{" COMMON "\"type\":\"network.dns\",\"verdict\":\"allow\",\"name\":\"a.example\","
+		 "\"qtype\":\"AAAA\",\"rcode\":\"NOERROR\",\"reason\":null}",
+			PREFIX "network.dns      allowed a.example AAAA: NOERROR"},
 		{"{" COMMON "\"type\":\"sandbox.create\",\"template\":\"python\",\"warm\":true,"
 		 "\"policy\":{\"name\":\"p\"},\"memory_bytes\":1048576,\"cpu_millis\":1500,"
 		 "\"pids\":9}",

@@ -36,6 +36,13 @@ static bool text_is(const json_t *record, const char *name, const char *value)
 	return text && strcmp(text, value) == 0;
 }
 
+static bool has_text(const json_t *record, const char *name)
+{
+	const char *text = json_string_value(json_object_get(record, name));
+
+	return text && *text;
+}
+
 /* A word as a shell would need it; programs given as text are cut after their first line. */
 static void add_word(struct text *text, const char *word)
 {
@@ -105,17 +112,65 @@ static void describe_network(struct text *text, const json_t *record)
 	add_process(text, record);
 }
 
+/* A query of a sandbox to its resolver. */
+static void describe_query(struct text *text, const json_t *record)
+{
+	text_add(text, "%s %s %s: %s", text_is(record, "verdict", "deny") ? "DENIED" : "allowed",
+		print_member(record, "name"), print_member(record, "qtype"),
+		print_member(record, "rcode"));
+	if (has_text(record, "reason"))
+		text_add(text, ", %s", print_member(record, "reason"));
+}
+
+/* How a connection ended, where one word does not say it. */
+static void add_flow_end(struct text *text, const json_t *record)
+{
+	static const struct {
+		const char *end, *sentence;
+	} rows[] = {
+		{"connect_failed", "did not answer"},
+		{"limit", "refused, too many connections are open"},
+		{"not_asked_for", "refused, nobody asked for it"},
+		{"other_protocol", "stopped, neither TLS nor HTTP was spoken"},
+		{"not_resolved", "stopped, the name has no address now"},
+		{"special_address", "stopped, the name points to an address that is not public"},
+		{"policy_changed", "reset, the policy no longer allows it"},
+	};
+
+	if (text_is(record, "end", "other_name")) {
+		if (has_text(record, "said"))
+			text_add(text, " stopped, it asked for %s", print_member(record, "said"));
+		else
+			text_add(text, " stopped, it did not say which name it asks for");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (text_is(record, "end", rows[i].end)) {
+			text_add(text, " %s", rows[i].sentence);
+			return;
+		}
+	text_add(text, " %s", print_member(record, "end"));
+}
+
 static void describe_flow(struct text *text, const json_t *record)
 {
 	char sent[PRINT_CELL_SIZE], received[PRINT_CELL_SIZE], time[PRINT_CELL_SIZE];
+	json_int_t error = json_integer_value(json_object_get(record, "error"));
 
-	add_address(text, record);
-	text_add(text, " %s: %s sent, %s received in %s", print_member(record, "end"),
+	if (has_text(record, "name"))
+		text_add(text, "%s:%" PRIu64, print_member(record, "name"),
+			print_number(record, "port"));
+	else
+		add_address(text, record);
+	if (has_text(record, "dialled"))
+		text_add(text, " at %s", print_member(record, "dialled"));
+	add_flow_end(text, record);
+	text_add(text, ": %s sent, %s received in %s",
 		print_bytes(sent, print_number(record, "bytes_sent")),
 		print_bytes(received, print_number(record, "bytes_received")),
 		print_duration(time, print_number(record, "duration_us") * 1000));
-	if (print_number(record, "error"))
-		text_add(text, ", error %" PRIu64, print_number(record, "error"));
+	if (error)
+		text_add(text, ", %s", strerror(error < 0 ? (int)-error : (int)error));
 }
 
 static void describe_create(struct text *text, const json_t *record)
@@ -242,6 +297,7 @@ static const struct {
 	const char *type; /* a whole type, or a prefix that ends in a dot */
 	void (*describe)(struct text *text, const json_t *record);
 } forms[] = {
+	{"network.dns", describe_query},
 	{"network.flow", describe_flow},
 	{"network.", describe_network},
 	{"process.exec", describe_exec},

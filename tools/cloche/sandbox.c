@@ -1,4 +1,4 @@
-/* create, ls, get, rm: sandboxes as things. */
+/* create, ls, get, set, rm: sandboxes as things. */
 #include <stdio.h>
 #include <string.h>
 
@@ -157,6 +157,26 @@ int command_get(struct client *client, const struct arguments *arguments)
 	if (call_path(path, "/v1/sandboxes/", arguments->words[0], NULL) < 0)
 		return call_misused(client, "That is no id.");
 	code = call_json(client, "GET", path, NULL, &answer);
+	if (code == 0 && !client->json)
+		sandbox_print(answer);
+	return code;
+}
+
+int command_set(struct client *client, const struct arguments *arguments)
+{
+	const char *policy = arguments_text(arguments, "policy");
+	_cleanup_json_ json_t *body = NULL, *answer = NULL;
+	char path[CALL_PATH_SIZE];
+	int code;
+
+	if (arguments->n_words != 1 || arguments->n_rest || !policy)
+		return call_misused(client, "set wants the id of one sandbox and --policy NAME.");
+	if (call_path(path, "/v1/sandboxes/", arguments->words[0], NULL) < 0)
+		return call_misused(client, "That is no id.");
+	body = json_pack("{s:s}", "policy", policy);
+	if (!body)
+		return call_misused(client, "The policy's name is not UTF-8.");
+	code = call_json(client, "PATCH", path, body, &answer);
 	if (code == 0 && !client->json)
 		sandbox_print(answer);
 	return code;

@@ -28,6 +28,11 @@ static const struct option_form create_options[] = {
 	{0},
 };
 
+static const struct option_form set_options[] = {
+	{"policy", "NAME", "what it may reach from now on, within the tenant's policy", false},
+	{0},
+};
+
 static const struct option_form list_options[] = {
 	{"label", "KEY=VALUE", "only those with this label", true},
 	{0},
@@ -97,6 +102,8 @@ const struct command command_table[] = {
 	{"ls", "[--label KEY=VALUE]…", "list sandboxes", list_options, command_list,
 		EXIT_CODE_FAILED, false},
 	{"get", "ID", "show one sandbox", NULL, command_get, EXIT_CODE_FAILED, false},
+	{"set", "ID --policy NAME", "put a sandbox under another policy", set_options, command_set,
+		EXIT_CODE_FAILED, false},
 	{"exec", "ID [options] -- COMMAND…", "run a command in a sandbox", exec_options,
 		command_exec, EXIT_CODE_OWN, false},
 	{"code", "--language NAME [options] [FILE|-]", "run a program's text", code_options,

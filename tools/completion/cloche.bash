@@ -59,12 +59,13 @@ _cloche()
 	esac
 
 	case $command in
-	'') words='run create ls get exec code rm logs events usage policy templates tenant key
-		status version help' ;;
+	'') words='run create ls get set exec code rm logs events usage policy templates tenant
+		key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
 	ls) words='--label' ;;
 	get | rm) words=$(_cloche_ids) ;;
+	set) words="$(_cloche_ids) --policy" ;;
 	exec) words="$(_cloche_ids) $inside --shell --detach --" ;;
 	code)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
