@@ -90,6 +90,7 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 		" template, policy, n_labels, labels, n_env, env)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[STORE_SANDBOX_SET_STATE] = "UPDATE sandboxes SET state = ?2 WHERE id = ?1",
+	[STORE_SANDBOX_SET_POLICY] = "UPDATE sandboxes SET policy = ?2 WHERE id = ?1",
 	[STORE_SANDBOX_DELETE] = "DELETE FROM sandboxes WHERE id = ?",
 	[STORE_SANDBOX_OF_TENANT] = "SELECT id FROM sandboxes WHERE tenant = ? LIMIT 1",
 	[STORE_SANDBOX_EACH] =

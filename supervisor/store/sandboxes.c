@@ -60,6 +60,15 @@ int store_sandbox_set_state(struct store *store, uint64_t id, uint32_t state)
 	return store_change(store, STORE_SANDBOX_SET_STATE);
 }
 
+int store_sandbox_set_policy(struct store *store, uint64_t id, const char *policy)
+{
+	sqlite3_stmt *statement = store_statement(store, STORE_SANDBOX_SET_POLICY);
+
+	store_bind_number(statement, 1, id);
+	store_bind_text(statement, 2, policy);
+	return store_change(store, STORE_SANDBOX_SET_POLICY);
+}
+
 static int end_sandbox(struct store *store, uint64_t id, uint32_t tenant, uint64_t ended_ns,
 	const void *usage, size_t usage_size)
 {

@@ -81,6 +81,7 @@ struct store_sandbox {
 int store_sandbox_insert(struct store *store, const struct store_sandbox *sandbox);
 /* -ENOENT. */
 int store_sandbox_set_state(struct store *store, uint64_t id, uint32_t state);
+int store_sandbox_set_policy(struct store *store, uint64_t id, const char *policy);
 /* Removes the living row and keeps `usage` (opaque to the store: struct wire_usage) for it, in one
  * step. `usage` NULL: keeps nothing, for one that was never claimed. -ENOENT. */
 int store_sandbox_end(struct store *store, uint64_t id, uint32_t tenant, uint64_t ended_ns,
