@@ -51,8 +51,8 @@ MATCH_INLINE int leave_mount(struct walk *walk)
 	return 1;
 }
 
-/* Writes "/name" before the text so far. 0 when it does not fit, or when nothing is above: a file that
- * was never in a directory (memfd) is its own parent. */
+/* Writes "/name" before the text so far. 0 when it does not fit, or when nothing is above: a file
+ * that was never in a directory (memfd) is its own parent. */
 MATCH_INLINE int prepend(struct walk *walk, struct path_text *path)
 {
 	struct dentry *dentry = (struct dentry *)walk->dentry;

@@ -106,7 +106,8 @@ void handle_usage(struct request *request, const void *body, const char *tail _u
 	case WIRE_USAGE_TENANTS:
 		if (request_scope(request))
 			request_fail(request, WIRE_CODE_FORBIDDEN,
-				"Only an administrator's key may see all tenants; yours speaks for \"%s\".",
+				"Only an administrator's key may see all tenants; yours speaks for "
+				"\"%s\".",
 				request->key->tenant->row.name);
 		else
 			all_rows(request);

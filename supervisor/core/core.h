@@ -57,7 +57,7 @@ struct core {
 	struct policies *policies;
 	struct peer *gate;
 	bool gate_up, stopping;
-	bool adopted; /* the kernel's part was there already */
+	bool adopted;            /* the kernel's part was there already */
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */
 	struct table *execs;     /* id → struct exec */
 	struct loop_source *events_timer, *stock_timer, *retry_timer;

@@ -24,8 +24,8 @@ enum policy_rule_kind {
 };
 
 enum policy_tls {
-	POLICY_TLS_EITHER,	/* absent: TLS or plain HTTP that asks for the name */
-	POLICY_TLS_REQUIRE,	/* TLS that asks for the name */
+	POLICY_TLS_EITHER,      /* absent: TLS or plain HTTP that asks for the name */
+	POLICY_TLS_REQUIRE,     /* TLS that asks for the name */
 	POLICY_TLS_PASSTHROUGH, /* whatever it is: not looked into */
 };
 
@@ -35,7 +35,7 @@ struct policy_rule {
 	uint8_t prefix_bits;        /* of the 128: IPv4 /24 is 120 */
 	uint8_t protocol;           /* IPPROTO_TCP */
 	uint8_t n_ports;
-	bool wildcard;	 /* NAME: one or more labels before `name` */
+	bool wildcard;   /* NAME: one or more labels before `name` */
 	bool is_private; /* NAME: may resolve to private space */
 	enum policy_tls tls;
 	char *name; /* NAME: lower-case A-labels, no dot at the ends; owned; else NULL */

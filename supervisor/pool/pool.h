@@ -10,8 +10,9 @@
 
 #define POOL_TEMPLATES_MAX 16
 #define POOL_TARGET_MAX 4096
-#define POOL_MAKING_MAX 2 /* made at once in the background, so that a claim never waits for many  \
-			   */
+#define POOL_MAKING_MAX                                                                            \
+	2 /* made at once in the background, so that a claim never waits for many                  \
+	   */
 
 struct pool;
 
