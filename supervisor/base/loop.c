@@ -42,6 +42,8 @@ struct loop {
 	struct loop_source *dead;
 	struct loop_source **heap;
 	size_t n_heap, heap_room, n_timers;
+	void *scratch;
+	size_t scratch_size;
 };
 
 int loop_new(struct loop **ret_loop)
@@ -65,6 +67,7 @@ struct loop *loop_free(struct loop *loop)
 		return NULL;
 	close(loop->epoll_fd);
 	free(loop->heap);
+	free(loop->scratch);
 	free(loop);
 	return NULL;
 }
@@ -269,6 +272,20 @@ struct loop_source *loop_source_free(struct loop_source *source)
 		free(source);
 	}
 	return NULL;
+}
+
+void *loop_scratch(struct loop *loop, size_t size_bytes)
+{
+	void *larger;
+
+	if (size_bytes <= loop->scratch_size)
+		return loop->scratch;
+	larger = realloc(loop->scratch, size_bytes);
+	if (!larger)
+		return NULL;
+	loop->scratch = larger;
+	loop->scratch_size = size_bytes;
+	return larger;
 }
 
 static void free_dead(struct loop *loop)

@@ -5,6 +5,7 @@
  * a callback that cannot go on ends its own peer, or stops the loop. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
@@ -38,6 +39,10 @@ int loop_add_signal(struct loop *loop, int signal, loop_signal_callback callback
 
 /* Takes NULL, returns NULL. */
 struct loop_source *loop_source_free(struct loop_source *source);
+
+/* A buffer of at least `size_bytes` that everybody in the loop shares: good until the callback
+ * returns. The same one each time, so the largest size wins. NULL when memory is out. */
+void *loop_scratch(struct loop *loop, size_t size_bytes);
 
 /* Runs until loop_stop(); returns its code, or -errno if waiting failed. */
 int loop_run(struct loop *loop);

@@ -34,7 +34,6 @@ struct channel {
 	void *userdata;
 	struct queued *first, **last;
 	size_t queued_bytes;
-	_Alignas(8) char buffer[WIRE_FRAME_MAX];
 };
 
 static void on_ready(struct loop_source *source, uint32_t events, void *userdata);
@@ -219,13 +218,19 @@ static void collect_fds(struct msghdr *header, struct channel_message *message)
 static int receive_one(struct channel *channel, struct channel_message *message)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
-	struct iovec part = {channel->buffer, sizeof(channel->buffer)};
+	/* One buffer for all: ten thousand channels would otherwise keep a gigabyte. */
+	char *buffer = loop_scratch(channel->loop, WIRE_FRAME_MAX);
+	struct iovec part = {buffer, WIRE_FRAME_MAX};
 	struct msghdr header = {.msg_iov = &part,
 		.msg_iovlen = 1,
 		.msg_control = control,
 		.msg_controllen = sizeof(control)};
-	const struct wire_header *frame = (const void *)channel->buffer;
-	ssize_t got = recvmsg(channel->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	const struct wire_header *frame = (const void *)buffer;
+	ssize_t got;
+
+	if (!buffer)
+		return -ENOMEM;
+	got = recvmsg(channel->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
