@@ -41,7 +41,7 @@ ROOT_BIN := $(patsubst %.c,$(B)/%,$(ROOT_SRC))
 PROBE_BIN := $(patsubst %.c,$(B)/%,$(PROBE_SRC))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
 
-SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto -lldns -lm
+SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto -lldns -lidn2 -lpsl -lm
 GATE_LIBS := -lseccomp -lcap -lldns
 API_LIBS := -lmicrohttpd -ljansson -lseccomp -lcap
 CLI_LIBS := -lcurl -ljansson -lcrypto

@@ -6,6 +6,7 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/digest/sha256.h"
+#include "supervisor/policy/name-index.h"
 #include "supervisor/policy/prefix.h"
 
 #define STAGE "hash policy"
@@ -36,12 +37,33 @@ static bool any_port(const struct policy_rule *rule)
 	return rule->n_ports == 1 && rule->ports[0].first == 0 && rule->ports[0].last == UINT16_MAX;
 }
 
-static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
+/* What a rule for addresses says of itself. */
+static int write_addresses(json_t *object, const struct policy_rule *rule)
 {
 	const struct abi_cidr_key prefix = prefix_of_rule(rule);
 	char text[POLICY_PREFIX_TEXT_SIZE];
+
+	return json_object_set_new(object, "cidr", json_string(prefix_format(&prefix, text)));
+}
+
+static int write_name(json_t *object, const struct policy_rule *rule)
+{
+	static const char *const words[] = {
+		[POLICY_TLS_REQUIRE] = "require", [POLICY_TLS_PASSTHROUGH] = "passthrough"};
+	char text[NAME_PATTERN_SIZE];
+	int r = json_object_set_new(object, "name", json_string(name_pattern(rule, text)));
+
+	r |= json_object_set_new(object, "private", json_boolean(rule->is_private));
+	if (rule->tls != POLICY_TLS_EITHER)
+		r |= json_object_set_new(object, "tls", json_string(words[rule->tls]));
+	return r;
+}
+
+static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
+{
 	json_t *object = json_object(), *description = NULL;
-	int r = json_object_set_new(object, "cidr", json_string(prefix_format(&prefix, text)));
+	int r = rule->kind == POLICY_RULE_NAME ? write_name(object, rule)
+					       : write_addresses(object, rule);
 
 	r |= json_object_set_new(object, "protocol", json_string("tcp"));
 	if (!any_port(rule))

@@ -1,53 +1,72 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "bpf/abi/ticket.h"
 #include "supervisor/policy/compile.h"
+#include "supervisor/policy/name-index.h"
 #include "supervisor/policy/prefix.h"
 #include "supervisor/policy/reader.h"
 
+#define STAGE "read policy"
+
 struct claim {
-	struct abi_cidr_key prefix;
+	const struct policy_rule *rule;
 	struct policy_ports ports;
-	uint16_t rule;
 };
+
+/* Equal for rules that are for the same addresses, or the same names. */
+static int compare_targets(const struct policy_rule *a, const struct policy_rule *b)
+{
+	const struct abi_cidr_key left = prefix_of_rule(a), right = prefix_of_rule(b);
+	int order = (int)a->kind - (int)b->kind;
+
+	if (order || a->kind == POLICY_RULE_CIDR)
+		return order ? order : prefix_compare(&left, &right);
+	order = strcmp(a->name, b->name);
+	return order ? order : a->wildcard - b->wildcard;
+}
 
 static int compare_claims(const void *a, const void *b)
 {
 	const struct claim *left = a, *right = b;
-	int order = prefix_compare(&left->prefix, &right->prefix);
+	int order = compare_targets(left->rule, right->rule);
 
 	if (order == 0)
 		order = (int)left->ports.first - (int)right->ports.first;
-	return order ? order : (int)left->rule - (int)right->rule;
+	return order ? order : (int)left->rule->id - (int)right->rule->id;
 }
 
 static int refuse_twice(const struct policy_reader *reader, const struct policy_place *rules,
 	const struct claim *one, const struct claim *other)
 {
-	const struct claim *later = one->rule > other->rule ? one : other;
-	const struct claim *earlier = later == one ? other : one;
-	const struct policy_place place = {rules, NULL, later->rule};
-	char text[POLICY_PREFIX_TEXT_SIZE];
+	const struct policy_rule *later = one->rule->id > other->rule->id ? one->rule : other->rule;
+	const struct policy_rule *earlier = later == one->rule ? other->rule : one->rule;
+	const struct abi_cidr_key prefix = prefix_of_rule(later);
+	const struct policy_place place = {rules, NULL, later->id};
+	char pattern[NAME_PATTERN_SIZE], address[POLICY_PREFIX_TEXT_SIZE], text[POLICY_SHORT_SIZE];
 
-	prefix_format(&later->prefix, text);
+	policy_shorten(later->kind == POLICY_RULE_NAME ? name_pattern(later, pattern)
+						       : prefix_format(&prefix, address),
+		text);
 	if (other->ports.first == 0)
 		return policy_fail(reader, &place, -EINVAL,
 			"The rule at /network/allow/%u is for all ports of %s too; make them one "
 			"rule.",
-			earlier->rule, text);
+			earlier->id, text);
 	return policy_fail(reader, &place, -EINVAL,
 		"The rule at /network/allow/%u allows %s port %u too; take it out of one of the "
 		"two.",
-		earlier->rule, text, other->ports.first);
+		earlier->id, text, other->ports.first);
 }
 
-/* Two rules for one prefix may not share a port: a reader who changes the one would miss the other.
- */
+/* Two rules for one prefix or name may not share a port: a reader who changes the one would miss
+ * the other. */
 static int check_twice(const struct policy_reader *reader, const struct policy_place *rules,
 	const struct claim *claims, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
-		if (prefix_compare(&claims[i - 1].prefix, &claims[i].prefix) == 0 &&
+		if (compare_targets(claims[i - 1].rule, claims[i].rule) == 0 &&
 			claims[i].ports.first <= claims[i - 1].ports.last)
 			return refuse_twice(reader, rules, &claims[i - 1], &claims[i]);
 	return 0;
@@ -63,17 +82,39 @@ static int check_rules(const struct policy_reader *reader, const struct policy_p
 		n += policy->rules[i].n_ports;
 	claims = calloc(n + 1, sizeof(*claims));
 	if (!claims)
-		return failure_set(reader->why, -ENOMEM, "read policy", "There is no memory left.");
+		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
 	n = 0;
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
 		for (size_t j = 0; j < rule->n_ports; j++)
-			claims[n++] =
-				(struct claim){prefix_of_rule(rule), rule->ports[j], rule->id};
+			claims[n++] = (struct claim){rule, rule->ports[j]};
 	}
 	qsort(claims, n, sizeof(*claims), compare_claims);
 	return check_twice(reader, rules, claims, n);
+}
+
+static int check_names(const struct policy_reader *reader, const struct policy_place *rules,
+	const struct policy *policy)
+{
+	const struct policy_rule *rule, *pattern;
+	char text[NAME_PATTERN_SIZE], brief[POLICY_SHORT_SIZE];
+	struct policy_place place = {rules, NULL, 0};
+	struct name_index index;
+	int r = name_index_init(&index, policy);
+
+	if (r == 0)
+		r = name_check_ranges(&index, &rule, &pattern);
+	name_index_fini(&index);
+	if (r == -ENOMEM)
+		return failure_set(reader->why, r, STAGE, "There is no memory left.");
+	if (r == 0)
+		return 0;
+	place.index = rule->id;
+	return policy_fail(reader, &place, r,
+		"More than %d ranges of ports come together for %s with this rule; join ranges, or "
+		"let fewer rules overlap.",
+		ABI_TICKET_RANGES_MAX, policy_shorten(name_pattern(pattern, text), brief));
 }
 
 /* So that a file that cannot be enforced is refused when it is read, not when it is needed. */
@@ -99,5 +140,7 @@ int policy_check(const struct policy_reader *reader, const struct policy_place *
 {
 	int r = check_rules(reader, rules, policy);
 
+	if (r == 0)
+		r = check_names(reader, rules, policy);
 	return r < 0 ? r : check_compiles(reader, rules, policy);
 }

@@ -25,8 +25,7 @@ static int refuse_text(
 	policy_shorten(text, brief);
 	if (looks_like_name(text))
 		return policy_fail(reader, place, -EINVAL,
-			"\"%s\" is a name; a rule takes addresses only, such as "
-			"\"203.0.113.0/24\".",
+			"\"%s\" is a name; a rule for one has \"name\" in the place of \"cidr\".",
 			brief);
 	return policy_fail(reader, place, -EINVAL,
 		"\"%s\" is no address; write \"203.0.113.0/24\", \"2001:db8::/32\" or one address.",
@@ -66,9 +65,8 @@ int policy_read_cidr(const struct policy_reader *reader, const struct policy_pla
 	special = special_never(&prefix);
 	if (special)
 		return policy_fail(reader, place, -EINVAL,
-			"No rule can open %s (%s): a sandbox's loopback is its own and open to it, "
-			"the "
-			"host's is never reached. Give the service another address.",
+			"No rule can open %s (%s): such addresses mean something inside a sandbox "
+			"only. Give the service another one.",
 			prefix_format(&prefix, text), special->name);
 	rule->address = prefix.address;
 	rule->prefix_bits = (uint8_t)prefix.prefix_bits;

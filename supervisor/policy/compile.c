@@ -37,6 +37,12 @@ static bool is_exact(const struct policy_rule *rule, size_t i)
 	return rule->prefix_bits == 128 && rule->ports[i].first == rule->ports[i].last;
 }
 
+/* Rules for names are no part of an image: tickets stand for them. */
+static size_t count_ranges(const struct policy_rule *rule)
+{
+	return rule->kind == POLICY_RULE_CIDR ? rule->n_ports : 0;
+}
+
 static int compare_entries(const void *a, const void *b)
 {
 	const struct entry *left = a, *right = b;
@@ -52,7 +58,7 @@ static int count_parts(struct compiler *compiler)
 	size_t n_exact = 0, n_entries = special_count();
 
 	for (size_t i = 0; i < policy->n_rules; i++)
-		for (size_t j = 0; j < policy->rules[i].n_ports; j++) {
+		for (size_t j = 0; j < count_ranges(&policy->rules[i]); j++) {
 			if (is_exact(&policy->rules[i], j))
 				n_exact++;
 			else
@@ -89,7 +95,7 @@ static void add_rules(struct compiler *compiler)
 	for (size_t i = 0; i < compiler->policy->n_rules; i++) {
 		const struct policy_rule *rule = &compiler->policy->rules[i];
 
-		for (size_t j = 0; j < rule->n_ports; j++) {
+		for (size_t j = 0; j < count_ranges(rule); j++) {
 			if (is_exact(rule, j))
 				add_exact(compiler->image, rule, rule->ports[j].first);
 			else

@@ -118,7 +118,7 @@ static int load_file(struct loader *loader, const char *name)
 		return r;
 	loader->policies[loader->n_policies++] = policy;
 	if (strlen(policy->name) != stem || strncmp(policy->name, name, stem) != 0) {
-		const struct policy_reader reader = {text, size, path, NULL, loader->why};
+		const struct policy_reader reader = {text, size, path, NULL, NULL, loader->why};
 		const struct policy_place root = {NULL, NULL, 0}, place = {&root, "name", 0};
 
 		return policy_fail(&reader, &place, -EINVAL,

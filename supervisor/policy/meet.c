@@ -8,22 +8,14 @@
 #include <string.h>
 
 #include "supervisor/policy/canonical.h"
-#include "supervisor/policy/policy.h"
+#include "supervisor/policy/meet.h"
 #include "supervisor/policy/prefix.h"
 
 #define STAGE "meet of policies"
-#define PAIRS_MAX (1 << 18) /* of rules that are compared: the daemon waits for it */
 
 struct side {
 	const struct policy_rule *rule;
 	bool is_request;
-};
-
-struct meeting {
-	const struct policy *bound, *request;
-	struct policy *policy;
-	size_t room, n_pairs;
-	struct failure *why;
 };
 
 static int compare_sides(const void *a, const void *b)
@@ -64,8 +56,24 @@ static int add_rule(struct meeting *meeting, const struct policy_rule *rule)
 		policy->rules = larger;
 		meeting->room = room;
 	}
-	policy->rules[policy->n_rules++] = *rule;
+	policy->rules[policy->n_rules] = *rule;
+	if (rule->name) {
+		policy->rules[policy->n_rules].name = strdup(rule->name);
+		if (!policy->rules[policy->n_rules].name)
+			return -ENOMEM;
+	}
+	policy->n_rules++;
 	return 0;
+}
+
+int meet_count(struct meeting *meeting, size_t n_pairs)
+{
+	meeting->n_pairs += n_pairs;
+	if (meeting->n_pairs <= MEET_PAIRS_MAX)
+		return 0;
+	return failure_set(meeting->why, -E2BIG, STAGE,
+		"Too many rules of \"%s\" and \"%s\" overlap; make one of them simpler.",
+		meeting->bound->name, meeting->request->name);
 }
 
 static struct policy_ports meet_ports(struct policy_ports a, struct policy_ports b)
@@ -75,8 +83,8 @@ static struct policy_ports meet_ports(struct policy_ports a, struct policy_ports
 }
 
 /* Two rows of ports can meet in more than one rule holds: then there are several rules. */
-static int add_meet(struct meeting *meeting, const struct policy_rule *a,
-	const struct policy_rule *b, struct policy_rule *rule)
+int meet_add(struct meeting *meeting, const struct policy_rule *a, const struct policy_rule *b,
+	struct policy_rule *rule)
 {
 	for (size_t i = 0; i < a->n_ports; i++) {
 		for (size_t j = 0; j < b->n_ports; j++) {
@@ -108,16 +116,15 @@ static int meet_pair(struct meeting *meeting, const struct side *outer, const st
 		.prefix_bits = inner->rule->prefix_bits,
 		.protocol = inner->rule->protocol,
 		.id = inner->is_request ? inner->rule->id : outer->rule->id};
+	int r = meet_count(meeting, 1);
 
-	if (++meeting->n_pairs > PAIRS_MAX)
-		return failure_set(meeting->why, -E2BIG, STAGE,
-			"Too many rules of \"%s\" and \"%s\" overlap; make one of them simpler.",
-			meeting->bound->name, meeting->request->name);
+	if (r < 0)
+		return r;
 	if (outer->is_request == inner->is_request ||
 		outer->rule->protocol != inner->rule->protocol ||
 		special_hides(&outer_prefix, &inner_prefix))
 		return 0;
-	return add_meet(meeting, outer->rule, inner->rule, &rule);
+	return meet_add(meeting, outer->rule, inner->rule, &rule);
 }
 
 static int meet_sorted(struct meeting *meeting, const struct side *sides, size_t n, size_t *around)
@@ -146,7 +153,7 @@ static int meet_sorted(struct meeting *meeting, const struct side *sides, size_t
 	return 0;
 }
 
-static int meet_rules(struct meeting *meeting)
+static int meet_addresses(struct meeting *meeting)
 {
 	const struct policy *bound = meeting->bound, *request = meeting->request;
 	size_t n = 0, n_max = bound->n_rules + request->n_rules;
@@ -157,9 +164,11 @@ static int meet_rules(struct meeting *meeting)
 	if (!sides || !around)
 		return -ENOMEM;
 	for (size_t i = 0; i < bound->n_rules; i++)
-		sides[n++] = (struct side){&bound->rules[i], false};
+		if (bound->rules[i].kind == POLICY_RULE_CIDR)
+			sides[n++] = (struct side){&bound->rules[i], false};
 	for (size_t i = 0; i < request->n_rules; i++)
-		sides[n++] = (struct side){&request->rules[i], true};
+		if (request->rules[i].kind == POLICY_RULE_CIDR)
+			sides[n++] = (struct side){&request->rules[i], true};
 	qsort(sides, n, sizeof(*sides), compare_sides);
 	r = meet_sorted(meeting, sides, n, around);
 	if (r == 0 && meeting->policy->n_rules)
@@ -232,7 +241,9 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	strcpy(meeting.policy->name, request->name);
 	strcpy(meeting.policy->description, request->description);
 	meeting.policy->limits = meet_limits(&bound->limits, &request->limits);
-	r = meet_rules(&meeting);
+	r = meet_addresses(&meeting);
+	if (r == 0)
+		r = meet_names(&meeting);
 	if (r == 0)
 		r = meet_syscalls(&meeting);
 	if (r == 0)

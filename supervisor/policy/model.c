@@ -17,6 +17,8 @@ struct policy *policy_unref(struct policy *policy)
 	assert(policy->n_references > 0);
 	if (--policy->n_references > 0)
 		return NULL;
+	for (size_t i = 0; i < policy->n_rules; i++)
+		free(policy->rules[i].name);
 	free(policy->canonical);
 	free(policy->rules);
 	free(policy->syscalls_denied);

@@ -1,6 +1,5 @@
 #include <ctype.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +27,7 @@ static void cleanup_policy(struct policy **policy)
 	policy_unref(*policy);
 }
 
-/* Text that is shown to people: no line breaks, no escape sequences, short enough for its field. */
-static int read_description(const struct policy_reader *reader, const struct policy_place *place,
+int policy_read_description(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, char *ret_field)
 {
 	const char *text = json_string_value(value);
@@ -88,54 +86,6 @@ static int read_version(
 	return 0;
 }
 
-static int read_protocol(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *value, struct policy_rule *rule)
-{
-	const char *text = value ? json_string_value(value) : "tcp";
-
-	if (text && strcmp(text, "udp") == 0)
-		return policy_fail(reader, place, -EINVAL,
-			"\"udp\" is not supported yet: only TCP leaves a sandbox.");
-	if (!text || strcmp(text, "tcp") != 0)
-		return policy_fail(reader, place, -EINVAL,
-			"The protocol is \"tcp\", which is also the default.");
-	rule->protocol = IPPROTO_TCP;
-	return 0;
-}
-
-static int read_rule(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *value, struct policy_rule *rule)
-{
-	static const char *const keys[] = {"cidr", "ports", "protocol", "description", NULL};
-	const struct policy_place cidr = {place, "cidr", 0}, ports = {place, "ports", 0},
-				  protocol = {place, "protocol", 0},
-				  description = {place, "description", 0};
-	const json_t *member;
-	int r = policy_check_keys(reader, place, value, keys);
-
-	if (r < 0)
-		return r;
-	member = json_object_get(value, "cidr");
-	if (!member)
-		return policy_fail(reader, place, -EINVAL,
-			"The rule has no \"cidr\"; write the addresses that it allows.");
-	r = policy_read_cidr(reader, &cidr, member, rule);
-	if (r < 0)
-		return r;
-	rule->n_ports = 1;
-	rule->ports[0] = (struct policy_ports){0, UINT16_MAX};
-	member = json_object_get(value, "ports");
-	if (member)
-		r = policy_read_ports(reader, &ports, member, rule);
-	if (r < 0)
-		return r;
-	r = read_protocol(reader, &protocol, json_object_get(value, "protocol"), rule);
-	member = json_object_get(value, "description");
-	if (r == 0 && member)
-		r = read_description(reader, &description, member, NULL);
-	return r;
-}
-
 static int read_rules(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *list, struct policy *policy)
 {
@@ -151,12 +101,12 @@ static int read_rules(const struct policy_reader *reader, const struct policy_pl
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
 	for (size_t i = 0; i < n; i++) {
 		const struct policy_place at = {place, NULL, i};
-		int r = read_rule(reader, &at, json_array_get(list, i), &policy->rules[i]);
+		struct policy_rule *rule = &policy->rules[policy->n_rules++];
+		int r = policy_read_rule(reader, &at, json_array_get(list, i), rule);
 
 		if (r < 0)
 			return r;
-		policy->rules[i].id = (uint16_t)i;
-		policy->n_rules++;
+		rule->id = (uint16_t)i;
 	}
 	return policy_check(reader, place, policy);
 }
@@ -310,7 +260,7 @@ static int read_document(
 		r = read_name(reader, &root, json_object_get(document, "name"), policy);
 	text = json_object_get(document, "description");
 	if (r == 0 && text)
-		r = read_description(reader, &description, text, policy->description);
+		r = policy_read_description(reader, &description, text, policy->description);
 	if (r == 0)
 		r = read_network(reader, &root, json_object_get(document, "network"), policy);
 	if (r == 0)
@@ -337,7 +287,8 @@ static int read_json(const struct policy_reader *reader, json_t **ret_document)
 int policy_parse(const char *text, size_t size_bytes, const char *file, policy_syscall_known known,
 	struct policy **ret_policy, struct failure *why)
 {
-	const struct policy_reader reader = {text, size_bytes, file, known, why};
+	_cleanup_(policy_suffixes_free) struct psl_ctx_st *suffixes = NULL;
+	const struct policy_reader reader = {text, size_bytes, file, known, &suffixes, why};
 	_cleanup_(cleanup_json) json_t *document = NULL;
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	int r = read_json(&reader, &document);

@@ -7,11 +7,14 @@
 
 #include "supervisor/policy/policy.h"
 
+struct psl_ctx_st;
+
 struct policy_reader {
 	const char *text; /* the whole file */
 	size_t size_bytes;
 	const char *file;
-	policy_syscall_known known; /* may be NULL */
+	policy_syscall_known known;   /* may be NULL */
+	struct psl_ctx_st **suffixes; /* libpsl's list, from when a name is first met */
 	struct failure *why;
 };
 
@@ -55,6 +58,18 @@ int policy_read_ports(const struct policy_reader *reader, const struct policy_pl
 	const json_t *value, struct policy_rule *rule);
 int policy_read_cidr(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule);
+
+/* A host's name, or "*." and one, in any form that IDNA knows; `rule` says already whether it is
+ * private. Sets `name` and `wildcard`. */
+int policy_read_host(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_rule *rule);
+void policy_suffixes_free(struct psl_ctx_st **suffixes);
+int policy_read_rule(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_rule *rule);
+/* Text that is shown to people: no line breaks, no escape sequences, short enough for its field,
+ * which may be NULL. */
+int policy_read_description(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, char *ret_field);
 
 /* What holds between the parts of a policy that was read: no rule given twice, an image that the
  * kernel takes. `rules` is the place of the list. */

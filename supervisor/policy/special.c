@@ -40,7 +40,8 @@ static const struct special_range ranges[] = {
 	{IPV4(192, 0, 0, 0, 24), "protocol assignments", SPECIAL_EXACT},
 	{IPV4(192, 88, 99, 0, 24), "6to4 relays", SPECIAL_EXACT},
 	{IPV4(192, 168, 0, 0, 16), "private", SPECIAL_PRIVATE},
-	{IPV4(198, 18, 0, 0, 15), "benchmarking", SPECIAL_EXACT},
+	/* Benchmarking, says RFC 2544: bpf/abi/ticket.h takes it, and a part of unique local. */
+	{IPV4(198, 18, 0, 0, 15), "tickets for names", SPECIAL_NEVER},
 	{IPV4(224, 0, 0, 0, 4), "multicast", SPECIAL_EXACT},
 	{IPV4(240, 0, 0, 0, 4), "reserved, broadcast", SPECIAL_EXACT},
 	{{128, {{0}}}, "unspecified", SPECIAL_NEVER},
@@ -57,6 +58,7 @@ static const struct special_range ranges[] = {
 	{IPV6(0x2002, 0, 0, 16), "6to4 (RFC 3056)", SPECIAL_EXACT},
 	{IPV6(0x5f00, 0, 0, 16), "segment routing (RFC 9602)", SPECIAL_EXACT},
 	{IPV6(0xfc00, 0, 0, 7), "unique local", SPECIAL_PRIVATE},
+	{{64, {{0xfd, 0x43, 0x6c, 0x6f, 0x63, 0x68, 0x65, 0}}}, "tickets for names", SPECIAL_NEVER},
 	{{128, {{0xfd, 0, 0x0e, 0xc2, [14] = 2, [15] = 0x54}}}, "Amazon's metadata service",
 		SPECIAL_EXACT},
 	{{128, {{0xfd, 0x20, 0, 0xce, [14] = 2, [15] = 0x54}}}, "Google's metadata service",

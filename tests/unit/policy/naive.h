@@ -20,11 +20,12 @@ struct naive_prefix {
 
 /* The ranges of policies/README.md, as text. */
 static const char *const naive_special[] = {"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10",
-	"127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", "::/128",
-	"::1/128", "::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48",
-	"100::/64", "2001::/32", "2001:2::/48", "2002::/16", "5f00::/16", "fc00::/7", "fe80::/10",
-	"fec0::/10", "ff00::/8"};
+	"100.100.100.200/32", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12",
+	"192.0.0.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
+	"240.0.0.0/4", "::/128", "::1/128", "::/96", "::ffff:0:0/96", "::ffff:0:0:0/96",
+	"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:2::/48", "2002::/16",
+	"5f00::/16", "fc00::/7", "fd00:ec2::254/128", "fd20:ce::254/128",
+	"fd43:6c6f:6368:6500::/64", "fe80::/10", "fec0::/10", "ff00::/8"};
 
 #define NAIVE_SPECIAL (sizeof(naive_special) / sizeof(naive_special[0]))
 
@@ -130,7 +131,11 @@ static inline unsigned int image_rule(
 			longest = key->prefix_bits;
 		}
 	}
-	return value ? match_ranges(value, IPPROTO_TCP, port) : ABI_RULE_NONE;
+	for (unsigned int i = 0; value && i < value->n_ranges; i++)
+		if (port >= value->ranges[i].first && port <= value->ranges[i].last &&
+			value->ranges[i].protocol == IPPROTO_TCP)
+			return value->ranges[i].rule;
+	return ABI_RULE_NONE;
 }
 
 /* xorshift64*: the same sequence in every run. */

@@ -1,0 +1,22 @@
+/* Inside the policy room: two policies on their way to be one. */
+#pragma once
+
+#include "supervisor/policy/policy.h"
+
+#define MEET_PAIRS_MAX (1 << 18) /* of rules that are compared: the daemon waits for it */
+
+struct meeting {
+	const struct policy *bound, *request;
+	struct policy *policy; /* what both allow, so far */
+	size_t room, n_pairs;
+	struct failure *why;
+};
+
+/* Refuses more pairs than MEET_PAIRS_MAX. Returns 0 or -E2BIG. */
+int meet_count(struct meeting *meeting, size_t n_pairs);
+/* Adds `rule` with the ports that both `a` and `b` have, if there are any; copies its name. Returns
+ * 0, -E2BIG, -ENOMEM. */
+int meet_add(struct meeting *meeting, const struct policy_rule *a, const struct policy_rule *b,
+	struct policy_rule *rule);
+/* Adds what both allow of names, behind what is there. Returns 0, -E2BIG, -ENOMEM. */
+int meet_names(struct meeting *meeting);
