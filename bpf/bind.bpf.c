@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* bind(2): only what is inside, and never the gate's port. */
+/* bind(2): only what is inside, and never a port of the gate's. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/network.h"
 
@@ -11,6 +11,7 @@ static __noinline int judge_bind(struct socket_state *state, struct emit_network
 
 	what->facts.live = sandbox_of_socket(state, &sandbox);
 	what->facts.gate_port = sandbox.gate_port;
+	what->facts.dns_port = sandbox.dns_port;
 	what->verdict = decide_bind(&what->facts);
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
 		return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* connect(2): loopback stays inside; what a rule allows is turned to the gate, and where it meant
- * to go stays in the socket's state; all else gets EPERM. Also the first send of TCP Fast Open. */
+/* connect(2): loopback stays inside; what a rule or a ticket allows is turned to the gate's relay,
+ * a query to its resolver, and where it meant to go stays in the socket's state; all else gets
+ * EPERM. Also the first send of TCP Fast Open. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/network.h"
 
@@ -18,17 +19,28 @@ MATCH_INLINE void count(const struct sandbox *sandbox, __u8 verdict)
 		sandbox_count(&row->connections_allowed, 1);
 }
 
+MATCH_INLINE __u8 redirection(__u8 verdict)
+{
+	if (verdict == ABI_VERDICT_REDIRECT)
+		return SOCKET_TO_RELAY;
+	return verdict == ABI_VERDICT_RESOLVE ? SOCKET_TO_RESOLVER : SOCKET_DIRECT;
+}
+
 /* Leaves what the other hooks go by. `published` is set by sockops, just before the SYN. */
 MATCH_INLINE void remember(struct socket_state *state, const struct sandbox *sandbox,
 	const struct emit_network_facts *what)
 {
-	state->redirected = what->verdict.verdict == ABI_VERDICT_REDIRECT;
+	state->redirected = redirection(what->verdict.verdict);
 	state->published = 0;
 	state->reported = 0;
 	state->policy = sandbox->policy;
 	state->address = what->facts.address;
 	state->port = what->facts.port;
 	state->rule = what->verdict.rule;
+	if (what->verdict.verdict == ABI_VERDICT_RESOLVE) {
+		state->resolver = what->facts.address;
+		state->resolver_port = sandbox->dns_port;
+	}
 }
 
 static __noinline int judge_connect(
@@ -39,8 +51,10 @@ static __noinline int judge_connect(
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	if (live && what->verdict.verdict != ABI_VERDICT_DENY)
 		remember(state, sandbox, what);
-	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
-		return ABI_VERDICT_ALLOW;
+	/* The gate reports queries: here only their carriage is seen. */
+	if (what->verdict.verdict == ABI_VERDICT_ALLOW ||
+		what->verdict.verdict == ABI_VERDICT_RESOLVE)
+		return what->verdict.verdict;
 	count(sandbox, what->verdict.verdict);
 	emit_network(sandbox, what);
 	return what->verdict.verdict;
@@ -76,8 +90,10 @@ int cloche_connect4(struct bpf_sock_addr *context)
 	case ABI_VERDICT_ALLOW:
 		return 1;
 	case ABI_VERDICT_REDIRECT:
-		context->user_ip4 = bpf_htonl(0x7f000001);
-		address_write_port(context, sandbox.gate_port);
+		address_write_gate_4(context, sandbox.gate_port);
+		return 1;
+	case ABI_VERDICT_RESOLVE:
+		address_write_gate_4(context, sandbox.dns_port);
 		return 1;
 	}
 	return 0;
@@ -89,7 +105,6 @@ int cloche_connect6(struct bpf_sock_addr *context)
 	struct emit_network_facts what = {.family = MATCH_AF_INET6};
 	struct sandbox sandbox = {};
 	struct socket_state *state = state_of(context);
-	struct abi_address gate;
 
 	gather(context, &what);
 	what.facts.address = address_read_6(context);
@@ -97,9 +112,10 @@ int cloche_connect6(struct bpf_sock_addr *context)
 	case ABI_VERDICT_ALLOW:
 		return 1;
 	case ABI_VERDICT_REDIRECT:
-		gate = address_of_gate(&what.facts.address);
-		address_write_6(context, &gate);
-		address_write_port(context, sandbox.gate_port);
+		address_write_gate_6(context, &what.facts.address, sandbox.gate_port);
+		return 1;
+	case ABI_VERDICT_RESOLVE:
+		address_write_gate_6(context, &what.facts.address, sandbox.dns_port);
 		return 1;
 	}
 	return 0;

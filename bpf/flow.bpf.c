@@ -61,8 +61,8 @@ int cloche_sockops(struct bpf_sock_ops *context)
 	/* A socket that was connected, disconnected and now listens: its children inherit its state
 	 * and go nowhere by way of the gate. */
 	if (context->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
-		state->redirected = 0;
-	else if (state->redirected)
+		state->redirected = SOCKET_DIRECT;
+	else if (state->redirected == SOCKET_TO_RELAY)
 		publish(context, state);
 	return 1;
 }

@@ -12,6 +12,7 @@ struct counters_map counters SEC(".maps");
 struct exact_map exact SEC(".maps");
 struct cidrs_map cidrs SEC(".maps");
 struct flows_map flows SEC(".maps");
+struct tickets_map tickets SEC(".maps");
 struct sockets_map sockets SEC(".maps");
 struct events_map events SEC(".maps");
 struct emitted_map emitted SEC(".maps");

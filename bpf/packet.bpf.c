@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The second lock, and the meter. A packet passes only if its socket belongs to a live sandbox; it
  * leaves only towards loopback, and towards the gate only while the policy in force still allows
- * where the connection went. Relayed bytes are counted here, at the sandbox's end. */
+ * where the connection went. Relayed bytes are counted here, at the sandbox's end; queries are not,
+ * because the resolver answers them without leaving the host. */
 #include "bpf/lib/network.h"
 
 #include <bpf/bpf_endian.h>
@@ -49,7 +50,8 @@ MATCH_INLINE void refuse(void)
 		sandbox_count(&state->packets_refused, 1);
 }
 
-/* After a swap of the policy, the destination is judged once more under the new one. */
+/* After a swap of the policy, the destination is judged once more under the new one: as a relayed
+ * connection, which does not become a query because the sandbox has a resolver now. */
 static __noinline int still_allowed(struct socket_state *state, struct sandbox *sandbox)
 {
 	struct emit_network_facts what = {.facts.address = state->address,
@@ -60,6 +62,7 @@ static __noinline int still_allowed(struct socket_state *state, struct sandbox *
 		return 1;
 	if (state->policy == sandbox->policy)
 		return 0;
+	sandbox->dns_port = 0;
 	what.verdict = judge_destination(true, sandbox, &what.facts);
 	state->policy = sandbox->policy;
 	state->reported = what.verdict.verdict != ABI_VERDICT_REDIRECT;
@@ -89,7 +92,7 @@ int cloche_egress(struct __sk_buff *context)
 
 	if (!sandbox_of_socket(state, &sandbox) || !goes_to_loopback(context))
 		goto refused;
-	if (!state->redirected)
+	if (state->redirected != SOCKET_TO_RELAY)
 		return 1;
 	if (!state->published || !still_allowed(state, &sandbox))
 		goto refused;
@@ -115,7 +118,7 @@ int cloche_ingress(struct __sk_buff *context)
 		refuse();
 		return 0;
 	}
-	if (!state->redirected)
+	if (state->redirected != SOCKET_TO_RELAY)
 		return 1;
 	row = sandbox_counters(sandbox.slot);
 	if (row) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* getpeername(2) shows what connect(2) asked for, not the gate. Never refuses. */
+/* getpeername(2) shows what connect(2) asked for, not the gate's relay or resolver.
+ * Never refuses. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/maps.h"
 

@@ -50,6 +50,7 @@ enum abi_verdict {
 	ABI_VERDICT_DENY = 0,
 	ABI_VERDICT_ALLOW = 1,    /* stays inside the sandbox */
 	ABI_VERDICT_REDIRECT = 2, /* allowed, by way of the gate */
+	ABI_VERDICT_RESOLVE = 3,  /* a query, to the sandbox's own resolver; never in a record */
 };
 
 /* Why; stable numbers, named in the audit schema. */
@@ -59,11 +60,13 @@ enum abi_reason {
 	ABI_REASON_DEFAULT = 3,     /* no rule allows it */
 	ABI_REASON_NO_SANDBOX = 4,  /* the cgroup has no slot, or the slot is free */
 	ABI_REASON_NO_GATE = 5,     /* a rule allows it but there is no gate to carry it */
-	ABI_REASON_GATE_PORT = 6,   /* the relay's own port was addressed directly */
+	ABI_REASON_GATE_PORT = 6,   /* the relay's or the resolver's own port, addressed directly */
 	ABI_REASON_SOCKET_TYPE = 7, /* not a stream or datagram socket of TCP or UDP */
 	ABI_REASON_FAMILY = 8,      /* not IPv4 or IPv6 */
 	ABI_REASON_NO_MEMORY = 9,   /* the kernel had no room to remember the connection */
 	ABI_REASON_BIND = 10,       /* bind to an address that is not inside */
+	ABI_REASON_TICKET = 11,     /* no ticket that is valid now opens this address and port */
+	ABI_REASON_RESOLVER = 12,   /* with ABI_VERDICT_RESOLVE; never in a record */
 };
 
 enum abi_operation {

@@ -22,9 +22,10 @@ _Static_assert(sizeof(struct abi_slot) == 24, "slots are read by user space");
 
 /* Value of the per-CPU array `counters`, by slot. Reset when a slot is taken into use. */
 struct abi_counters {
-	__u64 bytes_sent, bytes_received; /* IP bytes of relayed connections */
+	__u64 bytes_sent, bytes_received; /* IP bytes of relayed connections; queries are not */
 	__u64 packets_sent, packets_received;
-	__u64 connections_allowed, connections_denied; /* decisions, TCP connect and UDP send */
+	/* Decisions, TCP connect and UDP send. What goes to the resolver is in neither. */
+	__u64 connections_allowed, connections_denied;
 	__u64 execs;
 	__u64 events_lost; /* events of this sandbox that found no room in the ring */
 };

@@ -39,13 +39,22 @@ MATCH_INLINE void address_write_port(struct bpf_sock_addr *context, __u16 port)
 	context->user_port = bpf_htons(port);
 }
 
-/* Where the gate listens: the loopback of the family that was asked for. */
-MATCH_INLINE struct abi_address address_of_gate(const struct abi_address *asked)
+/* To the gate: the loopback of the family that was asked for. */
+MATCH_INLINE void address_write_gate_4(struct bpf_sock_addr *context, __u16 port)
+{
+	context->user_ip4 = bpf_htonl(0x7f000001);
+	address_write_port(context, port);
+}
+
+MATCH_INLINE void address_write_gate_6(
+	struct bpf_sock_addr *context, const struct abi_address *asked, __u16 port)
 {
 	struct abi_address loopback = {};
 
 	if (match_is_ipv4(asked))
-		return match_from_ipv4(bpf_htonl(0x7f000001));
-	loopback.bytes[15] = 1;
-	return loopback;
+		loopback = match_from_ipv4(bpf_htonl(0x7f000001));
+	else
+		loopback.bytes[15] = 1;
+	address_write_6(context, &loopback);
+	address_write_port(context, port);
 }

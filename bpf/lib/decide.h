@@ -7,15 +7,18 @@
 #include "bpf/abi/event.h"
 #include "bpf/lib/match.h"
 
+#define DECIDE_DNS_PORT 53
 #define DECIDE_SOCK_STREAM 1
 #define DECIDE_SOCK_DGRAM 2
 
 /* Where something wants to go, and for whom. */
 struct decide_facts {
 	struct abi_address address;
+	__u64 sandbox;   /* its identity: a ticket is good for one */
 	__u16 port;      /* host order */
 	__u16 gate_port; /* host order; 0: the sandbox has no gate */
-	__u16 rule;      /* what the image's lookup found, ABI_RULE_NONE if nothing */
+	__u16 dns_port;  /* host order; 0: the sandbox has no resolver */
+	__u16 rule;      /* what the image or the ticket gave, ABI_RULE_NONE if nothing */
 	__u8 protocol;
 	bool live; /* the sandbox is known and its slot is in use */
 };
@@ -38,10 +41,43 @@ MATCH_INLINE struct decide_verdict decide_deny(__u8 reason)
 	return decide_as(ABI_VERDICT_DENY, reason, ABI_RULE_NONE);
 }
 
-/* Whether `rule` matters at all, so that the maps need not be asked otherwise. */
+/* Plain DNS, whichever server it is meant for, is asked of the sandbox's own resolver if it has
+ * one. Also on loopback, where many systems have a resolver, and at synthetic addresses. */
+MATCH_INLINE bool decide_is_query(const struct decide_facts *facts)
+{
+	return facts->dns_port && facts->port == DECIDE_DNS_PORT;
+}
+
+/* The gate's sockets inside. The relay would take a connection that no rule has allowed; the
+ * resolver's answers would bear an address that nobody asked. */
+MATCH_INLINE bool decide_is_gate(const struct decide_facts *facts)
+{
+	if (facts->dns_port && facts->port == facts->dns_port)
+		return true;
+	return facts->protocol == MATCH_TCP && facts->gate_port && facts->port == facts->gate_port;
+}
+
+/* Whether `rule` matters at all, so that the maps need not be asked otherwise; and if so, whether a
+ * ticket gives it. No rule of an image speaks of synthetic addresses, however wide it is. */
 MATCH_INLINE bool decide_needs_rule(const struct decide_facts *facts)
 {
-	return facts->live && facts->protocol == MATCH_TCP && !match_is_loopback(&facts->address);
+	return facts->live && facts->protocol == MATCH_TCP && !decide_is_query(facts) &&
+	       !match_is_loopback(&facts->address);
+}
+
+MATCH_INLINE bool decide_needs_ticket(const struct decide_facts *facts)
+{
+	return decide_needs_rule(facts) && match_is_synthetic(&facts->address);
+}
+
+/* The rule under which `ticket` opens the port, ABI_RULE_NONE if it does not. A row may have stayed
+ * from the slot's last owner. */
+MATCH_INLINE __u16 decide_ticket(const struct abi_ticket *ticket, const struct decide_facts *facts)
+{
+	if (!facts->sandbox || ticket->sandbox != facts->sandbox)
+		return ABI_RULE_NONE;
+	return match_ranges(ticket->ranges, ticket->n_ranges, ABI_TICKET_RANGES_MAX,
+		facts->protocol, facts->port);
 }
 
 /* connect(2), and sending a datagram. */
@@ -51,16 +87,19 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 		return decide_deny(ABI_REASON_NO_SANDBOX);
 	if (facts->protocol != MATCH_TCP && facts->protocol != MATCH_UDP)
 		return decide_deny(ABI_REASON_SOCKET_TYPE);
+	if (decide_is_query(facts))
+		return decide_as(ABI_VERDICT_RESOLVE, ABI_REASON_RESOLVER, ABI_RULE_NONE);
 	if (match_is_loopback(&facts->address)) {
-		/* The relay would take a connection that no rule has allowed. */
-		if (facts->protocol == MATCH_TCP && facts->gate_port &&
-			facts->port == facts->gate_port)
+		if (decide_is_gate(facts))
 			return decide_deny(ABI_REASON_GATE_PORT);
 		return decide_as(ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK, ABI_RULE_NONE);
 	}
 	/* The gate relays streams only, so nothing else may leave. */
-	if (facts->protocol != MATCH_TCP || facts->rule == ABI_RULE_NONE)
+	if (facts->protocol != MATCH_TCP)
 		return decide_deny(ABI_REASON_DEFAULT);
+	if (facts->rule == ABI_RULE_NONE)
+		return decide_deny(match_is_synthetic(&facts->address) ? ABI_REASON_TICKET
+								       : ABI_REASON_DEFAULT);
 	if (!facts->gate_port)
 		return decide_as(ABI_VERDICT_DENY, ABI_REASON_NO_GATE, facts->rule);
 	return decide_as(ABI_VERDICT_REDIRECT, ABI_REASON_RULE, facts->rule);
@@ -80,15 +119,15 @@ MATCH_INLINE struct decide_verdict decide_socket(
 	return decide_deny(ABI_REASON_SOCKET_TYPE);
 }
 
-/* bind(2). IP_FREEBIND lets a program bind an address that is not its own, and a socket on the
- * gate's port would stand in for the gate should it ever be gone. */
+/* bind(2). IP_FREEBIND lets a program bind an address that is not its own, and a socket on one of
+ * the gate's ports would stand in for the gate should it ever be gone. */
 MATCH_INLINE struct decide_verdict decide_bind(const struct decide_facts *facts)
 {
 	if (!facts->live)
 		return decide_deny(ABI_REASON_NO_SANDBOX);
 	if (!match_is_loopback(&facts->address))
 		return decide_deny(ABI_REASON_BIND);
-	if (facts->protocol == MATCH_TCP && facts->gate_port && facts->port == facts->gate_port)
+	if (decide_is_gate(facts))
 		return decide_deny(ABI_REASON_GATE_PORT);
 	return decide_as(ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK, ABI_RULE_NONE);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From a destination to a verdict: asks the image's maps, then decides. */
+/* From a destination to a verdict: asks the image's maps or the tickets, then decides. */
 #pragma once
 
 #include "bpf/lib/decide.h"
@@ -27,7 +27,22 @@ MATCH_INLINE __u16 judge_find_rule(__u32 image, const struct decide_facts *facts
 	if (!trie)
 		return ABI_RULE_NONE;
 	value = bpf_map_lookup_elem(trie, &cidr_key);
-	return value ? match_ranges(value, facts->protocol, facts->port) : ABI_RULE_NONE;
+	if (!value)
+		return ABI_RULE_NONE;
+	return match_ranges(
+		value->ranges, value->n_ranges, ABI_PORT_RANGES_MAX, facts->protocol, facts->port);
+}
+
+/* The generation is part of the key: after a swap no older ticket is found. */
+MATCH_INLINE __u16 judge_find_ticket(
+	const struct sandbox *sandbox, const struct decide_facts *facts)
+{
+	struct abi_ticket_key key = {.address = facts->address,
+		.slot = sandbox->slot,
+		.generation = ABI_SLOT_GENERATION(sandbox->policy)};
+	struct abi_ticket *ticket = bpf_map_lookup_elem(&tickets, &key);
+
+	return ticket ? decide_ticket(ticket, facts) : ABI_RULE_NONE;
 }
 
 /* Completes `facts` (address, port and protocol are given) from the sandbox and its image.
@@ -36,9 +51,13 @@ MATCH_INLINE struct decide_verdict judge_destination(
 	bool live, const struct sandbox *sandbox, struct decide_facts *facts)
 {
 	facts->live = live;
+	facts->sandbox = sandbox->id;
 	facts->gate_port = sandbox->gate_port;
+	facts->dns_port = sandbox->dns_port;
 	facts->rule = ABI_RULE_NONE;
-	if (decide_needs_rule(facts))
+	if (decide_needs_ticket(facts))
+		facts->rule = judge_find_ticket(sandbox, facts);
+	else if (decide_needs_rule(facts))
 		facts->rule = judge_find_rule(ABI_SLOT_IMAGE(sandbox->policy), facts);
 	return decide_destination(facts);
 }

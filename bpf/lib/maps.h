@@ -7,11 +7,19 @@
 #include "bpf/abi/meta.h"
 #include "bpf/abi/rule.h"
 #include "bpf/abi/slot.h"
+#include "bpf/abi/ticket.h"
 
 #include <bpf/bpf_helpers.h>
 
 #define EVENTS_RING_BYTES (16 << 20)
 #define EVENTS_WAKE_BYTES (1 << 20)
+
+/* Where connect(2) led a socket instead of where it was asked to. */
+enum socket_redirected {
+	SOCKET_DIRECT = 0,
+	SOCKET_TO_RELAY,
+	SOCKET_TO_RESOLVER,
+};
 
 /* What a socket of a sandbox knows of itself. Made by sock_create, copied to accepted sockets. A
  * socket without it is nobody's: nothing passes. */
@@ -22,10 +30,13 @@ struct socket_state {
 	__u32 slot;
 	__u16 port; /* host order */
 	__u16 rule;
-	__u8 redirected; /* goes to the gate */
+	__u8 redirected; /* enum socket_redirected */
 	__u8 published;  /* the gate can find out where it was to go */
 	__u8 reported;   /* a refused packet of it was reported under `policy` */
-	__u8 reserved[5];
+	__u8 reserved;
+	__u16 resolver_port; /* where its datagrams to a name server went; 0: it sent none */
+	__u16 reserved2;
+	struct abi_address resolver; /* the name server that the last of them was meant for */
 };
 
 struct slots_map {
@@ -92,6 +103,14 @@ struct sockets_map {
 	__type(value, struct socket_state);
 };
 
+struct tickets_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_TICKETS_MAX);
+	__type(key, struct abi_ticket_key);
+	__type(value, struct abi_ticket);
+};
+
 struct events_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, EVENTS_RING_BYTES);
@@ -124,6 +143,7 @@ extern struct counters_map counters SEC(".maps");
 extern struct exact_map exact SEC(".maps");
 extern struct cidrs_map cidrs SEC(".maps");
 extern struct flows_map flows SEC(".maps");
+extern struct tickets_map tickets SEC(".maps");
 extern struct sockets_map sockets SEC(".maps");
 extern struct events_map events SEC(".maps");
 extern struct emitted_map emitted SEC(".maps");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bpf/abi/rule.h"
+#include "bpf/abi/ticket.h"
 
 #ifdef __BPF__
 #define MATCH_AF_INET 2
@@ -60,13 +61,29 @@ MATCH_INLINE bool match_is_loopback(const struct abi_address *address)
 	       address->bytes[15] <= 1;
 }
 
-/* The rule that allows `port` in a prefix's value, ABI_RULE_NONE if none does. */
-MATCH_INLINE __u16 match_ranges(const struct abi_cidr_value *value, __u8 protocol, __u16 port)
+/* Addresses that stand for names, and those beside them that stand for none. */
+MATCH_INLINE bool match_is_synthetic(const struct abi_address *address)
 {
-	for (unsigned int i = 0; i < ABI_PORT_RANGES_MAX; i++) {
-		const struct abi_port_range *range = &value->ranges[i];
+	__u64 high = 0, ipv4 = 0;
 
-		if (i >= value->n_ranges)
+	if (match_is_ipv4(address)) {
+		for (unsigned int i = 12; i < 16; i++)
+			ipv4 = ipv4 << 8 | address->bytes[i];
+		return (ipv4 & ABI_SYNTHETIC4_MASK) == ABI_SYNTHETIC4_FIRST;
+	}
+	for (unsigned int i = 0; i < 8; i++)
+		high = high << 8 | address->bytes[i];
+	return high == ABI_SYNTHETIC6_HIGH;
+}
+
+/* The rule of the first of `n` ranges, at most `n_max`, that has `port`; ABI_RULE_NONE without. */
+MATCH_INLINE __u16 match_ranges(const struct abi_port_range *ranges, unsigned int n,
+	unsigned int n_max, __u8 protocol, __u16 port)
+{
+	for (unsigned int i = 0; i < n_max; i++) {
+		const struct abi_port_range *range = &ranges[i];
+
+		if (i >= n)
 			break;
 		if (range->protocol == protocol && port >= range->first && port <= range->last)
 			return range->rule;

@@ -39,6 +39,7 @@ static const char *const reason_names[] = {
 	[ABI_REASON_FAMILY] = "family",
 	[ABI_REASON_NO_MEMORY] = "no_memory",
 	[ABI_REASON_BIND] = "bind",
+	[ABI_REASON_TICKET] = "ticket",
 };
 
 static const char *const family_names[] = {

@@ -9,6 +9,7 @@
 
 #include "bpf/abi/event.h"
 #include "bpf/abi/slot.h"
+#include "bpf/abi/ticket.h"
 #include "supervisor/base/failure.h"
 #include "supervisor/policy/policy.h"
 
@@ -49,7 +50,7 @@ int enforce_slot_take(
  * -ESTALE when it holds another sandbox. */
 int enforce_slot_adopt(
 	struct enforce *enforce, uint64_t cgroup_id, uint64_t sandbox, uint32_t *ret_slot);
-/* Removes the map entry of `cgroup_id` and frees the slot. */
+/* Removes the map entry of `cgroup_id` and the slot's tickets, and frees the slot. */
 void enforce_slot_release(struct enforce *enforce, uint32_t slot, uint64_t cgroup_id);
 /* After a restart, when all were adopted and their images taken: frees every slot that nobody
  * adopted and every image that nobody took. Returns how many slots. */
@@ -65,11 +66,38 @@ int enforce_image_take(struct enforce *enforce, const char *hash, const struct p
 void enforce_image_release(struct enforce *enforce, uint32_t image);
 
 /* Binds the slot: tenant and gate first, then the policy word in one store. The generation counts
- * from 1 and goes up with each call for the same slot. */
+ * from 1 and goes up with each call for the same slot. Tickets of the generation before become
+ * stale with that store; what is older still is deleted. */
 int enforce_slot_bind(struct enforce *enforce, uint32_t slot, uint32_t tenant, uint16_t gate_port,
 	uint32_t image, uint32_t *ret_generation);
-/* The gate's port alone, after the gate came back. */
+/* The gate's ports alone: the relay's, and the resolver's (UDP and TCP). 0: none. With a resolver,
+ * whatever is sent to port 53 of any address goes there, and both ports are closed to the sandbox
+ * itself; without, port 53 is a port like others. A slot that was just taken has none. Returns 0,
+ * -EINVAL when the slot is not taken. */
+int enforce_slot_set_ports(
+	struct enforce *enforce, uint32_t slot, uint16_t gate_port, uint16_t dns_port);
+/* The relay's port alone. Goes when nobody uses it any more. */
 void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate_port);
+
+/* The generation that the next bind of this slot will have, with no ticket in it: what an earlier
+ * attempt put there, and never bound, is deleted. So call it once, before the first ticket of a
+ * swap. Returns 0, -EINVAL when the slot is not taken. */
+int enforce_slot_next_generation(struct enforce *enforce, uint32_t slot, uint32_t *ret_generation);
+/* Writes the ticket with `index` (below ABI_TICKETS_PER_SANDBOX_MAX), replacing an earlier one,
+ * under its address in both families (bpf/abi/ticket.h). `generation` is the slot's own, in force
+ * at once, or the next. `ticket->sandbox` is the slot's. Returns 0; -ENOSPC when the map is full:
+ * then there is none with this index; -EINVAL. */
+int enforce_ticket_put(struct enforce *enforce, uint32_t slot, uint32_t generation, uint32_t index,
+	const struct abi_ticket *ticket);
+/* Deletes it; nothing happens if there is none. */
+void enforce_ticket_drop(
+	struct enforce *enforce, uint32_t slot, uint32_t generation, uint32_t index);
+
+/* Whether the policy now in force for the slot lets TCP to `address` through the relay, by its
+ * rules or its tickets: judged by the host's build of what the programs judge by, over the same
+ * maps. For connections that are open: port 53 counts as any other. */
+bool enforce_slot_would_allow(
+	struct enforce *enforce, uint32_t slot, const struct abi_address *address, uint16_t port);
 
 /* Sets the counters to zero, as of a claim: what it took to make the sandbox is nobody's. */
 int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot);

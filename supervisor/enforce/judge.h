@@ -5,5 +5,7 @@
 #include "bpf/lib/decide.h"
 #include "supervisor/policy/policy.h"
 
-/* `facts->rule` is looked up and filled in. Borrows `image`; NULL is an image without rules. */
-struct decide_verdict enforce_judge(const struct policy_image *image, struct decide_facts *facts);
+/* `facts->rule` is looked up and filled in. Borrows `image`; NULL is an image without rules.
+ * `ticket` is the one that is found under the address, NULL without. */
+struct decide_verdict enforce_judge(const struct policy_image *image,
+	const struct abi_ticket *ticket, struct decide_facts *facts);

@@ -115,6 +115,28 @@ static int attach(const struct bpf_program *program, const char *set_dir, int cg
 	return r;
 }
 
+/* bpf_object__pin_maps() of libbpf 1.1 would do it, but takes a dot anywhere in the path for one in
+ * the name (the maps behind const data have one), which bpffs refuses. */
+static int pin_maps(struct cloche_bpf *skeleton, const char *set_dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, skeleton->obj)
+	{
+		_cleanup_free_ char *path = pins_path(set_dir, bpf_map__name(map));
+		int r;
+
+		if (!path)
+			return -ENOMEM;
+		for (char *dot = path + strlen(set_dir); (dot = strchr(dot, '.'));)
+			*dot = '_';
+		r = bpf_map__pin(map, path);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int pin_programs(struct cloche_bpf *skeleton, const char *set_dir)
 {
 	struct bpf_program *program;
@@ -163,7 +185,7 @@ static int build_set(struct cloche_bpf *skeleton, const char *set_dir, int cgrou
 	r = make_tries(bpf_map__fd(skeleton->maps.cidrs));
 	if (r < 0)
 		return refuse(why, r, "make BPF tries");
-	r = bpf_object__pin_maps(skeleton->obj, set_dir);
+	r = pin_maps(skeleton, set_dir);
 	if (r == 0)
 		r = pin_programs(skeleton, set_dir);
 	if (r < 0)

@@ -28,6 +28,7 @@ static int open_maps(struct enforce *enforce)
 		{"events", &enforce->events_fd},
 		{"emitted", &enforce->emitted_fd},
 		{"images", &enforce->images_fd},
+		{"tickets", &enforce->tickets_fd},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
@@ -87,6 +88,8 @@ static int take_over(struct enforce *enforce, struct failure *why)
 	if (r == 0)
 		r = slot_table_read(enforce);
 	if (r == 0)
+		r = ticket_table_read(enforce);
+	if (r == 0)
 		r = image_table_read(enforce);
 	if (r == 0)
 		r = events_open(enforce);
@@ -128,6 +131,7 @@ static struct enforce *enforce_new(const char *pin_dir)
 		return NULL;
 	enforce->slots_fd = enforce->id2slot_fd = enforce->counters_fd = enforce->exact_fd = -1;
 	enforce->cidrs_fd = enforce->events_fd = enforce->emitted_fd = enforce->images_fd = -1;
+	enforce->tickets_fd = -1;
 	enforce->pin_dir = strdup(pin_dir);
 	return enforce->pin_dir ? enforce : enforce_free(enforce);
 }
@@ -174,6 +178,7 @@ struct enforce *enforce_free(struct enforce *enforce)
 	cleanup_close(&enforce->events_fd);
 	cleanup_close(&enforce->emitted_fd);
 	cleanup_close(&enforce->images_fd);
+	cleanup_close(&enforce->tickets_fd);
 	free(enforce->set_dir);
 	free(enforce->pin_dir);
 	free(enforce);

@@ -17,6 +17,11 @@ int pins_prepare(const char *pin_dir, struct failure *why)
 {
 	struct statfs info;
 
+	/* bpffs keeps dots for itself (bpf_lookup() in kernel/bpf/inode.c). */
+	if (mkdir(pin_dir, 0700) < 0 && errno == EPERM && strchr(basename(pin_dir), '.'))
+		return failure_set(why, -EINVAL, "make pin directory",
+			"cannot make %s: a name on a bpffs has no dot in it; choose another name",
+			pin_dir);
 	if (mkdir(pin_dir, 0700) < 0 && errno != EEXIST)
 		return failure_set(why, -errno, "make pin directory", "cannot make %s: %s", pin_dir,
 			strerror(errno));

@@ -40,6 +40,7 @@ static void clear_row(struct abi_slot *row)
 	__atomic_store_n(&row->policy, NO_POLICY, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->sandbox, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->gate_port, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->dns_port, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->tenant, 0, __ATOMIC_RELEASE);
 }
 
@@ -117,17 +118,18 @@ int enforce_slot_adopt(
 	return 0;
 }
 
-static bool is_taken(const struct enforce *enforce, uint32_t slot)
+bool slot_is_taken(const struct enforce *enforce, uint32_t slot)
 {
 	return slot < ABI_SLOTS_MAX && enforce->slots.use[slot] == SLOT_TAKEN;
 }
 
 void enforce_slot_release(struct enforce *enforce, uint32_t slot, uint64_t cgroup_id)
 {
-	if (!is_taken(enforce, slot))
+	if (!slot_is_taken(enforce, slot))
 		return;
 	clear_row(&enforce->rows[slot]);
 	bpf_map_delete_elem(enforce->id2slot_fd, &cgroup_id);
+	ticket_drop_until(enforce, slot, UINT32_MAX);
 	put_free(&enforce->slots, slot);
 }
 
@@ -144,7 +146,7 @@ static void sweep_cgroups(struct enforce *enforce)
 		return;
 	while (n < ABI_SLOTS_MAX && bpf_map_get_next_key(enforce->id2slot_fd, before, &key) == 0) {
 		if (bpf_map_lookup_elem(enforce->id2slot_fd, &key, &slot) == 0 &&
-			!is_taken(enforce, slot))
+			!slot_is_taken(enforce, slot))
 			keys[n++] = key;
 		before = &key;
 	}
@@ -160,6 +162,7 @@ size_t enforce_slot_sweep(struct enforce *enforce)
 		if (enforce->slots.use[slot] != SLOT_FOUND)
 			continue;
 		clear_row(&enforce->rows[slot]);
+		ticket_drop_until(enforce, slot, UINT32_MAX);
 		n_swept++;
 	}
 	sweep_cgroups(enforce);
@@ -176,20 +179,46 @@ int enforce_slot_bind(struct enforce *enforce, uint32_t slot, uint32_t tenant, u
 	struct abi_slot *row;
 	uint32_t generation;
 
-	if (!is_taken(enforce, slot) || image >= ABI_IMAGES_MAX)
+	if (!slot_is_taken(enforce, slot) || image >= ABI_IMAGES_MAX)
 		return -EINVAL;
 	row = &enforce->rows[slot];
 	generation = ABI_SLOT_GENERATION(row->policy) + 1;
 	__atomic_store_n(&row->tenant, tenant, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->gate_port, gate_port, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->policy, ABI_SLOT_POLICY(generation, image), __ATOMIC_RELEASE);
+	/* A program that runs right now may have read the word before and look for its ticket yet:
+	 * the generation that just ended stays until the next swap. */
+	if (generation > 1)
+		ticket_drop_until(enforce, slot, generation - 2);
 	*ret_generation = generation;
+	return 0;
+}
+
+int enforce_slot_next_generation(struct enforce *enforce, uint32_t slot, uint32_t *ret_generation)
+{
+	uint32_t generation;
+
+	if (!slot_is_taken(enforce, slot))
+		return -EINVAL;
+	generation = ABI_SLOT_GENERATION(enforce->rows[slot].policy) + 1;
+	ticket_drop_since(enforce, slot, generation);
+	*ret_generation = generation;
+	return 0;
+}
+
+int enforce_slot_set_ports(
+	struct enforce *enforce, uint32_t slot, uint16_t gate_port, uint16_t dns_port)
+{
+	if (!slot_is_taken(enforce, slot))
+		return -EINVAL;
+	__atomic_store_n(&enforce->rows[slot].gate_port, gate_port, __ATOMIC_RELEASE);
+	__atomic_store_n(&enforce->rows[slot].dns_port, dns_port, __ATOMIC_RELEASE);
 	return 0;
 }
 
 void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate_port)
 {
-	if (is_taken(enforce, slot))
+	if (slot_is_taken(enforce, slot))
 		__atomic_store_n(&enforce->rows[slot].gate_port, gate_port, __ATOMIC_RELEASE);
 }
 

@@ -21,6 +21,13 @@ struct slot_table {
 	uint32_t first, n_free;
 };
 
+/* Which tickets of a slot may be in the map, so that they can be deleted without looking for them.
+ */
+struct ticket_span {
+	uint32_t generation_first, generation_last; /* both inside; 0: no tickets at all */
+	uint32_t n_indexes;                         /* all are below it */
+};
+
 enum image_use {
 	IMAGE_EMPTY,
 	IMAGE_FOUND, /* complete in the kernel from an earlier process; no reference yet */
@@ -41,10 +48,12 @@ struct image {
 struct enforce {
 	char *pin_dir;
 	char *set_dir; /* below pin_dir: the set of programs in force */
-	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, events_fd, emitted_fd, images_fd;
+	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, events_fd, emitted_fd, images_fd,
+		tickets_fd;
 	int n_cpus;
 	struct abi_slot *rows; /* the map `slots`, mapped */
 	struct slot_table slots;
+	struct ticket_span tickets[ABI_SLOTS_MAX];
 	struct image images[ABI_IMAGES_MAX];
 	struct ring_buffer *ring;
 	enforce_event_callback callback; /* while events are consumed */
@@ -62,6 +71,7 @@ struct cgroup_place {
 size_t slot_rows_size(void);
 /* Reads which slots are in use. 0 or -errno. */
 int slot_table_read(struct enforce *enforce);
+bool slot_is_taken(const struct enforce *enforce, uint32_t slot);
 
 /* Reads which images are complete; empties what a dying process left half done. 0 or -errno. */
 int image_table_read(struct enforce *enforce);
@@ -70,5 +80,13 @@ void image_collect(struct enforce *enforce);
 /* Puts to rest what nobody took again. */
 void image_sweep(struct enforce *enforce);
 void image_table_fini(struct enforce *enforce);
+
+/* Reads which tickets are there; deletes those that no slot's policy in force has. After
+ * slot_table_read(). 0 or -errno. */
+int ticket_table_read(struct enforce *enforce);
+/* Deletes the slot's tickets of generations up to `generation`, UINT32_MAX for all. */
+void ticket_drop_until(struct enforce *enforce, uint32_t slot, uint32_t generation);
+/* The same, of `generation` and later. */
+void ticket_drop_since(struct enforce *enforce, uint32_t slot, uint32_t generation);
 
 int events_open(struct enforce *enforce);

@@ -25,7 +25,7 @@ TEST(host_judges_every_row_as_written)
 		struct decide_verdict verdict;
 
 		row_image(row->image, &image);
-		verdict = enforce_judge(&image, &facts);
+		verdict = enforce_judge(&image, NULL, &facts);
 		if (verdict.verdict != row->verdict || verdict.reason != row->reason ||
 			verdict.rule != row->rule)
 			CHECK_FAIL("row %zu (%s port %u): verdict %u reason %u rule %u", i,
@@ -43,7 +43,7 @@ TEST(denies_every_row_without_a_live_sandbox)
 
 		facts.live = false;
 		row_image(rows[i].image, &image);
-		verdict = enforce_judge(&image, &facts);
+		verdict = enforce_judge(&image, NULL, &facts);
 		CHECK_INT(verdict.verdict, ABI_VERDICT_DENY);
 		CHECK_INT(verdict.reason, ABI_REASON_NO_SANDBOX);
 	}
@@ -134,7 +134,10 @@ TEST(a_value_that_claims_too_many_ranges_allows_none_beyond_them)
 
 	for (int i = 0; i < ABI_PORT_RANGES_MAX; i++)
 		value.ranges[i] = (struct abi_port_range)ROW_RANGE(100, 100, 7);
-	CHECK_INT(match_ranges(&value, IPPROTO_TCP, 100), 7);
-	CHECK_INT(match_ranges(&value, IPPROTO_TCP, 101), ABI_RULE_NONE);
-	CHECK_INT(match_ranges(&value, IPPROTO_UDP, 100), ABI_RULE_NONE);
+	CHECK_INT(match_ranges(value.ranges, value.n_ranges, ABI_PORT_RANGES_MAX, IPPROTO_TCP, 100),
+		7);
+	CHECK_INT(match_ranges(value.ranges, UINT32_MAX, ABI_PORT_RANGES_MAX, IPPROTO_TCP, 101),
+		ABI_RULE_NONE);
+	CHECK_INT(match_ranges(value.ranges, UINT32_MAX, ABI_PORT_RANGES_MAX, IPPROTO_UDP, 100),
+		ABI_RULE_NONE);
 }
