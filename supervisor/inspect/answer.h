@@ -11,8 +11,8 @@ enum inspect_answer_is {
 };
 
 struct inspect_answer {
-	uint8_t n_line; /* bytes of the status line seen, up to its status */
-	uint8_t status_class_rest[3];
+	uint8_t n_line; /* bytes of the status line seen, up to the byte behind its status */
+	uint8_t status[3];
 	uint8_t tail; /* of "\r\n\r\n", which ends an interim answer (100, 103) */
 };
 

@@ -27,6 +27,7 @@ struct inspect_http {
 	bool word_cut; /* more came than fits */
 	bool is_1_0, is_options;
 	bool has_host, has_length, is_chunked, has_upgrade;
+	bool has_released;   /* something was sent on: an answer may be under way */
 	bool awaits_server;  /* the server must agree to an upgrade */
 	uint64_t n_requests; /* judged and released */
 	uint64_t body_left;  /* of the content or of the chunk */

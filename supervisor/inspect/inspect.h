@@ -30,6 +30,7 @@ struct inspect {
 	const char *name;
 	uint16_t port;
 	bool needs_tls;
+	bool done; /* INSPECT_DONE was the verdict */
 	enum inspect_protocol protocol;
 	enum inspect_reason reason; /* after INSPECT_REFUSE */
 	union {
@@ -46,9 +47,9 @@ enum inspect_verdict inspect_feed(
 
 bool inspect_awaits_server(const struct inspect *inspect);
 
-/* INSPECT_DONE: as from inspect_feed(): both directions may be relayed without looking. */
+/* INSPECT_DONE, as from inspect_feed(): both directions may be relayed without looking. */
 enum inspect_verdict inspect_server_said(
 	struct inspect *inspect, const uint8_t *bytes, size_t n_bytes);
 
 /* The name that the client asked for, printable; "" if none. */
-const char *inspect_said(const struct inspect *inspect);
+void inspect_said(const struct inspect *inspect, char ret_said[INSPECT_SAID_SIZE]);

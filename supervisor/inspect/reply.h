@@ -40,6 +40,7 @@ size_t inspect_reply_page(const struct inspect_page *page, char *ret_bytes, size
 size_t inspect_reply(
 	const struct inspect *inspect, const char *policy, char *ret_bytes, size_t size);
 
-/* The same, when the relay itself refuses or fails after the check: alert to TLS, page to HTTP. */
+/* The same, when the relay itself refuses or fails after the check and nothing came from the
+ * server: alert to TLS, page to HTTP. `page->said` may be NULL. */
 size_t inspect_reply_late(const struct inspect *inspect, enum inspect_alert alert,
 	const struct inspect_page *page, char *ret_bytes, size_t size);

@@ -17,22 +17,22 @@
 struct inspect_tls {
 	const char *name;
 	enum inspect_reason reason;
-	bool has_hello; /* the first was complete and asked for `name` */
-	bool has_ech;   /* has an encrypted hello, or pretends (GREASE) */
-	bool has_early; /* application data may come before another hello */
-	bool has_name;  /* this hello has the extension */
-	uint8_t step;   /* enum step in tls.c: what `field` is */
-	uint8_t n_field, n_field_wanted;
-	uint8_t field[8];  /* fixed-size bytes under way */
+	bool has_hello;  /* the first was whole and asked for `name` */
+	bool has_ech;    /* has an encrypted hello, or pretends (GREASE) */
+	bool has_early;  /* application data may come before another hello */
+	bool offers_1_3; /* there may be another hello */
+	bool has_name;   /* this hello has the extension */
+	uint8_t step;    /* of the hello: what `field` is (tls-hello.c) */
+	uint8_t n_field; /* bytes of it under way */
+	uint8_t field[4];
 	uint8_t header[5]; /* of the record under way */
 	uint8_t n_header;
-	uint8_t record_type;
 	uint32_t record_left;
 	uint32_t skip_left; /* of the hello: not looked at */
 	uint32_t message_left, extensions_left, extension_left;
 	uint32_t n_held;
 	uint16_t name_left, n_said;
-	char said[INSPECT_SAID_SIZE]; /* the server name, as sent until it is judged */
+	char said[INSPECT_SAID_SIZE]; /* the server name, `n_said` bytes as they came */
 };
 
 /* Borrows `name` (lower case, no dot at its end). */

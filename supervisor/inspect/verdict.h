@@ -16,6 +16,7 @@ enum inspect_reason {
 	INSPECT_FINE,
 	INSPECT_OTHER_NAME, /* asks for a name that the connection is not for */
 	INSPECT_NO_NAME, /* asks for no name: a hello without server name, a request without Host */
+	INSPECT_TWO_NAMES,    /* two Host fields */
 	INSPECT_BAD_NAME,     /* what it asks for is no host name */
 	INSPECT_OTHER_PORT,   /* Host or target with a port that the connection is not for */
 	INSPECT_NEEDS_TLS,    /* HTTP where the rule wants TLS */
