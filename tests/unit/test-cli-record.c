@@ -15,11 +15,24 @@
 #define FLOW_LINE PREFIX "network.flow     a.example:443 "
 #define FLOW_END ": 0 B sent, 0 B received in 0 µs"
 
+struct row {
+	const char *record, *line;
+};
+
+static void check_lines(const struct row *rows, size_t n_rows)
+{
+	for (size_t i = 0; i < n_rows; i++) {
+		_cleanup_json_ json_t *record = json_loads(rows[i].record, 0, NULL);
+		char line[512];
+
+		CHECK(record);
+		CHECK_TEXT(record_describe(line, sizeof(line), record), rows[i].line);
+	}
+}
+
 TEST(record_says_what_happened_in_one_line)
 {
-	static const struct {
-		const char *record, *line;
-	} rows[] = {
+	static const struct row rows[] = {
 		{"{" COMMON "\"type\":\"network.connect\",\"address\":\"192.0.2.1\",\"port\":80,"
 		 "\"protocol\":\"tcp\",\"verdict\":\"deny\",\"reason\":\"default\",\"rule\":null,"
 		 "\"process\":{\"pid\":7,\"exe\":\"/usr/bin/curl\"}}",
@@ -52,6 +65,24 @@ TEST(record_says_what_happened_in_one_line)
 		 "1500}",
 			PREFIX "network.flow     10.0.0.1:80 closed: 5 B sent, 2.0 KiB received in "
 			       "1.5 ms"},
+		{"{" COMMON "\"type\":\"sandbox.create\",\"template\":\"python\",\"warm\":true,"
+		 "\"policy\":{\"name\":\"p\"},\"memory_bytes\":1048576,\"cpu_millis\":1500,"
+		 "\"pids\":9}",
+			PREFIX
+			"sandbox.create   python, warm, policy p, 1.0 MiB, 1.5 CPUs, 9 processes"},
+		{"{" COMMON
+		 "\"type\":\"sandbox.end\",\"policy\":{\"name\":\"p\",\"hash\":\"x\"},\"n\":1}",
+			PREFIX "sandbox.end      policy=p n=1"},
+		{"{\"type\":\"audit.lost\",\"lost\":3}",
+			"-             -                    audit.lost       lost=3"},
+	};
+
+	check_lines(rows, ARRAY_SIZE(rows));
+}
+
+TEST(record_tells_names_and_why_a_connection_ended)
+{
+	static const struct row rows[] = {
 		{"{" COMMON "\"type\":\"network.flow\",\"address\":\"10.0.0.1\",\"port\":80,"
 		 "\"end\":\"connect_failed\",\"error\":-111}",
 			PREFIX
@@ -72,30 +103,17 @@ TEST(record_says_what_happened_in_one_line)
 		{"{" COMMON FLOW "\"end\":\"policy_changed\"}",
 			FLOW_LINE "reset, the policy no longer allows it" FLOW_END},
 		{"{" COMMON "\"type\":\"network.dns\",\"verdict\":\"deny\",\"name\":\"b.example\","
-		 "\"qtype\":\"A\",\"rcode\":\"REFUSED\",\"reason\":\"not allowed\"}",
-			PREFIX "network.dns      DENIED b.example A: REFUSED, not allowed"},
+		 "\"qtype\":1,\"rcode\":5,\"tcp\":false,\"extended_error\":15}",
+			PREFIX "network.dns      DENIED b.example, type A: refused, blocked"},
 		{"{" COMMON "\"type\":\"network.dns\",\"verdict\":\"allow\",\"name\":\"a.example\","
-		 "\"qtype\":\"AAAA\",\"rcode\":\"NOERROR\",\"reason\":null}",
-			PREFIX "network.dns      allowed a.example AAAA: NOERROR"},
-		{"{" COMMON "\"type\":\"sandbox.create\",\"template\":\"python\",\"warm\":true,"
-		 "\"policy\":{\"name\":\"p\"},\"memory_bytes\":1048576,\"cpu_millis\":1500,"
-		 "\"pids\":9}",
-			PREFIX
-			"sandbox.create   python, warm, policy p, 1.0 MiB, 1.5 CPUs, 9 processes"},
-		{"{" COMMON
-		 "\"type\":\"sandbox.end\",\"policy\":{\"name\":\"p\",\"hash\":\"x\"},\"n\":1}",
-			PREFIX "sandbox.end      policy=p n=1"},
-		{"{\"type\":\"audit.lost\",\"lost\":3}",
-			"-             -                    audit.lost       lost=3"},
+		 "\"qtype\":28,\"rcode\":0,\"tcp\":true}",
+			PREFIX "network.dns      allowed a.example, type AAAA: answered, over TCP"},
+		{"{" COMMON "\"type\":\"network.dns\",\"verdict\":\"deny\",\"name\":\"a.example\","
+		 "\"qtype\":99,\"rcode\":9,\"tcp\":false}",
+			PREFIX "network.dns      DENIED a.example, type 99: 9"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_json_ json_t *record = json_loads(rows[i].record, 0, NULL);
-		char line[512];
-
-		CHECK(record);
-		CHECK_TEXT(record_describe(line, sizeof(line), record), rows[i].line);
-	}
+	check_lines(rows, ARRAY_SIZE(rows));
 }
 
 TEST(record_is_cut_where_the_line_ends)

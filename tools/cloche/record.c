@@ -112,14 +112,48 @@ static void describe_network(struct text *text, const json_t *record)
 	add_process(text, record);
 }
 
+struct numbered {
+	int number;
+	const char *word;
+};
+
+/* The word for the number in member `name`; other numbers as they are. */
+static void add_numbered(struct text *text, const json_t *record, const char *name,
+	const struct numbered *rows, size_t n_rows)
+{
+	json_int_t number = json_integer_value(json_object_get(record, name));
+
+	for (size_t i = 0; i < n_rows; i++)
+		if (rows[i].number == number) {
+			text_add(text, "%s", rows[i].word);
+			return;
+		}
+	text_add(text, "%lld", (long long)number);
+}
+
 /* A query of a sandbox to its resolver. */
 static void describe_query(struct text *text, const json_t *record)
 {
-	text_add(text, "%s %s %s: %s", text_is(record, "verdict", "deny") ? "DENIED" : "allowed",
-		print_member(record, "name"), print_member(record, "qtype"),
-		print_member(record, "rcode"));
-	if (has_text(record, "reason"))
-		text_add(text, ", %s", print_member(record, "reason"));
+	/* RFC 1035, 3.2.2 and later; RFC 1035, 4.1.1; RFC 8914, 5.2 */
+	static const struct numbered types[] = {{1, "A"}, {2, "NS"}, {5, "CNAME"}, {6, "SOA"},
+		{10, "NULL"}, {12, "PTR"}, {15, "MX"}, {16, "TXT"}, {28, "AAAA"}, {33, "SRV"},
+		{64, "SVCB"}, {65, "HTTPS"}, {252, "AXFR"}, {255, "ANY"}};
+	static const struct numbered codes[] = {{0, "answered"}, {1, "malformed"},
+		{2, "server failure"}, {3, "no such name"}, {4, "not implemented"}, {5, "refused"}};
+	static const struct numbered errors[] = {{0, "another reason"}, {14, "not ready"},
+		{15, "blocked"}, {18, "prohibited"}, {21, "not supported"}};
+
+	text_add(text, "%s %s, type ", text_is(record, "verdict", "deny") ? "DENIED" : "allowed",
+		print_member(record, "name"));
+	add_numbered(text, record, "qtype", types, ARRAY_SIZE(types));
+	text_add(text, ": ");
+	add_numbered(text, record, "rcode", codes, ARRAY_SIZE(codes));
+	if (json_is_integer(json_object_get(record, "extended_error"))) {
+		text_add(text, ", ");
+		add_numbered(text, record, "extended_error", errors, ARRAY_SIZE(errors));
+	}
+	if (json_is_true(json_object_get(record, "tcp")))
+		text_add(text, ", over TCP");
 }
 
 /* How a connection ended, where one word does not say it. */
