@@ -42,6 +42,7 @@ struct question {
 	uint16_t class;
 	/* What an answer may have in all: over UDP between the two sizes above, over TCP 65535. */
 	uint16_t answer_size_max;
+	uint8_t opcode; /* 0 but for NOTIMP; echoed */
 	bool over_tcp;
 	bool edns; /* the answer may carry an OPT record too, so a reason in words */
 	bool recursion_desired, checking_disabled; /* both are echoed */

@@ -12,7 +12,7 @@
 #include "supervisor/wire/gate.h"
 
 #define UPSTREAM_ADDRESSES_MAX 16  /* of one name, at most half of either family */
-#define UPSTREAM_LOOKUPS_MAX 512   /* names in flight, four sockets each at most */
+#define UPSTREAM_LOOKUPS_MAX 512   /* names in flight, two sockets each at most */
 #define UPSTREAM_QUERIES_MAX 16384 /* callers that wait */
 #define UPSTREAM_CACHE_MAX 8192    /* answers kept */
 
