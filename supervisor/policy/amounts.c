@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/abi/ticket.h"
 #include "supervisor/policy/reader.h"
 
 #define CPU_MILLIS_MIN 10      /* cpu.max takes no quota under 1 ms, of a period of 100 ms */
@@ -180,17 +181,20 @@ static const struct policy_ports *insert_sorted(struct policy_rule *rule, struct
 int policy_read_ports(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule)
 {
+	bool is_name = rule->kind == POLICY_RULE_NAME;
 	size_t n = json_array_size(value);
+	size_t n_max = is_name ? ABI_TICKET_RANGES_MAX : POLICY_RULE_PORTS_MAX;
 
 	rule->n_ports = 0;
 	if (!json_is_array(value) || n == 0)
 		return policy_fail(reader, place, -EINVAL,
-			"This must be a list with at least one port; leave \"ports\" out for all "
-			"ports.");
-	if (n > POLICY_RULE_PORTS_MAX)
+			"This must be a list with at least one port; leave \"ports\" out for %s.",
+			is_name ? "443 and 80" : "all ports");
+	if (n > n_max)
 		return policy_fail(reader, place, -E2BIG,
-			"A rule takes up to %d ports or ranges of ports; join some to ranges.",
-			POLICY_RULE_PORTS_MAX);
+			"A rule for %s takes up to %zu ports or ranges of ports; join some to "
+			"ranges.",
+			is_name ? "a name" : "addresses", n_max);
 	for (size_t i = 0; i < n; i++) {
 		const struct policy_place at = {place, NULL, i};
 		const struct policy_ports *same;

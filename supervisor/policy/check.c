@@ -94,27 +94,54 @@ static int check_rules(const struct policy_reader *reader, const struct policy_p
 	return check_twice(reader, rules, claims, n);
 }
 
-static int check_names(const struct policy_reader *reader, const struct policy_place *rules,
-	const struct policy *policy)
+static int check_ranges(const struct policy_reader *reader, const struct policy_place *rules,
+	const struct name_index *index)
 {
 	const struct policy_rule *rule, *pattern;
 	char text[NAME_PATTERN_SIZE], brief[POLICY_SHORT_SIZE];
 	struct policy_place place = {rules, NULL, 0};
-	struct name_index index;
-	int r = name_index_init(&index, policy);
+	int r = name_check_ranges(index, ABI_TICKET_RANGES_MAX, &rule, &pattern);
 
-	if (r == 0)
-		r = name_check_ranges(&index, &rule, &pattern);
-	name_index_fini(&index);
-	if (r == -ENOMEM)
-		return failure_set(reader->why, r, STAGE, "There is no memory left.");
-	if (r == 0)
-		return 0;
+	if (r != -E2BIG)
+		return r;
 	place.index = rule->id;
 	return policy_fail(reader, &place, r,
 		"More than %d ranges of ports come together for %s with this rule; join ranges, or "
 		"let fewer rules overlap.",
 		ABI_TICKET_RANGES_MAX, policy_shorten(name_pattern(pattern, text), brief));
+}
+
+static int check_order(const struct policy_reader *reader, const struct policy_place *rules,
+	const struct name_index *index)
+{
+	const struct policy_rule *rule, *earlier;
+	struct policy_place place = {rules, NULL, 0};
+	uint16_t port;
+	int r = name_find_hidden(index, &rule, &earlier, &port);
+
+	if (r <= 0)
+		return r;
+	place.index = rule->id;
+	return policy_fail(reader, &place, -EINVAL,
+		"The rule at /network/allow/%u is for port %u of this name too, has another "
+		"\"tls\" or \"private\", and decides, being first; put this rule before it.",
+		earlier->id, port);
+}
+
+static int check_names(const struct policy_reader *reader, const struct policy_place *rules,
+	const struct policy *policy)
+{
+	struct name_index index;
+	int r = name_index_init(&index, policy);
+
+	if (r == 0)
+		r = check_ranges(reader, rules, &index);
+	if (r == 0)
+		r = check_order(reader, rules, &index);
+	name_index_fini(&index);
+	if (r == -ENOMEM)
+		failure_set(reader->why, r, STAGE, "There is no memory left.");
+	return r;
 }
 
 /* So that a file that cannot be enforced is refused when it is read, not when it is needed. */

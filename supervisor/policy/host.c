@@ -73,7 +73,7 @@ static int refuse_written(
 			brief);
 	if (strpbrk(host, "/:@?#"))
 		return policy_fail(reader, place, -EINVAL,
-			"\"%s\" is more than a name; write the host's name alone, and ports to "
+			"\"%s\" is more than a name; write the host's name alone. Its ports go to "
 			"\"ports\".",
 			brief);
 	return 0;
@@ -204,7 +204,7 @@ static int refuse_idna(const struct policy_reader *reader, const struct policy_p
 	policy_shorten(text, brief);
 	if (reason == IDN2_MALLOC)
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
-	if (reason == IDN2_TOO_BIG_LABEL)
+	if (reason == IDN2_TOO_BIG_LABEL || reason == IDN2_PUNYCODE_BIG_OUTPUT)
 		return policy_fail(reader, place, -EINVAL,
 			"\"%s\" has a label of more than %d characters.", brief, NAME_LABEL_MAX);
 	if (reason == IDN2_TOO_BIG_DOMAIN)

@@ -47,11 +47,10 @@ static int add_pair(struct pairs *pairs, struct pair pair)
 }
 
 /* Each rule of `inner` with those of `outer` around it; those for the same names only once, when
- * `inner` is the request. */
+ * `is_request` says that `inner` is the request. */
 static int pair_up(struct meeting *meeting, const struct name_index *inner,
-	const struct name_index *outer, struct pairs *pairs)
+	const struct name_index *outer, bool is_request, struct pairs *pairs)
 {
-	bool is_request = inner->policy == meeting->request;
 	_cleanup_free_ size_t *around = calloc(outer->n + 1, sizeof(*around));
 	int r = around ? 0 : -ENOMEM;
 
@@ -113,7 +112,7 @@ static int check_ranges(struct meeting *meeting)
 	int r = name_index_init(&index, meeting->policy);
 
 	if (r == 0)
-		r = name_check_ranges(&index, &rule, &pattern);
+		r = name_check_ranges(&index, SIZE_MAX, &rule, &pattern);
 	name_index_fini(&index);
 	if (r == -E2BIG)
 		failure_set(meeting->why, r, STAGE,
@@ -133,9 +132,9 @@ int meet_names(struct meeting *meeting)
 	if (r == 0)
 		r = name_index_init(&request, meeting->request);
 	if (r == 0)
-		r = pair_up(meeting, &request, &bound, &pairs);
+		r = pair_up(meeting, &request, &bound, true, &pairs);
 	if (r == 0)
-		r = pair_up(meeting, &bound, &request, &pairs);
+		r = pair_up(meeting, &bound, &request, false, &pairs);
 	if (r == 0 && pairs.n > 0)
 		qsort(pairs.pairs, pairs.n, sizeof(*pairs.pairs), compare_pairs);
 	for (size_t i = 0; r == 0 && i < pairs.n; i++)

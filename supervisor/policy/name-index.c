@@ -102,10 +102,8 @@ size_t name_index_around(
 	return n;
 }
 
-/* Rules for the same names count by themselves too: a few at most are in any pattern then, so that
- * looking at all patterns ends soon. */
-static const struct policy_rule *find_too_many(
-	const struct name_index *index, const struct policy_rule *pattern, size_t *places)
+static const struct policy_rule *find_too_many(const struct name_index *index,
+	const struct policy_rule *pattern, size_t n_same_max, size_t *places)
 {
 	struct policy_name_range ranges[ABI_TICKET_RANGES_MAX];
 	size_t n = name_index_around(index, pattern, places), n_ranges = 0, n_same = 0;
@@ -113,7 +111,7 @@ static const struct policy_rule *find_too_many(
 	for (size_t i = 0; i < n; i++) {
 		const struct policy_rule *rule = &index->policy->rules[places[i]];
 
-		if (name_same_pattern(rule, pattern) && ++n_same > ABI_TICKET_RANGES_MAX)
+		if (name_same_pattern(rule, pattern) && ++n_same > n_same_max)
 			return rule;
 		if (!name_overlay(ranges, &n_ranges, ABI_TICKET_RANGES_MAX, rule))
 			return rule;
@@ -121,8 +119,8 @@ static const struct policy_rule *find_too_many(
 	return NULL;
 }
 
-int name_check_ranges(const struct name_index *index, const struct policy_rule **ret_rule,
-	const struct policy_rule **ret_pattern)
+int name_check_ranges(const struct name_index *index, size_t n_same_max,
+	const struct policy_rule **ret_rule, const struct policy_rule **ret_pattern)
 {
 	size_t *places = calloc(index->n + 1, sizeof(*places));
 	const struct policy_rule *rule = NULL;
@@ -132,7 +130,7 @@ int name_check_ranges(const struct name_index *index, const struct policy_rule *
 	for (size_t i = 0; !rule && i < index->n; i++) {
 		if (i > 0 && name_same_pattern(rule_at(index, i - 1), rule_at(index, i)))
 			continue;
-		rule = find_too_many(index, rule_at(index, i), places);
+		rule = find_too_many(index, rule_at(index, i), n_same_max, places);
 		if (rule) {
 			*ret_rule = rule;
 			*ret_pattern = rule_at(index, i);
@@ -140,4 +138,42 @@ int name_check_ranges(const struct name_index *index, const struct policy_rule *
 	}
 	free(places);
 	return rule ? -E2BIG : 0;
+}
+
+/* A port that both rules have and treat differently; 0 if there is none. */
+static uint16_t port_in_dispute(const struct policy_rule *a, const struct policy_rule *b)
+{
+	if (a->tls == b->tls && a->is_private == b->is_private)
+		return 0;
+	for (size_t i = 0; i < a->n_ports; i++)
+		for (size_t j = 0; j < b->n_ports; j++) {
+			const struct policy_ports *left = &a->ports[i], *right = &b->ports[j];
+
+			if (left->first <= right->last && right->first <= left->last)
+				return left->first > right->first ? left->first : right->first;
+		}
+	return 0;
+}
+
+int name_find_hidden(const struct name_index *index, const struct policy_rule **ret_rule,
+	const struct policy_rule **ret_earlier, uint16_t *ret_port)
+{
+	size_t *places = calloc(index->n + 1, sizeof(*places));
+	uint16_t port = 0;
+
+	if (!places)
+		return -ENOMEM;
+	for (size_t i = 0; port == 0 && i < index->n; i++) {
+		const struct policy_rule *rule = rule_at(index, i);
+		size_t n = name_index_around(index, rule, places);
+
+		for (size_t j = 0; port == 0 && j < n && places[j] < index->places[i]; j++) {
+			*ret_rule = rule;
+			*ret_earlier = &index->policy->rules[places[j]];
+			port = port_in_dispute(rule, *ret_earlier);
+		}
+	}
+	free(places);
+	*ret_port = port;
+	return port != 0;
 }

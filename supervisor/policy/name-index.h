@@ -34,11 +34,17 @@ size_t name_index_around(
 bool name_overlay(struct policy_name_range *ranges, size_t *n_ranges, size_t n_max,
 	const struct policy_rule *rule);
 
-/* Whether a ticket holds what each name may reach; any name fares as one of the patterns does. On
- * -E2BIG `*ret_rule` is the rule with which it is too much, `*ret_pattern` one for those names.
- * Returns 0, -E2BIG, -ENOMEM. */
-int name_check_ranges(const struct name_index *index, const struct policy_rule **ret_rule,
-	const struct policy_rule **ret_pattern);
+/* Whether a ticket holds what each name may reach; any name fares as one of the patterns does. No
+ * more than `n_same_max` rules may be for the same names: with few of those, looking at all
+ * patterns ends soon. On -E2BIG `*ret_rule` is the rule with which it is too much, `*ret_pattern`
+ * one for those names. Returns 0, -E2BIG, -ENOMEM. */
+int name_check_ranges(const struct name_index *index, size_t n_same_max,
+	const struct policy_rule **ret_rule, const struct policy_rule **ret_pattern);
+
+/* A rule whose port an earlier and wider rule takes from it, to other ends: whoever wrote it meant
+ * the other order. Returns 1 and fills what it found, 0 if there is none, -ENOMEM. */
+int name_find_hidden(const struct name_index *index, const struct policy_rule **ret_rule,
+	const struct policy_rule **ret_earlier, uint16_t *ret_port);
 
 /* "*.example.org" or "example.org". */
 #define NAME_PATTERN_SIZE (POLICY_HOST_SIZE + 2)

@@ -2,7 +2,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "bpf/abi/ticket.h"
 #include "supervisor/policy/reader.h"
 
 static int read_protocol(const struct policy_reader *reader, const struct policy_place *place,
@@ -118,11 +117,6 @@ int policy_read_rule(const struct policy_reader *reader, const struct policy_pla
 	member = json_object_get(value, "ports");
 	if (r == 0 && member)
 		r = policy_read_ports(reader, &ports, member, rule);
-	if (r == 0 && rule->kind == POLICY_RULE_NAME && rule->n_ports > ABI_TICKET_RANGES_MAX)
-		r = policy_fail(reader, &ports, -E2BIG,
-			"A rule for a name takes up to %d ports or ranges of ports; join some to "
-			"ranges.",
-			ABI_TICKET_RANGES_MAX);
 	if (r == 0)
 		r = read_protocol(reader, &protocol, json_object_get(value, "protocol"), rule);
 	member = json_object_get(value, "description");

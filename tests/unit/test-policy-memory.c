@@ -73,11 +73,13 @@ json_t *json_loadb(const char *buffer, size_t size, size_t flags, json_error_t *
 
 static const char bound_text[] =
 	"{\"version\":1,\"name\":\"bound\",\"network\":{\"allow\":[{\"cidr\":\"0.0.0.0/0\"},"
-	"{\"cidr\":\"10.0.0.0/8\",\"ports\":[443]}]},\"syscalls\":{\"deny\":[\"a\",\"b\"]}}";
+	"{\"cidr\":\"10.0.0.0/8\",\"ports\":[443]},{\"name\":\"*.example.org\"},"
+	"{\"name\":\"b\u00fccher.de\"}]},\"syscalls\":{\"deny\":[\"a\",\"b\"]}}";
 static const char request_text[] = "{\"version\":1,\"name\":\"request\",\"description\":\"d\","
 				   "\"network\":{\"allow\":[{\"cidr\":"
 				   "\"10.1.1.1\",\"ports\":[443,\"1-9\"],\"description\":\"e\"},{"
-				   "\"cidr\":\"203.0.113.0/24\"}]},"
+				   "\"cidr\":\"203.0.113.0/24\"},{\"name\":\"a.example.org\"},"
+				   "{\"name\":\"xn--bcher-kva.de\"}]},"
 				   "\"resources\":{\"cpu\":1.5},\"syscalls\":{\"deny\":[\"c\"]}}";
 
 /* Everything from two texts to an image. */

@@ -75,8 +75,13 @@ static void is_valid(const char *name)
 	CHECK_TEXT(again->canonical, policy->canonical);
 	CHECK_TEXT(again->hash, policy->hash);
 	CHECK_INT(again->n_rules, policy->n_rules);
-	for (size_t i = 0; i < policy->n_rules; i++)
-		CHECK(memcmp(&again->rules[i], &policy->rules[i], sizeof(policy->rules[i])) == 0);
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		struct policy_rule left = policy->rules[i], right = again->rules[i];
+
+		CHECK_TEXT(left.name ? left.name : "", right.name ? right.name : "");
+		left.name = right.name = NULL;
+		CHECK(memcmp(&left, &right, sizeof(left)) == 0);
+	}
 	policy_unref(policy);
 	policy_unref(again);
 	free(text);
