@@ -92,9 +92,9 @@ static enum inspect_reason judge_connection(struct inspect_http *http)
 
 		if (i < http->n_word && http->word[i] != ',')
 			continue;
-		while (begin < end && (http->word[begin] == ' ' || http->word[begin] == '\t'))
+		while (begin < end && http->word[begin] == ' ')
 			begin++;
-		while (end > begin && (http->word[end - 1] == ' ' || http->word[end - 1] == '\t'))
+		while (end > begin && http->word[end - 1] == ' ')
 			end--;
 		if (end > begin && !is_option(http->word + begin, end - begin))
 			return INSPECT_FIELD;
@@ -115,10 +115,7 @@ static enum inspect_reason judge_upgrade(struct inspect_http *http)
 
 enum inspect_reason http_judge_value(struct inspect_http *http)
 {
-	while (http->n_word > 0 &&
-		(http->word[http->n_word - 1] == ' ' || http->word[http->n_word - 1] == '\t'))
-		http->n_word--;
-	if (http->field != HTTP_FIELD_OTHER && http->word_cut)
+	if (http->word_cut || (http->n_word > 0 && http->word[http->n_word - 1] == ' '))
 		return INSPECT_FIELD;
 	switch ((enum http_field)http->field) {
 	case HTTP_FIELD_OTHER:

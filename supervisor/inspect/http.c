@@ -108,7 +108,12 @@ static enum inspect_reason take_value(struct inspect_http *http, uint8_t byte)
 		return end_word(http, HTTP_LINE_END, http_judge_value);
 	if ((byte < ' ' && byte != '\t') || byte == 0x7f)
 		return INSPECT_FIELD;
-	if (http->field != HTTP_FIELD_OTHER && (http->n_word > 0 || (byte != ' ' && byte != '\t')))
+	if (http->field == HTTP_FIELD_OTHER)
+		return INSPECT_FINE;
+	/* Allowed by RFC 9112, 5, but some servers take it for a part of the value. */
+	if (byte == '\t')
+		return INSPECT_FIELD;
+	if (http->n_word > 0 || byte != ' ')
 		keep(http, byte);
 	return INSPECT_FINE;
 }

@@ -4,7 +4,8 @@
  * its end was seen and all of it was judged; bodies are released as they come.
  *
  * Refused although RFC 9112 has them, because servers disagree and hardly any client sends them:
- * chunk extensions, trailers, empty lines before a request, codings other than chunked.
+ * chunk extensions, trailers, empty lines before a request, codings other than chunked, tabs and
+ * spaces around values that matter.
  */
 #pragma once
 
