@@ -9,6 +9,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define SIGNAL_GROUP_EXIT 0x00000004 /* include/linux/sched/signal.h */
 
+/* sched_process_exit has a second argument, bool group_dead: since Linux 6.16. */
+const volatile bool exit_tells_last = false;
+
 /* The old threads are gone and the new image has not run yet: the strings on its stack are what the
  * kernel put there. */
 MATCH_INLINE void fill_argv(struct abi_exec_event *event, struct task_struct *task)
@@ -65,16 +68,14 @@ MATCH_INLINE int exit_status(struct task_struct *task)
 	return BPF_CORE_READ(task, group_leader, exit_code);
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(cloche_exit, struct task_struct *task)
+MATCH_INLINE int record_exit(struct task_struct *task)
 {
 	struct sandbox sandbox = {};
 	struct abi_exit_event *event;
 	__u64 sequence;
 	int status;
 
-	/* Once per process: by the last of its threads. */
-	if (BPF_CORE_READ(task, signal, live.counter) != 0 || !sandbox_of_current(&sandbox))
+	if (!sandbox_of_current(&sandbox))
 		return 0;
 	sequence = emit_sequence();
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
@@ -91,4 +92,23 @@ int BPF_PROG(cloche_exit, struct task_struct *task)
 	event->lifetime_ns = event->header.boottime_ns - event->header.process.start_boottime_ns;
 	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
+}
+
+/* Once per process: by the last of its threads. Without the argument two that end at the same time may
+ * both look like the last. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(cloche_exit, struct task_struct *task)
+{
+	bool last = exit_tells_last ? (bool)ctx[1]
+				    : BPF_CORE_READ(task, signal, live.counter) == 0;
+
+	return last ? record_exit(task) : 0;
+}
+
+/* In its place before Linux 6.16, where the tracepoint comes when the process has no memory any more,
+ * and so no executable: what do_exit() calls just before it gives the memory back. */
+SEC("fentry/taskstats_exit")
+int BPF_PROG(cloche_exit_early, struct task_struct *task, int group_dead)
+{
+	return group_dead ? record_exit(task) : 0;
 }

@@ -76,8 +76,6 @@ int enforce_slot_bind(struct enforce *enforce, uint32_t slot, uint32_t tenant, u
  * -EINVAL when the slot is not taken. */
 int enforce_slot_set_ports(
 	struct enforce *enforce, uint32_t slot, uint16_t gate_port, uint16_t dns_port);
-/* The relay's port alone. Goes when nobody uses it any more. */
-void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate_port);
 
 /* The generation that the next bind of this slot will have, with no ticket in it: what an earlier
  * attempt put there, and never bound, is deleted. So call it once, before the first ticket of a

@@ -10,6 +10,7 @@
 
 #include "bpf/cloche.skel.h"
 #include "supervisor/enforce/pins.h"
+#include "supervisor/enforce/variant.h"
 
 uint64_t load_digest(void)
 {
@@ -144,8 +145,11 @@ static int pin_programs(struct cloche_bpf *skeleton, const char *set_dir)
 
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		int r = pin_at(set_dir, "program", bpf_program__name(program), path, sizeof(path));
+		int r;
 
+		if (!bpf_program__autoload(program))
+			continue;
+		r = pin_at(set_dir, "program", bpf_program__name(program), path, sizeof(path));
 		if (r == 0)
 			r = bpf_program__pin(program, path);
 		if (r < 0)
@@ -161,7 +165,7 @@ static int attach_all(
 
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		int r = attach(program, set_dir, cgroup_fd);
+		int r = bpf_program__autoload(program) ? attach(program, set_dir, cgroup_fd) : 0;
 
 		if (r < 0) {
 			refuse(why, r, "attach BPF program");
@@ -179,6 +183,7 @@ static int build_set(struct cloche_bpf *skeleton, const char *set_dir, int cgrou
 	int meta_fd, r;
 
 	skeleton->rodata->sandbox_level = meta->level;
+	variant_choose(skeleton);
 	r = cloche_bpf__load(skeleton);
 	if (r < 0)
 		return refuse(why, r, "load BPF programs");
@@ -244,8 +249,9 @@ bool load_links_alive(const char *set_dir, uint64_t cgroup_id)
 
 	if (!skeleton)
 		return false;
-	bpf_object__for_each_program(program, skeleton->obj) alive =
-		alive && link_alive(set_dir, program, cgroup_id);
+	variant_choose(skeleton);
+	bpf_object__for_each_program(program, skeleton->obj) alive = alive &&
+		(!bpf_program__autoload(program) || link_alive(set_dir, program, cgroup_id));
 	cloche_bpf__destroy(skeleton);
 	return alive;
 }

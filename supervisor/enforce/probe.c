@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 
 #include "supervisor/enforce/enforce.h"
+#include "supervisor/enforce/probe.h"
 
 struct probe_list {
 	struct enforce_probe *rows;
@@ -73,9 +74,8 @@ static bool can_load_tracepoint(const char *name)
 	return fd >= 0;
 }
 
-/* Some kernels load programs that need a trampoline and then refuse to attach them, so it is tried,
- * at a kernel function that nothing calls in normal life, for as long as it takes to close it. */
-static bool can_attach(const char *function, enum bpf_prog_type type, enum bpf_attach_type attach)
+bool probe_can_attach(
+	const char *function, enum bpf_prog_type type, enum bpf_attach_type attach)
 {
 	int id = libbpf_find_vmlinux_btf_id(function, attach);
 	_cleanup_close_ int program_fd = -1, link_fd = -1;
@@ -149,9 +149,12 @@ size_t enforce_probe(struct enforce_probe *ret_probes, size_t n_max)
 	add(&list, "BPF ring buffer", has_map_type(BPF_MAP_TYPE_RINGBUF), true,
 		"Decisions reach the audit log through it.");
 	add(&list, "BPF fentry programs",
-		can_attach("bpf_fentry_test1", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY), false,
-		"Not used yet; nothing is missing without it.");
-	add(&list, "BPF LSM", can_attach("bpf_lsm_syslog", BPF_PROG_TYPE_LSM, BPF_LSM_MAC), false,
+		probe_can_attach("bpf_fentry_test1", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY),
+		false,
+		"Before Linux 6.16 the record of a process's exit then lacks the program's path, "
+		"and one with threads may be recorded twice.");
+	/* libbpf puts "bpf_lsm_" before the name. */
+	add(&list, "BPF LSM", probe_can_attach("syslog", BPF_PROG_TYPE_LSM, BPF_LSM_MAC), false,
 		"An extra lock for files and sockets; the others hold without it.");
 	libbpf_set_print(before);
 	return list.n;

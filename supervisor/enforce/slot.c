@@ -216,12 +216,6 @@ int enforce_slot_set_ports(
 	return 0;
 }
 
-void enforce_slot_set_gate(struct enforce *enforce, uint32_t slot, uint16_t gate_port)
-{
-	if (slot_is_taken(enforce, slot))
-		__atomic_store_n(&enforce->rows[slot].gate_port, gate_port, __ATOMIC_RELEASE);
-}
-
 int enforce_slot_counters(struct enforce *enforce, uint32_t slot, struct abi_counters *ret_counters)
 {
 	_cleanup_free_ struct abi_counters *rows =

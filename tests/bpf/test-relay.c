@@ -374,14 +374,14 @@ TEST(a_gate_that_went_and_came_back_on_another_port)
 	struct kernel_sandbox sandbox;
 
 	make(scene, &sandbox);
-	enforce_slot_set_gate(scene->enforce, sandbox.slot, 0);
+	CHECK_INT(enforce_slot_set_ports(scene->enforce, sandbox.slot, 0, 0), 0);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect, "203.0.113.7"), EPERM);
 	kernel_scene_events(scene);
 	CHECK_INT(kernel_scene_network_event(scene)->reason, ABI_REASON_NO_GATE);
 	/* Nobody listens there. */
-	enforce_slot_set_gate(scene->enforce, sandbox.slot, 1);
+	CHECK_INT(enforce_slot_set_ports(scene->enforce, sandbox.slot, 1, 0), 0);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect, "203.0.113.7"), ECONNREFUSED);
-	enforce_slot_set_gate(scene->enforce, sandbox.slot, scene->gate_port);
+	CHECK_INT(enforce_slot_set_ports(scene->enforce, sandbox.slot, scene->gate_port, 0), 0);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_connect, "203.0.113.7"), 0);
 	kernel_scene_drain(scene);
 	kernel_sandbox_end(scene, &sandbox);

@@ -419,7 +419,7 @@ TEST(datagrams_pass_inside)
 struct bound {
 	const char *address;
 	int type;
-	bool gate_port;
+	enum row_gate port; /* ROW_NO_GATE: any */
 	int error;
 	uint8_t reason;
 };
@@ -428,8 +428,10 @@ static int act_bind(struct kernel_scene *scene, const void *argument)
 {
 	const struct bound *bound = argument;
 	struct sockaddr_storage address;
-	socklen_t size =
-		kernel_address(bound->address, bound->gate_port ? scene->gate_port : 0, &address);
+	const uint16_t ports[] = {[ROW_NO_GATE] = 0,
+		[ROW_RELAY] = scene->gate_port,
+		[ROW_RESOLVER] = scene->dns_port};
+	socklen_t size = kernel_address(bound->address, ports[bound->port], &address);
 	int fd = socket(address.ss_family, bound->type, 0), on = 1;
 
 	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
@@ -440,22 +442,26 @@ static int act_bind(struct kernel_scene *scene, const void *argument)
 TEST(binds_only_inside)
 {
 	static const struct bound binds[] = {
-		{"127.0.0.5", SOCK_STREAM, false, 0, 0},
-		{"0.0.0.0", SOCK_DGRAM, false, 0, 0},
-		{"::", SOCK_STREAM, false, 0, 0},
-		{"::1", SOCK_STREAM, false, 0, 0},
-		{"127.0.0.5", SOCK_DGRAM, true, 0, 0},
-		{"8.8.8.8", SOCK_STREAM, false, EPERM, ABI_REASON_BIND},
-		{"8.8.8.8", SOCK_DGRAM, false, EPERM, ABI_REASON_BIND},
-		{"2001:db8::1", SOCK_STREAM, false, EPERM, ABI_REASON_BIND},
-		{"::ffff:8.8.8.8", SOCK_STREAM, false, EPERM, ABI_REASON_BIND},
-		{"127.0.0.5", SOCK_STREAM, true, EPERM, ABI_REASON_GATE_PORT},
-		{"::1", SOCK_STREAM, true, EPERM, ABI_REASON_GATE_PORT},
+		{"127.0.0.5", SOCK_STREAM, ROW_NO_GATE, 0, 0},
+		{"0.0.0.0", SOCK_DGRAM, ROW_NO_GATE, 0, 0},
+		{"::", SOCK_STREAM, ROW_NO_GATE, 0, 0},
+		{"::1", SOCK_STREAM, ROW_NO_GATE, 0, 0},
+		{"127.0.0.5", SOCK_DGRAM, ROW_RELAY, 0, 0},
+		{"8.8.8.8", SOCK_STREAM, ROW_NO_GATE, EPERM, ABI_REASON_BIND},
+		{"8.8.8.8", SOCK_DGRAM, ROW_NO_GATE, EPERM, ABI_REASON_BIND},
+		{"2001:db8::1", SOCK_STREAM, ROW_NO_GATE, EPERM, ABI_REASON_BIND},
+		{"::ffff:8.8.8.8", SOCK_STREAM, ROW_NO_GATE, EPERM, ABI_REASON_BIND},
+		{"127.0.0.5", SOCK_STREAM, ROW_RELAY, EPERM, ABI_REASON_GATE_PORT},
+		{"::1", SOCK_STREAM, ROW_RELAY, EPERM, ABI_REASON_GATE_PORT},
+		{"127.0.0.5", SOCK_STREAM, ROW_RESOLVER, EPERM, ABI_REASON_GATE_PORT},
+		{"127.0.0.5", SOCK_DGRAM, ROW_RESOLVER, EPERM, ABI_REASON_GATE_PORT},
+		{"::1", SOCK_DGRAM, ROW_RESOLVER, EPERM, ABI_REASON_GATE_PORT},
 	};
 	struct kernel_scene *scene = kernel_scene();
 	struct kernel_sandbox sandbox;
 
 	make(scene, &sandbox);
+	kernel_sandbox_give_resolver(scene, &sandbox);
 	for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
 		const struct abi_network_event *event;
 

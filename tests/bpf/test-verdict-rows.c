@@ -15,7 +15,7 @@
 static int act_row(struct kernel_scene *scene, const void *argument)
 {
 	const struct row *row = argument;
-	uint16_t port = row->port == ROW_GATE ? scene->gate_port : row->port;
+	uint16_t port = row_port(row, scene->gate_port, scene->dns_port);
 	struct sockaddr_storage address, inside;
 	socklen_t size = kernel_address(row->address, port, &address);
 	int fd = socket(address.ss_family, row_is_tcp(row) ? SOCK_STREAM : SOCK_DGRAM, 0);
@@ -55,7 +55,7 @@ static void check_flow(
 	CHECK(fd >= 0);
 	close(fd);
 	CHECK(memcmp(&flow.address, &asked, sizeof(asked)) == 0);
-	CHECK_INT(flow.port, row->port == ROW_GATE ? scene->gate_port : row->port);
+	CHECK_INT(flow.port, row_port(row, scene->gate_port, scene->dns_port));
 	CHECK_INT(flow.protocol, IPPROTO_TCP);
 	CHECK_INT(flow.rule, row->rule);
 	CHECK_INT(flow.sandbox, sandbox->id);
@@ -81,7 +81,7 @@ static void check_event(struct kernel_scene *scene, const struct row *row,
 	CHECK_INT(event->header.slot, sandbox->slot);
 	CHECK_INT(event->header.policy, ABI_SLOT_POLICY(sandbox->generation, sandbox->image));
 	CHECK(memcmp(&event->address, &asked, sizeof(asked)) == 0);
-	CHECK_INT(event->port, row->port == ROW_GATE ? scene->gate_port : row->port);
+	CHECK_INT(event->port, row_port(row, scene->gate_port, scene->dns_port));
 	CHECK_INT(event->family, row_family(row));
 	CHECK_INT(event->protocol, row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP);
 	CHECK_INT(event->socket_type, row_is_tcp(row) ? SOCK_STREAM : SOCK_DGRAM);
@@ -89,6 +89,45 @@ static void check_event(struct kernel_scene *scene, const struct row *row,
 	CHECK_INT(event->verdict, row->verdict);
 	CHECK_INT(event->reason, row->reason);
 	CHECK_INT(event->rule, row->rule);
+}
+
+static void put_tickets(struct kernel_scene *scene, const struct kernel_sandbox *sandbox)
+{
+	for (size_t i = 0; i < ROW_N_TICKETS; i++) {
+		struct abi_ticket ticket = row_tickets[i].ticket;
+
+		ticket.sandbox = sandbox->id;
+		CHECK_INT(enforce_ticket_put(scene->enforce, sandbox->slot, sandbox->generation,
+				  row_tickets[i].index, &ticket),
+			0);
+	}
+}
+
+/* That the query came to the resolver; a connected datagram socket has sent nothing yet. */
+static void check_query(struct kernel_scene *scene, const struct row *row)
+{
+	char bytes[16];
+	int fd;
+
+	if (row_is_tcp(row)) {
+		fd = kernel_scene_accept_query(scene);
+		CHECK(fd >= 0);
+		close(fd);
+	} else if (row->how != ROW_UDP_CONNECT) {
+		CHECK_INT(kernel_scene_answer(scene, bytes, sizeof(bytes), "yes"), 5);
+	}
+}
+
+/* For connections that are open, which are no queries. */
+static void check_would_allow(
+	struct kernel_scene *scene, const struct row *row, const struct kernel_sandbox *sandbox)
+{
+	struct abi_address address = row_address(row->address);
+	uint16_t port = row_port(row, scene->gate_port, scene->dns_port);
+
+	if (row_is_tcp(row) && row->verdict != ABI_VERDICT_RESOLVE)
+		CHECK_INT(enforce_slot_would_allow(scene->enforce, sandbox->slot, &address, port),
+			row->verdict == ABI_VERDICT_REDIRECT);
 }
 
 static void check_row(struct kernel_scene *scene, const struct row *row)
@@ -101,17 +140,23 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 
 	row_image(row->image, &image);
 	kernel_sandbox_make(scene, &sandbox);
-	kernel_sandbox_bind(scene, &sandbox, names[row->image], &image, !row->no_gate);
+	kernel_sandbox_bind(scene, &sandbox, names[row->image], &image, row->gate != ROW_NO_GATE);
+	if (row->gate == ROW_RESOLVER)
+		kernel_sandbox_give_resolver(scene, &sandbox);
+	put_tickets(scene, &sandbox);
 	kernel_scene_events(scene);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_row, row), row->error);
 	kernel_scene_events(scene);
 	event = kernel_scene_network_event(scene);
-	if (row->verdict == ABI_VERDICT_ALLOW)
+	if (row->verdict == ABI_VERDICT_ALLOW || row->verdict == ABI_VERDICT_RESOLVE)
 		CHECK(!event);
 	else
 		check_event(scene, row, &sandbox, event);
 	if (row->verdict == ABI_VERDICT_REDIRECT)
 		check_flow(scene, row, &sandbox);
+	if (row->verdict == ABI_VERDICT_RESOLVE)
+		check_query(scene, row);
+	check_would_allow(scene, row, &sandbox);
 	CHECK_INT(enforce_slot_counters(scene->enforce, sandbox.slot, &counters), 0);
 	CHECK_INT(counters.connections_denied, row->verdict == ABI_VERDICT_DENY);
 	CHECK_INT(counters.connections_allowed, row->verdict == ABI_VERDICT_REDIRECT);

@@ -85,26 +85,38 @@ static void make_bpffs(struct kernel_scene *scene)
 	snprintf(scene->pins, sizeof(scene->pins), "%s/cloche", scene->bpffs);
 }
 
+/* On [::]:port, dual-stack, as the gate's sockets are; `*port` 0 is given one. */
+static int bound_socket(int type, uint16_t *port)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(*port)};
+	socklen_t size = sizeof(address);
+	int off = 0, fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	CHECK_INT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
+	CHECK_INT(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	if (type == SOCK_STREAM)
+		CHECK_INT(listen(fd, 512), 0);
+	CHECK_INT(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	*port = ntohs(address.sin6_port);
+	return fd;
+}
+
 static void make_network(struct kernel_scene *scene)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
 	socklen_t size = sizeof(scene->netns_cookie);
-	int off = 0, control, fd;
+	int control;
 
 	CHECK_INT(unshare(CLONE_NEWNET), 0);
 	control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	CHECK_INT(ioctl(control, SIOCSIFFLAGS, &request), 0);
 	close(control);
-	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	CHECK_INT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
-	CHECK_INT(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	CHECK_INT(listen(fd, 512), 0);
-	CHECK_INT(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &scene->netns_cookie, &size), 0);
-	size = sizeof(address);
-	CHECK_INT(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	scene->gate_port = ntohs(address.sin6_port);
-	scene->gate_fd = fd;
+	scene->gate_fd = bound_socket(SOCK_STREAM, &scene->gate_port);
+	scene->dns_udp_fd = bound_socket(SOCK_DGRAM, &scene->dns_port);
+	scene->dns_tcp_fd = bound_socket(SOCK_STREAM, &scene->dns_port);
+	CHECK_INT(getsockopt(
+			  scene->gate_fd, SOL_SOCKET, SO_NETNS_COOKIE, &scene->netns_cookie, &size),
+		0);
 }
 
 static bool open_enforcement(struct kernel_scene *scene)
@@ -189,6 +201,13 @@ void kernel_sandbox_bind(struct kernel_scene *scene, struct kernel_sandbox *sand
 	sandbox->image = index;
 	if (before)
 		enforce_image_release(scene->enforce, before);
+}
+
+void kernel_sandbox_give_resolver(struct kernel_scene *scene, struct kernel_sandbox *sandbox)
+{
+	CHECK_INT(enforce_slot_set_ports(
+			  scene->enforce, sandbox->slot, scene->gate_port, scene->dns_port),
+		0);
 }
 
 void kernel_sandbox_end(struct kernel_scene *scene, struct kernel_sandbox *sandbox)
@@ -307,10 +326,46 @@ int kernel_scene_accept(struct kernel_scene *scene, struct abi_flow *ret_flow)
 
 void kernel_scene_drain(struct kernel_scene *scene)
 {
+	char byte;
 	int fd;
 
 	while ((fd = accept4(scene->gate_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		close(fd);
+	while ((fd = accept4(scene->dns_tcp_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+	while (recv(scene->dns_udp_fd, &byte, 1, 0) >= 0)
+		;
+}
+
+static bool wait_for(int fd)
+{
+	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+
+	return poll(&waiting, 1, 2000) == 1;
+}
+
+int kernel_scene_accept_query(struct kernel_scene *scene)
+{
+	return wait_for(scene->dns_tcp_fd) ? accept4(scene->dns_tcp_fd, NULL, NULL, SOCK_CLOEXEC)
+					   : -1;
+}
+
+int kernel_scene_answer(
+	struct kernel_scene *scene, void *ret_query, size_t size, const char *answer)
+{
+	struct sockaddr_in6 source;
+	socklen_t source_size = sizeof(source);
+	ssize_t n;
+
+	if (!wait_for(scene->dns_udp_fd))
+		return -1;
+	n = recvfrom(
+		scene->dns_udp_fd, ret_query, size, 0, (struct sockaddr *)&source, &source_size);
+	CHECK(n >= 0);
+	CHECK_INT(sendto(scene->dns_udp_fd, answer, strlen(answer), 0, (struct sockaddr *)&source,
+			  source_size),
+		strlen(answer));
+	return (int)n;
 }
 
 socklen_t kernel_address(const char *text, uint16_t port, struct sockaddr_storage *ret_address)

@@ -35,6 +35,8 @@ struct kernel_scene {
 	uint64_t netns_cookie;
 	int gate_fd; /* listens on [::]:gate_port, dual-stack, non-blocking */
 	uint16_t gate_port;
+	int dns_udp_fd, dns_tcp_fd; /* the resolver's, both on [::]:dns_port, as above */
+	uint16_t dns_port;
 	union kernel_event events[SCENE_EVENTS_MAX];
 	size_t n_events;
 	void *report; /* SCENE_REPORT_BYTES shared with what runs in a sandbox */
@@ -53,6 +55,8 @@ void kernel_sandbox_make_bare(struct kernel_scene *scene, struct kernel_sandbox 
 /* Installs `image` under a hash made of `name`, binds, with the scene's gate or none. */
 void kernel_sandbox_bind(struct kernel_scene *scene, struct kernel_sandbox *sandbox,
 	const char *name, const struct policy_image *image, bool gate);
+/* Gives the bound sandbox the scene's resolver, beside the gate. */
+void kernel_sandbox_give_resolver(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
 void kernel_sandbox_end(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
 
 /* Runs `act` in a new process that is born in the sandbox; returns what it returns, or -signal.
@@ -75,7 +79,13 @@ const union kernel_event *kernel_scene_event(struct kernel_scene *scene, enum ab
 /* Accepts the next relayed connection, waiting at most two seconds; checks that its flow was
  * published and fills it in. The connection, or -1 when there is none. */
 int kernel_scene_accept(struct kernel_scene *scene, struct abi_flow *ret_flow);
-/* Closes connections that nobody accepted. */
+/* The next connection to the resolver, waiting at most two seconds; -1 when there is none. */
+int kernel_scene_accept_query(struct kernel_scene *scene);
+/* Takes the next datagram to the resolver, waiting at most two seconds, and sends `answer` to where
+ * it came from. Its size, or -1. */
+int kernel_scene_answer(
+	struct kernel_scene *scene, void *ret_query, size_t size, const char *answer);
+/* Closes connections and takes datagrams that nobody did. */
 void kernel_scene_drain(struct kernel_scene *scene);
 
 /* A socket address from text, IPv4 or IPv6 as it is written. */

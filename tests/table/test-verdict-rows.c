@@ -4,16 +4,34 @@
 #include "tests/table/rows.h"
 
 #define GATE_PORT 40000
+#define DNS_PORT 40001
+#define SANDBOX 0x5b01
 
 static struct decide_facts facts_of(const struct row *row)
 {
 	return (struct decide_facts){
 		.address = row_address(row->address),
-		.port = row->port == ROW_GATE ? GATE_PORT : row->port,
-		.gate_port = row->no_gate ? 0 : GATE_PORT,
+		.sandbox = SANDBOX,
+		.port = row_port(row, GATE_PORT, DNS_PORT),
+		.gate_port = row->gate == ROW_NO_GATE ? 0 : GATE_PORT,
+		.dns_port = row->gate == ROW_RESOLVER ? DNS_PORT : 0,
 		.protocol = row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP,
 		.live = true,
 	};
+}
+
+static struct decide_verdict judge(const struct row *row, struct decide_facts *facts)
+{
+	const struct abi_ticket *found = row_ticket(&facts->address);
+	struct abi_ticket ticket;
+	struct policy_image image;
+
+	row_image(row->image, &image);
+	if (!found)
+		return enforce_judge(&image, NULL, facts);
+	ticket = *found;
+	ticket.sandbox = SANDBOX;
+	return enforce_judge(&image, &ticket, facts);
 }
 
 TEST(host_judges_every_row_as_written)
@@ -21,11 +39,8 @@ TEST(host_judges_every_row_as_written)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *row = &rows[i];
 		struct decide_facts facts = facts_of(row);
-		struct policy_image image;
-		struct decide_verdict verdict;
+		struct decide_verdict verdict = judge(row, &facts);
 
-		row_image(row->image, &image);
-		verdict = enforce_judge(&image, NULL, &facts);
 		if (verdict.verdict != row->verdict || verdict.reason != row->reason ||
 			verdict.rule != row->rule)
 			CHECK_FAIL("row %zu (%s port %u): verdict %u reason %u rule %u", i,
@@ -38,12 +53,10 @@ TEST(denies_every_row_without_a_live_sandbox)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct decide_facts facts = facts_of(&rows[i]);
-		struct policy_image image;
 		struct decide_verdict verdict;
 
 		facts.live = false;
-		row_image(rows[i].image, &image);
-		verdict = enforce_judge(&image, NULL, &facts);
+		verdict = judge(&rows[i], &facts);
 		CHECK_INT(verdict.verdict, ABI_VERDICT_DENY);
 		CHECK_INT(verdict.reason, ABI_REASON_NO_SANDBOX);
 	}
@@ -99,7 +112,7 @@ TEST(allows_only_stream_and_datagram_sockets_of_tcp_and_udp)
 	}
 }
 
-TEST(binds_only_inside_and_never_the_gates_port)
+TEST(binds_only_inside_and_never_the_gates_ports)
 {
 	static const struct {
 		const char *address;
@@ -113,12 +126,16 @@ TEST(binds_only_inside_and_never_the_gates_port)
 		{"2001:db8::1", 80, IPPROTO_UDP, ABI_VERDICT_DENY, ABI_REASON_BIND},
 		{"0.0.0.0", GATE_PORT, IPPROTO_TCP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
 		{"0.0.0.0", GATE_PORT, IPPROTO_UDP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{"0.0.0.0", DNS_PORT, IPPROTO_TCP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
+		{"::1", DNS_PORT, IPPROTO_UDP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
+		{"127.0.0.1", 53, IPPROTO_UDP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
 	};
 
 	for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
 		struct decide_facts facts = {.address = row_address(binds[i].address),
 			.port = binds[i].port,
 			.gate_port = GATE_PORT,
+			.dns_port = DNS_PORT,
 			.protocol = binds[i].protocol,
 			.live = true};
 		struct decide_verdict verdict = decide_bind(&facts);
@@ -140,4 +157,32 @@ TEST(a_value_that_claims_too_many_ranges_allows_none_beyond_them)
 		ABI_RULE_NONE);
 	CHECK_INT(match_ranges(value.ranges, UINT32_MAX, ABI_PORT_RANGES_MAX, IPPROTO_UDP, 100),
 		ABI_RULE_NONE);
+}
+
+TEST(a_ticket_is_good_for_its_sandbox_and_its_protocol)
+{
+	struct abi_ticket ticket = {
+		.sandbox = SANDBOX, .n_ranges = 1, .ranges = {ROW_RANGE(443, 443, 9)}};
+	struct decide_facts facts = {.sandbox = SANDBOX, .port = 443, .protocol = IPPROTO_TCP};
+
+	CHECK_INT(decide_ticket(&ticket, &facts), 9);
+	facts.protocol = IPPROTO_UDP;
+	CHECK_INT(decide_ticket(&ticket, &facts), ABI_RULE_NONE);
+	facts.protocol = IPPROTO_TCP;
+	facts.sandbox = SANDBOX + 1;
+	CHECK_INT(decide_ticket(&ticket, &facts), ABI_RULE_NONE);
+	facts.sandbox = ticket.sandbox = 0;
+	CHECK_INT(decide_ticket(&ticket, &facts), ABI_RULE_NONE);
+}
+
+TEST(a_ticket_that_claims_too_many_ranges_opens_none_beyond_them)
+{
+	struct abi_ticket ticket = {.sandbox = SANDBOX, .n_ranges = UINT32_MAX};
+	struct decide_facts facts = {.sandbox = SANDBOX, .port = 101, .protocol = IPPROTO_TCP};
+
+	for (int i = 0; i < ABI_TICKET_RANGES_MAX; i++)
+		ticket.ranges[i] = (struct abi_port_range)ROW_RANGE(100, 100, 7);
+	CHECK_INT(decide_ticket(&ticket, &facts), ABI_RULE_NONE);
+	facts.port = 100;
+	CHECK_INT(decide_ticket(&ticket, &facts), 7);
 }
