@@ -167,18 +167,19 @@ static int allow_by_argument(scmp_filter_ctx filter)
 		filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, argument_is(0, (uint64_t)getpid()));
 }
 
-/* TCP alone: protocol 0 of a stream socket is TCP; MPTCP and SCTP have numbers. Of bpf(2), what can
- * be read through a map that the supervisor sent. */
+/* TCP, and UDP for the questions to the host's resolvers: protocol 0 of these types; MPTCP, SCTP
+ * and UDP-Lite have numbers. bind(2) is not there, so nothing can be listened on. Of bpf(2), what
+ * can be read through a map that the supervisor sent. */
 static int allow_gate(scmp_filter_ctx filter)
 {
-	static const int families[] = {AF_INET, AF_INET6};
+	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
 	const uint64_t type_mask = UINT32_MAX & ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int r = add_all(filter, SCMP_ACT_ALLOW, calls_of_gate, ARRAY_SIZE(calls_of_gate));
 
-	for (size_t i = 0; i < ARRAY_SIZE(families) && r == 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(families) * ARRAY_SIZE(types) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
-			argument_is(0, (uint64_t)families[i]), bits_are(1, type_mask, SOCK_STREAM),
-			argument_is(2, 0));
+			argument_is(0, (uint64_t)families[i % 2]),
+			bits_are(1, type_mask, (uint64_t)types[i / 2]), argument_is(2, 0));
 	if (r < 0)
 		return r;
 	return seccomp_rule_add(

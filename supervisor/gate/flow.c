@@ -9,10 +9,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "bpf/abi/slot.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/clock.h"
 #include "supervisor/gate/destination.h"
+#include "supervisor/gate/inlet.h"
 #include "supervisor/gate/listener.h"
+#include "supervisor/gate/named.h"
+#include "supervisor/gate/phase.h"
 #include "supervisor/gate/relay.h"
 #include "supervisor/gate/turns.h"
 
@@ -21,136 +25,27 @@
  * this, a slow reader makes it hold net.ipv4.tcp_wmem[2], 4 MiB. */
 #define UNSENT_BYTES_MAX (128 * 1024)
 
-/* ---- time limits */
-
-static uint64_t connect_due_ns(const struct gate *gate, const struct flow *flow)
+void flow_expire(struct flow *flow)
 {
-	return flow->started_ns + gate->config.limits.connect_timeout_ms * NS_PER_MS;
-}
-
-static uint64_t idle_due_ns(const struct gate *gate, const struct flow *flow)
-{
-	return flow->active_ns + gate->config.limits.idle_timeout_ms * NS_PER_MS;
-}
-
-static void arm_expiry(struct gate *gate, uint64_t due_ns)
-{
-	uint64_t now_ns = clock_monotonic_ns();
-
-	if (gate->expiry_due_ns && gate->expiry_due_ns <= due_ns)
+	switch (flow->phase) {
+	case FLOW_INSPECTED:
+		flow_end(flow, WIRE_GATE_END_PROTOCOL, -ETIMEDOUT);
 		return;
-	gate->expiry_due_ns = due_ns;
-	loop_timer_arm(gate->expiry_timer,
-		due_ns > now_ns ? (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0, 0);
-}
-
-/* The heads of both lists are the next to expire. A head that moved bytes since the timer was armed
- * only makes it fire early once. */
-static void on_expiry(struct loop_source *source _unused_, void *userdata)
-{
-	struct gate *gate = userdata;
-	uint64_t now_ns = clock_monotonic_ns();
-	struct flow *flow;
-
-	gate->expiry_due_ns = 0;
-	while ((flow = TAILQ_FIRST(&gate->connecting)) && connect_due_ns(gate, flow) <= now_ns)
-		flow_end(flow, WIRE_GATE_END_CONNECT, -ETIMEDOUT);
-	while ((flow = TAILQ_FIRST(&gate->relaying)) && idle_due_ns(gate, flow) <= now_ns)
-		flow_end(flow, WIRE_GATE_END_IDLE, -ETIMEDOUT);
-	if ((flow = TAILQ_FIRST(&gate->connecting)))
-		arm_expiry(gate, connect_due_ns(gate, flow));
-	if ((flow = TAILQ_FIRST(&gate->relaying)))
-		arm_expiry(gate, idle_due_ns(gate, flow));
-}
-
-int flow_init_timers(struct gate *gate)
-{
-	TAILQ_INIT(&gate->connecting);
-	TAILQ_INIT(&gate->relaying);
-	return loop_add_timer(gate->loop, on_expiry, gate, &gate->expiry_timer);
-}
-
-void flow_fini_timers(struct gate *gate)
-{
-	gate->expiry_timer = loop_source_free(gate->expiry_timer);
-}
-
-/* ---- end */
-
-static void close_with_reset(int fd)
-{
-	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(fd);
-}
-
-static int report(struct gate *gate, const struct wire_gate_flow *line)
-{
-	gate->n_flows_total++;
-	return gate->config.report(gate->config.report_userdata, line);
-}
-
-static void flow_free(struct flow *flow, bool reset)
-{
-	struct listener *listener = flow->listener;
-	struct gate *gate = listener->gate;
-
-	turns_remove_flow(flow);
-	relay_release(flow);
-	for (int i = INNER; i <= OUTER; i++) {
-		loop_source_free(flow->sides[i].source);
-		if (flow->sides[i].fd < 0)
-			continue;
-		if (reset)
-			close_with_reset(flow->sides[i].fd);
+	case FLOW_CONNECTING:
+		if (flow->named)
+			named_expire(flow);
 		else
-			close(flow->sides[i].fd);
+			flow_end(flow, WIRE_GATE_END_CONNECT, -ETIMEDOUT);
+		return;
+	case FLOW_RELAYED:
+	case FLOW_PARTING:
+	case FLOW_PHASES:
+		flow_end(flow, WIRE_GATE_END_IDLE, -ETIMEDOUT);
+		return;
 	}
-	if (flow->connected)
-		TAILQ_REMOVE(&gate->relaying, flow, in_expiry);
-	else
-		TAILQ_REMOVE(&gate->connecting, flow, in_expiry);
-	TAILQ_REMOVE(&listener->flows, flow, in_listener);
-	listener->n_flows--;
-	gate->n_flows--;
-	free(flow);
-}
-
-void flow_drop(struct flow *flow)
-{
-	flow_free(flow, true);
-}
-
-void flow_end(struct flow *flow, enum wire_gate_end end, int error)
-{
-	struct listener *listener = flow->listener;
-	struct gate *gate = listener->gate;
-	struct wire_gate_flow line = {.sandbox = listener->sandbox,
-		.address = flow->target.address,
-		.port = flow->target.port,
-		.rule = flow->target.rule,
-		.policy = flow->target.policy,
-		.end = (uint16_t)end,
-		.error = error,
-		.bytes_sent = flow->directions[INNER].bytes,
-		.bytes_received = flow->directions[OUTER].bytes,
-		.duration_us = (clock_monotonic_ns() - flow->started_ns) / 1000};
-
-	flow_free(flow, end != WIRE_GATE_END_CLOSED);
-	listener_resume_all(gate);
-	if (report(gate, &line) < 0)
-		listener_pause(listener);
 }
 
 /* ---- relaying */
-
-static void touch(struct gate *gate, struct flow *flow)
-{
-	flow->active_ns = clock_monotonic_ns();
-	TAILQ_REMOVE(&gate->relaying, flow, in_expiry);
-	TAILQ_INSERT_TAIL(&gate->relaying, flow, in_expiry);
-}
 
 /* A side that failed is given one more turn, so that what it sent before reaches the other side
  * ahead of the reset. */
@@ -163,6 +58,10 @@ enum flow_next flow_turn(struct flow *flow, size_t budget_bytes, size_t *ret_mov
 	for (int i = INNER; i <= OUTER; i++)
 		results[i] = relay_move(flow, i, budget_bytes / 2, &moved);
 	*ret_moved_bytes += moved;
+	if (inlet_is_refused(flow)) {
+		named_refuse(flow);
+		return FLOW_GONE;
+	}
 	for (int i = INNER; i <= OUTER; i++) {
 		if (failed[i] && results[i] != RELAY_MORE) {
 			flow_end(flow, WIRE_GATE_END_RESET, flow->error);
@@ -174,7 +73,7 @@ enum flow_next flow_turn(struct flow *flow, size_t budget_bytes, size_t *ret_mov
 		return FLOW_GONE;
 	}
 	if (moved > 0)
-		touch(flow->listener->gate, flow);
+		phase_enter(flow, FLOW_RELAYED);
 	if (flow->sides[INNER].failed || flow->sides[OUTER].failed)
 		return FLOW_MORE;
 	return results[INNER] == RELAY_MORE || results[OUTER] == RELAY_MORE ? FLOW_MORE
@@ -207,32 +106,42 @@ static void on_inner(struct loop_source *source _unused_, uint32_t events, void 
 	struct flow *flow = userdata;
 
 	note_edge(flow, &flow->sides[INNER], events);
-	if (flow->connected)
+	if (flow->phase == FLOW_PARTING)
+		flow_drain(flow);
+	else if (flow->phase == FLOW_RELAYED)
 		turns_add(flow);
 	else if (flow->sides[INNER].failed)
 		flow_end(flow, WIRE_GATE_END_RESET, flow->error);
+	else if (flow->phase == FLOW_INSPECTED)
+		named_inspect(flow);
 }
 
 static void on_outer(struct loop_source *source _unused_, uint32_t events, void *userdata)
 {
 	struct flow *flow = userdata;
-	struct gate *gate = flow->listener->gate;
 
 	note_edge(flow, &flow->sides[OUTER], events);
-	if (!flow->connected) {
-		if (flow->sides[OUTER].failed || (events & EPOLLHUP)) {
-			flow_end(flow, WIRE_GATE_END_CONNECT,
-				flow->error ? flow->error : -ECONNABORTED);
-			return;
-		}
-		if (!flow->sides[OUTER].writable)
-			return;
-		TAILQ_REMOVE(&gate->connecting, flow, in_expiry);
-		flow->connected = true;
-		flow->active_ns = clock_monotonic_ns();
-		TAILQ_INSERT_TAIL(&gate->relaying, flow, in_expiry);
-		arm_expiry(gate, idle_due_ns(gate, flow));
+	if (flow->phase != FLOW_CONNECTING) {
+		turns_add(flow);
+		return;
 	}
+	if (flow->sides[OUTER].failed || (events & EPOLLHUP))
+		flow_end(flow, WIRE_GATE_END_CONNECT, flow->error ? flow->error : -ECONNABORTED);
+	else if (flow->sides[OUTER].writable)
+		flow_relay(flow);
+}
+
+int flow_watch(struct flow *flow, int side)
+{
+	struct side *it = &flow->sides[side];
+
+	return loop_add_fd(flow->listener->gate->loop, it->fd, EDGES,
+		side == INNER ? on_inner : on_outer, flow, &it->source);
+}
+
+void flow_relay(struct flow *flow)
+{
+	phase_enter(flow, FLOW_RELAYED);
 	turns_add(flow);
 }
 
@@ -278,20 +187,20 @@ static void tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
 }
 
-/* Begins connect(2), which ends by an edge. Returns the socket or -errno. */
-static int connect_on(const struct gate *gate, const struct abi_flow *target)
+int flow_connect(const struct flow *flow, const struct abi_address *address)
 {
-	struct sockaddr_storage address;
-	socklen_t size = destination_to_socket(&target->address, target->port, &address);
+	const struct gate *gate = flow->listener->gate;
+	struct sockaddr_storage socket_address;
+	socklen_t size = destination_to_socket(address, flow->target.port, &socket_address);
 	int fd, r;
 
-	if (destination_is_host(&target->address) && !gate->config.allow_loopback)
+	if (destination_is_host(address) && !gate->config.allow_loopback)
 		return -EACCES;
-	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(socket_address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	tune(fd);
-	if (connect(fd, (struct sockaddr *)&address, size) < 0 && errno != EINPROGRESS) {
+	if (connect(fd, (struct sockaddr *)&socket_address, size) < 0 && errno != EINPROGRESS) {
 		r = -errno;
 		close(fd);
 		return r;
@@ -299,26 +208,34 @@ static int connect_on(const struct gate *gate, const struct abi_flow *target)
 	return fd;
 }
 
-static int watch(struct flow *flow)
-{
-	struct loop *loop = flow->listener->gate->loop;
-	struct side *sides = flow->sides;
-	int r = loop_add_fd(loop, sides[INNER].fd, EDGES, on_inner, flow, &sides[INNER].source);
-
-	if (r < 0)
-		return r;
-	return loop_add_fd(loop, sides[OUTER].fd, EDGES, on_outer, flow, &sides[OUTER].source);
-}
-
 static void enlist(struct listener *listener, struct flow *flow)
 {
 	struct gate *gate = listener->gate;
 
+	flow->id = ++gate->last_flow_id;
 	TAILQ_INSERT_TAIL(&listener->flows, flow, in_listener);
-	TAILQ_INSERT_TAIL(&gate->connecting, flow, in_expiry);
 	listener->n_flows++;
 	gate->n_flows++;
-	arm_expiry(gate, connect_due_ns(gate, flow));
+	phase_begin(flow, FLOW_CONNECTING);
+}
+
+/* The kernel let it pass under an earlier policy, and nobody reviewed it: the program may try
+ * again. Generations are compared as they wrap. */
+static bool is_outdated(const struct listener *listener, const struct abi_flow *target)
+{
+	return listener->policy && (int32_t)(ABI_SLOT_GENERATION(target->policy) -
+					     ABI_SLOT_GENERATION(listener->policy)) < 0;
+}
+
+static int start_literal(struct flow *flow)
+{
+	int r = flow_connect(flow, &flow->target.address);
+
+	if (r < 0)
+		return r;
+	flow->sides[OUTER].fd = r;
+	r = flow_watch(flow, INNER);
+	return r < 0 ? r : flow_watch(flow, OUTER);
 }
 
 void flow_start(struct listener *listener, int inner_fd, const struct sockaddr_storage *peer)
@@ -329,7 +246,7 @@ void flow_start(struct listener *listener, int inner_fd, const struct sockaddr_s
 	int r;
 
 	if (!flow) {
-		close_with_reset(inner_fd);
+		close(inner_fd);
 		listener_pause(listener);
 		return;
 	}
@@ -343,13 +260,15 @@ void flow_start(struct listener *listener, int inner_fd, const struct sockaddr_s
 	if (r == 0 && full) {
 		end = WIRE_GATE_END_LIMIT;
 		r = -EUSERS;
+	} else if (r == 0 && is_outdated(listener, &flow->target)) {
+		end = WIRE_GATE_END_POLICY;
+		r = -EACCES;
+	} else if (r == 0 && ticket_address_is(&flow->target.address)) {
+		named_start(flow);
+		return;
 	} else if (r == 0) {
 		end = WIRE_GATE_END_CONNECT;
-		r = connect_on(listener->gate, &flow->target);
-	}
-	if (r >= 0) {
-		flow->sides[OUTER].fd = r;
-		r = watch(flow);
+		r = start_literal(flow);
 	}
 	if (r < 0)
 		flow_end(flow, end, r);

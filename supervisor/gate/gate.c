@@ -6,21 +6,63 @@
 
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/listener.h"
+#include "supervisor/gate/phase.h"
 #include "supervisor/gate/state.h"
 #include "supervisor/gate/turns.h"
 
 #define LISTENERS_MAX 16384
+/* Descriptors kept for the questions to the host's resolvers: this part of all, so many at most. */
+#define UPSTREAM_PART 8
+#define UPSTREAM_FDS_MAX 2048
+
+static bool has_fds(void *userdata, size_t n)
+{
+	return gate_has_fds(userdata, n);
+}
+
+static int ask(void *userdata, const struct wire_gate_name *name)
+{
+	const struct gate_config *config = &((struct gate *)userdata)->config;
+
+	return config->ask ? config->ask(config->report_userdata, name) : -ENOTCONN;
+}
+
+static void report_dns(void *userdata, const struct wire_gate_dns *line)
+{
+	const struct gate_config *config = &((struct gate *)userdata)->config;
+
+	if (config->report_dns)
+		config->report_dns(config->report_userdata, line);
+}
+
+static int init_names(struct gate *gate)
+{
+	const struct wire_gate_config *limits = &gate->config.limits;
+	struct names_config config = gate->config.names;
+	int r;
+
+	config.ask = ask;
+	config.report = report_dns;
+	config.has_fds = has_fds;
+	config.userdata = gate;
+	r = names_new(gate->loop, &config, &gate->names);
+	if (r < 0)
+		return r;
+	return upstream_new(gate->loop, limits->resolvers, limits->n_resolvers, &gate->upstream);
+}
 
 static int init(struct gate *gate)
 {
 	int r = turns_init(gate);
 
 	if (r == 0)
-		r = flow_init_timers(gate);
+		r = phase_init_timers(gate);
 	if (r == 0)
 		r = listener_init_timers(gate);
 	if (r == 0)
 		r = table_new(LISTENERS_MAX, &gate->listeners);
+	if (r == 0)
+		r = init_names(gate);
 	if (r < 0)
 		return r;
 	gate->copy_buffer = malloc(COPY_BUFFER_BYTES);
@@ -34,13 +76,16 @@ int gate_new(struct loop *loop, const struct gate_config *config, struct gate **
 	int r;
 
 	if (limits->n_flows_max == 0 || limits->n_flows_per_sandbox_max == 0 ||
-		limits->connect_timeout_ms == 0 || limits->idle_timeout_ms == 0)
+		limits->connect_timeout_ms == 0 || limits->idle_timeout_ms == 0 ||
+		limits->n_resolvers > WIRE_GATE_RESOLVERS_MAX)
 		return -EINVAL;
 	gate = calloc(1, sizeof(*gate));
 	if (!gate)
 		return -ENOMEM;
 	gate->loop = loop;
 	gate->config = *config;
+	if (gate->config.inspection_timeout_ms == 0)
+		gate->config.inspection_timeout_ms = INSPECTION_TIMEOUT_MS;
 	r = init(gate);
 	if (r < 0) {
 		gate_free(gate);
@@ -63,8 +108,10 @@ struct gate *gate_free(struct gate *gate)
 		listener_free(listener);
 	}
 	table_free(gate->listeners);
+	names_free(gate->names);
+	upstream_free(gate->upstream);
 	listener_fini_timers(gate);
-	flow_fini_timers(gate);
+	phase_fini_timers(gate);
 	turns_fini(gate);
 	pipes_fini(&gate->pipes);
 	free(gate->copy_buffer);
@@ -72,20 +119,30 @@ struct gate *gate_free(struct gate *gate)
 	return NULL;
 }
 
-int gate_open(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int listen_fd)
+static void close_all(const struct gate_sockets *sockets)
+{
+	close(sockets->relay);
+	if (sockets->dns_udp >= 0)
+		close(sockets->dns_udp);
+	if (sockets->dns_tcp >= 0)
+		close(sockets->dns_tcp);
+}
+
+int gate_open(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
+	const struct gate_sockets *sockets)
 {
 	struct listener *listener;
 	int r = 0;
 
 	if (table_get(gate->listeners, sandbox))
 		r = -EEXIST;
-	else if (!gate_has_fds(gate, 1))
+	else if (!gate_has_fds(gate, sockets->dns_udp >= 0 ? 3 : 1))
 		r = -ENOSPC;
 	if (r < 0) {
-		close(listen_fd);
+		close_all(sockets);
 		return r;
 	}
-	r = listener_new(gate, sandbox, netns_cookie, listen_fd, &listener);
+	r = listener_new(gate, sandbox, netns_cookie, sockets, &listener);
 	if (r < 0)
 		return r;
 	r = table_put(gate->listeners, sandbox, listener);
@@ -105,9 +162,31 @@ void gate_close(struct gate *gate, uint64_t sandbox)
 	listener_free(listener);
 }
 
+int gate_take_ticket(struct gate *gate, const struct wire_gate_ticket *ticket)
+{
+	struct listener *listener = table_get(gate->listeners, ticket->sandbox);
+
+	if (!ticket_is_sound(ticket))
+		return -EPROTO;
+	if (listener)
+		names_take_ticket(listener->names, ticket);
+	return 0;
+}
+
+static size_t fds_of_upstream(const struct gate_config *config)
+{
+	size_t part = config->n_fds_max / UPSTREAM_PART;
+
+	if (config->limits.n_resolvers == 0)
+		return 0;
+	return part < UPSTREAM_FDS_MAX ? part : UPSTREAM_FDS_MAX;
+}
+
 bool gate_has_fds(const struct gate *gate, size_t n)
 {
-	size_t used = table_count(gate->listeners) + 2 * gate->n_flows + 2 * gate->pipes.n_all;
+	size_t used = table_count(gate->listeners) + gate->n_dns_fds +
+		      names_count_streams(gate->names) + 2 * gate->n_flows + gate->n_dial_fds +
+		      2 * gate->pipes.n_all + fds_of_upstream(&gate->config);
 
 	return used + n <= gate->config.n_fds_max;
 }

@@ -3,13 +3,17 @@
  * A sandbox's program believes that it connected to, say, 203.0.113.7:443; the kernel led it to a
  * listening socket inside its own network namespace and wrote down where it meant to go. The gate
  * looks that up by the connecting end's address, connects there, and moves bytes both ways. What
- * the kernel did not write down is refused; what the sandbox sends is never read as anything but
- * bytes.
+ * the kernel did not write down is refused. What the sandbox sends to a literal address is never
+ * read as anything but bytes; what it sends to a name must ask for that name, see inspect.h.
  *
  *   listener   one sandbox: its listening socket, its connections, whose turn it is
  *   flow       one connection, from accept to end
+ *   phase      its time limits
+ *   named      a connection to a name: checked, resolved, dialled
+ *   inlet      what its client sends, while it is checked
  *   relay      the bytes of one direction, with a pipe from `pipes` while they are on their way
  *   turns      who may move bytes next, so that no sandbox waits for another
+ *   review     what a new policy leaves open
  *
  * This header is what the messages (serve.h) and the tests see. */
 #pragma once
@@ -19,6 +23,7 @@
 
 #include "bpf/abi/flow.h"
 #include "supervisor/base/loop.h"
+#include "supervisor/names/names.h"
 #include "supervisor/wire/gate.h"
 
 struct gate;
@@ -31,14 +36,25 @@ typedef int (*gate_lookup)(
  * reports now: the gate then accepts nothing for a moment. */
 typedef int (*gate_report)(void *userdata, const struct wire_gate_flow *flow);
 
+/* Asks whether the sandbox may use the name; the answer comes by gate_take_ticket(). 0 or -errno.
+ */
+typedef int (*gate_ask)(void *userdata, const struct wire_gate_name *name);
+/* Told of every query that was answered or refused. */
+typedef void (*gate_report_dns)(void *userdata, const struct wire_gate_dns *line);
+
 struct gate_config {
 	struct wire_gate_config limits;
 	size_t n_fds_max; /* descriptors that listeners, flows and pipes may use together */
 	gate_lookup lookup;
 	void *lookup_userdata;
 	gate_report report;
-	void *report_userdata;
-	bool allow_loopback; /* the host's own loopback as destination: tests only, no message */
+	gate_ask ask;
+	gate_report_dns report_dns;
+	void *report_userdata; /* of all three */
+	/* Tests only, no message says these: */
+	bool allow_loopback;            /* the host's own loopback as destination */
+	uint32_t inspection_timeout_ms; /* 0: INSPECTION_TIMEOUT_MS */
+	struct names_config names;      /* its numbers */
 };
 
 /* Copies `config`. Returns 0, -EINVAL (a limit is 0) or -ENOMEM. */
@@ -46,10 +62,31 @@ int gate_new(struct loop *loop, const struct gate_config *config, struct gate **
 /* Resets every connection without a report. Takes NULL, returns NULL. */
 struct gate *gate_free(struct gate *gate);
 
-/* Serves connections to `listen_fd`, which is taken over, also on failure. Returns 0, -EEXIST,
- * -ENOSPC (descriptors), -ENOMEM or other -errno. */
-int gate_open(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int listen_fd);
-/* Resets the sandbox's connections and closes its listening socket. Unknown: nothing. */
+/* A sandbox's sockets, inside its network namespace. */
+struct gate_sockets {
+	int relay;            /* listening */
+	int dns_udp, dns_tcp; /* the second listening; both -1: no names are answered for */
+};
+
+/* Serves `sockets`, which are taken over, also on failure. Returns 0, -EEXIST, -ENOSPC
+ * (descriptors), -ENOMEM or other -errno. */
+int gate_open(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
+	const struct gate_sockets *sockets);
+/* Resets the sandbox's connections, closes its sockets, forgets its tickets. Unknown: nothing. */
 void gate_close(struct gate *gate, uint64_t sandbox);
+
+/* A name that a sandbox may use from now on, or may not. Returns 0, or -EPROTO: it makes no sense.
+ */
+int gate_take_ticket(struct gate *gate, const struct wire_gate_ticket *ticket);
+
+/* A policy is in force from now on: lists the sandbox's open connections, at most
+ * WIRE_GATE_REVIEW_MAX; if there are more, they are reset. What the kernel let pass before and
+ * arrives from now on is refused. Returns how many. */
+size_t gate_review(struct gate *gate, const struct wire_gate_swap *swap,
+	struct wire_gate_review_flow *ret_flows);
+/* Resets those of the review that the policy does not allow, and those to names whose ticket says
+ * another thing about them now. */
+void gate_take_verdicts(
+	struct gate *gate, uint64_t sandbox, const uint64_t *reset_ids, size_t n_reset);
 
 void gate_count(const struct gate *gate, struct wire_gate_state *ret_state);

@@ -67,32 +67,37 @@ static void on_connection(
 		listener->source = loop_source_free(listener->source);
 }
 
-int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int fd,
-	struct listener **ret_listener)
+int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
+	const struct gate_sockets *sockets, struct listener **ret_listener)
 {
-	_cleanup_close_ int owned = fd;
+	_cleanup_close_ int fd = sockets->relay;
 	struct listener *listener = calloc(1, sizeof(*listener));
+	struct names_service *names = NULL;
 	const int receive_bytes = RECEIVE_BYTES;
-	int r;
+	int r = names_open(gate->names, sandbox, sockets->dns_udp, sockets->dns_tcp, &names);
 
-	if (!listener)
-		return -ENOMEM;
-	listener->gate = gate;
-	listener->sandbox = sandbox;
-	listener->netns_cookie = netns_cookie;
-	listener->fd = fd;
-	TAILQ_INIT(&listener->flows);
-	TAILQ_INIT(&listener->ready);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
-	r = fd_set_nonblocking(fd, true);
+	if (r == 0 && !listener)
+		r = -ENOMEM;
+	if (r == 0)
+		r = fd_set_nonblocking(fd, true);
 	if (r == 0)
 		r = loop_add_fd(
 			gate->loop, fd, EPOLLIN, on_connection, listener, &listener->source);
 	if (r < 0) {
+		names_close(names);
 		free(listener);
 		return r;
 	}
-	steal_fd(&owned);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+	listener->gate = gate;
+	listener->sandbox = sandbox;
+	listener->netns_cookie = netns_cookie;
+	listener->fd = steal_fd(&fd);
+	listener->names = names;
+	listener->n_dns_fds = sockets->dns_udp >= 0 ? 2 : 0;
+	gate->n_dns_fds += listener->n_dns_fds;
+	TAILQ_INIT(&listener->flows);
+	TAILQ_INIT(&listener->ready);
 	*ret_listener = listener;
 	return 0;
 }
@@ -119,6 +124,8 @@ struct listener *listener_free(struct listener *listener)
 	turns_remove_listener(listener);
 	loop_source_free(listener->source);
 	close(listener->fd);
+	names_close(listener->names);
+	listener->gate->n_dns_fds -= listener->n_dns_fds;
 	free(listener);
 	return NULL;
 }

@@ -3,9 +3,9 @@
 
 #include "supervisor/gate/state.h"
 
-/* Takes `fd` over, also on failure. Returns 0 or -errno. */
-int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie, int fd,
-	struct listener **ret_listener);
+/* Takes `sockets` over, also on failure. Returns 0 or -errno. */
+int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
+	const struct gate_sockets *sockets, struct listener **ret_listener);
 /* Its flows must be gone. Takes NULL, returns NULL. */
 struct listener *listener_free(struct listener *listener);
 

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "supervisor/gate/inlet.h"
+
 /* A sandbox whose peers read slowly may keep this many pipes filled; beyond, its bytes are copied.
  */
 #define PIPES_HELD_PER_SANDBOX_MAX 32
 
 /* What the failed side sent before is still worth taking, unless taking is what failed. */
-static void fail(struct flow *flow, int side, int error, bool can_take)
+void relay_fail(struct flow *flow, int side, int error, bool can_take)
 {
 	flow->sides[side].failed = true;
 	flow->sides[side].readable = can_take;
@@ -43,7 +45,7 @@ static bool borrow_pipe(struct flow *flow, const struct side *sender, struct dir
 
 	if (direction->pipe)
 		return true;
-	if (sender->urgent)
+	if (sender->urgent || (sender == &flow->sides[OUTER] && inlet_awaits_server(flow)))
 		return false;
 	if (listener->n_pipes_held >= PIPES_HELD_PER_SANDBOX_MAX)
 		return false;
@@ -69,7 +71,7 @@ static bool fill(struct flow *flow, int from, struct direction *direction)
 	else if (errno == EAGAIN)
 		sender->readable = false;
 	else if (errno != EINTR)
-		fail(flow, from, -errno, false);
+		relay_fail(flow, from, -errno, false);
 	return got > 0;
 }
 
@@ -87,7 +89,7 @@ static size_t send_on(struct flow *flow, int to, struct direction *direction)
 	if (sent == 0 || errno == EAGAIN)
 		receiver->writable = false;
 	else if (errno != EINTR)
-		fail(flow, to, -errno, true);
+		relay_fail(flow, to, -errno, true);
 	return 0;
 }
 
@@ -102,24 +104,28 @@ static size_t copy(struct flow *flow, int from, struct direction *direction)
 	else if (got < 0 && errno == EAGAIN)
 		sender->readable = false;
 	else if (got < 0 && errno != EINTR)
-		fail(flow, from, -errno, false);
-	if (got <= 0)
+		relay_fail(flow, from, -errno, false);
+	if (got <= 0 || (from == OUTER && !inlet_show_server(flow, buffer, (size_t)got)))
 		return 0;
 	sent = send(receiver->fd, buffer, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && errno == EAGAIN)
 		receiver->writable = false;
 	else if (sent < 0 && errno != EINTR)
-		fail(flow, !from, -errno, true);
+		relay_fail(flow, !from, -errno, true);
 	if (sent <= 0)
 		return 0;
 	/* tcp(7): MSG_TRUNC takes the bytes without copying them. They are there: we saw them. */
 	if (recv(sender->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
-		fail(flow, from, -EIO, false);
+		relay_fail(flow, from, -EIO, false);
+	if (from == OUTER)
+		inlet_server_sent(flow, (size_t)sent);
 	return (size_t)sent;
 }
 
 static size_t step(struct flow *flow, int from, struct direction *direction)
 {
+	if (from == INNER && inlet_is_open(flow))
+		return inlet_step(flow);
 	if (direction->held_bytes > 0)
 		return send_on(flow, !from, direction);
 	if (!borrow_pipe(flow, &flow->sides[from], direction))
@@ -131,7 +137,7 @@ static void pass_end_on(struct flow *flow, int to, struct direction *direction)
 {
 	direction->shut = true;
 	if (shutdown(flow->sides[to].fd, SHUT_WR) < 0)
-		fail(flow, to, -errno, true);
+		relay_fail(flow, to, -errno, true);
 }
 
 enum relay_result relay_move(
@@ -146,7 +152,8 @@ enum relay_result relay_move(
 		bool at_end = direction->at_end && direction->held_bytes == 0;
 
 		/* After a reset, reading gives an end of stream that nobody sent. */
-		if (direction->shut || receiver->failed || (at_end && sender->failed)) {
+		if (direction->shut || receiver->failed || inlet_is_refused(flow) ||
+			(at_end && sender->failed)) {
 			result = RELAY_ENDED;
 		} else if (at_end) {
 			pass_end_on(flow, !from, direction);

@@ -4,7 +4,8 @@
  * never copied to user space. Nothing is taken from the sender unless the receiver seemed to have
  * room, so a slow reader's bytes wait in the sockets and hold their sender back; what a receiver
  * took only part of stays in the pipe. Without a pipe to have, bytes are copied instead: peeked at,
- * sent, and only as many as were sent are then taken, so that this way holds nothing ever. */
+ * sent, and only as many as were sent are then taken, so that this way holds nothing ever. What the
+ * client of a named flow sends goes through its inlet (inlet.h) while it is checked. */
 #pragma once
 
 #include "supervisor/gate/state.h"
@@ -20,5 +21,7 @@ enum relay_result {
  * as failed, with `flow->error`. */
 enum relay_result relay_move(
 	struct flow *flow, int from, size_t budget_bytes, size_t *ret_moved_bytes);
+/* An error showed `side` to be gone. `can_take`: what it sent before may still be read. */
+void relay_fail(struct flow *flow, int side, int error, bool can_take);
 /* Gives back what both directions hold. */
 void relay_release(struct flow *flow);

@@ -12,6 +12,7 @@
 #include "supervisor/wire/channel.h"
 
 #define STATE_PERIOD_MS 1000
+#define FDS_WITH_DNS 3 /* of OPEN */
 
 struct serve {
 	struct loop *loop;
@@ -21,6 +22,7 @@ struct serve {
 	size_t n_fds_max;
 	struct loop_source *state_timer;
 	struct wire_gate_state state; /* as last told */
+	uint64_t last_cookie;
 };
 
 static int report_flow(void *userdata, const struct wire_gate_flow *flow)
@@ -31,18 +33,35 @@ static int report_flow(void *userdata, const struct wire_gate_flow *flow)
 		serve->channel, WIRE_GATE_FLOW, 0, flow, sizeof(*flow), NULL, 0, NULL, 0);
 }
 
-static int on_config(struct serve *serve, const void *body, int *fds)
+static void report_dns(void *userdata, const struct wire_gate_dns *line)
+{
+	struct serve *serve = userdata;
+
+	channel_send(serve->channel, WIRE_GATE_DNS, 0, line, sizeof(*line), NULL, 0, NULL, 0);
+}
+
+static int ask(void *userdata, const struct wire_gate_name *name)
+{
+	struct serve *serve = userdata;
+
+	return channel_send(serve->channel, WIRE_GATE_NAME, ++serve->last_cookie, name,
+		sizeof(*name), NULL, 0, NULL, 0);
+}
+
+static int on_config(struct serve *serve, const struct channel_message *message, int *fds)
 {
 	struct gate_config config = {.n_fds_max = serve->n_fds_max,
 		.lookup = flow_table_lookup,
 		.lookup_userdata = &serve->flows_fd,
 		.report = report_flow,
+		.ask = ask,
+		.report_dns = report_dns,
 		.report_userdata = serve};
 	int r;
 
 	if (serve->gate)
 		return -EPROTO;
-	memcpy(&config.limits, body, sizeof(config.limits));
+	memcpy(&config.limits, message->body, sizeof(config.limits));
 	r = gate_new(serve->loop, &config, &serve->gate);
 	if (r < 0)
 		return r == -EINVAL ? -EPROTO : r;
@@ -50,10 +69,13 @@ static int on_config(struct serve *serve, const void *body, int *fds)
 	return channel_send(serve->channel, WIRE_GATE_READY, 0, NULL, 0, NULL, 0, NULL, 0);
 }
 
-static int on_open(struct serve *serve, const void *body, int *fds)
+static int on_open(struct serve *serve, const struct channel_message *message, int *fds)
 {
-	const struct wire_gate_open *open = body;
-	int r = gate_open(serve->gate, open->sandbox, open->netns_cookie, steal_fd(&fds[0]));
+	const struct wire_gate_open *open = message->body;
+	const struct gate_sockets sockets = {.relay = steal_fd(&fds[0]),
+		.dns_udp = message->n_fds == FDS_WITH_DNS ? steal_fd(&fds[1]) : -1,
+		.dns_tcp = message->n_fds == FDS_WITH_DNS ? steal_fd(&fds[2]) : -1};
+	int r = gate_open(serve->gate, open->sandbox, open->netns_cookie, &sockets);
 
 	if (r == -EEXIST)
 		return -EPROTO;
@@ -63,25 +85,69 @@ static int on_open(struct serve *serve, const void *body, int *fds)
 	return 0;
 }
 
-static int on_close(struct serve *serve, const void *body, int *fds _unused_)
+static int on_close(struct serve *serve, const struct channel_message *message, int *fds _unused_)
 {
-	const struct wire_gate_close *close_message = body;
+	const struct wire_gate_close *close_message = message->body;
 
 	gate_close(serve->gate, close_message->sandbox);
 	return 0;
 }
 
+static int on_ticket(struct serve *serve, const struct channel_message *message, int *fds _unused_)
+{
+	return gate_take_ticket(serve->gate, message->body);
+}
+
+static int on_swap(struct serve *serve, const struct channel_message *message, int *fds _unused_)
+{
+	struct wire_gate_review_flow flows[WIRE_GATE_REVIEW_MAX];
+	const struct wire_gate_swap *swap = message->body;
+	struct wire_gate_review review = {.sandbox = swap->sandbox};
+
+	review.n_flows = (uint32_t)gate_review(serve->gate, swap, flows);
+	return channel_send(serve->channel, WIRE_GATE_REVIEW, message->header->cookie, &review,
+		sizeof(review), flows, review.n_flows * sizeof(flows[0]), NULL, 0);
+}
+
+static int on_verdicts(
+	struct serve *serve, const struct channel_message *message, int *fds _unused_)
+{
+	const struct wire_gate_verdicts *verdicts = message->body;
+	const struct wire_gate_close answer = {.sandbox = verdicts->sandbox};
+
+	if (message->body_size != sizeof(*verdicts) + verdicts->n_reset * sizeof(uint64_t))
+		return -EPROTO;
+	gate_take_verdicts(serve->gate, verdicts->sandbox, (const uint64_t *)(verdicts + 1),
+		verdicts->n_reset);
+	return channel_send(serve->channel, WIRE_GATE_SWAPPED, message->header->cookie, &answer,
+		sizeof(answer), NULL, 0, NULL, 0);
+}
+
 static const struct message_kind {
 	uint16_t type;
-	size_t body_size, n_fds;
-	bool before_config;
+	size_t body_size, n_fds, n_fds_or; /* either number of descriptors */
+	bool before_config, has_tail;
 	/* Takes from `fds` what it keeps. */
-	int (*handle)(struct serve *serve, const void *body, int *fds);
+	int (*handle)(struct serve *serve, const struct channel_message *message, int *fds);
 } message_kinds[] = {
-	{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 1, true, on_config},
-	{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), 1, false, on_open},
-	{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), 0, false, on_close},
+	{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 1, 1, true, false, on_config},
+	{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), 1, FDS_WITH_DNS, false, false, on_open},
+	{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), 0, 0, false, false, on_close},
+	{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket), 0, 0, false, false, on_ticket},
+	{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap), 0, 0, false, false, on_swap},
+	{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts), 0, 0, false, true, on_verdicts},
 };
+
+static bool is_formed(const struct serve *serve, const struct message_kind *kind,
+	const struct channel_message *message)
+{
+	if (message->n_fds != kind->n_fds && message->n_fds != kind->n_fds_or)
+		return false;
+	if (message->body_size < kind->body_size ||
+		(message->body_size > kind->body_size && !kind->has_tail))
+		return false;
+	return serve->gate || kind->before_config;
+}
 
 static int on_message(
 	struct channel *channel _unused_, struct channel_message *message, void *userdata)
@@ -93,10 +159,9 @@ static int on_message(
 
 		if (kind->type != message->header->type)
 			continue;
-		if (message->body_size != kind->body_size || message->n_fds != kind->n_fds ||
-			(!serve->gate && !kind->before_config))
+		if (!is_formed(serve, kind, message))
 			return -EPROTO;
-		return kind->handle(serve, message->body, message->fds);
+		return kind->handle(serve, message, message->fds);
 	}
 	return -EPROTO;
 }

@@ -10,11 +10,24 @@
 #include "supervisor/base/table.h"
 #include "supervisor/gate/gate.h"
 #include "supervisor/gate/pipes.h"
+#include "supervisor/names/names.h"
+#include "supervisor/resolve/upstream.h"
 
 #define COPY_BUFFER_BYTES 65536
 
+struct named;
+
 TAILQ_HEAD(flow_list, flow);
 TAILQ_HEAD(listener_list, listener);
+
+/* Where a connection stands; each phase has one time limit for all. */
+enum flow_phase {
+	FLOW_INSPECTED,  /* to a name: its first bytes are awaited and checked */
+	FLOW_CONNECTING, /* resolving the name included */
+	FLOW_RELAYED,
+	FLOW_PARTING, /* refused and reported; reads what it was told */
+	FLOW_PHASES,
+};
 
 struct gate {
 	struct loop *loop;
@@ -22,15 +35,17 @@ struct gate {
 	struct table *listeners;     /* sandbox → struct listener */
 	struct listener_list active; /* have flows that are ready to move bytes */
 	struct listener_list paused; /* do not accept until `resume_timer` or a flow's end */
-	struct flow_list connecting; /* oldest first: all have the same time limit */
-	struct flow_list relaying;   /* longest silent first, likewise */
+	struct flow_list phases[FLOW_PHASES]; /* the next to expire first */
 	struct loop_source *turn_timer, *resume_timer, *expiry_timer;
 	uint64_t expiry_due_ns; /* 0: not armed */
 	bool turn_armed;
 	struct pipes pipes;
 	size_t n_flows;
-	uint64_t n_flows_total;
+	uint64_t n_flows_total, last_flow_id;
 	char *copy_buffer;
+	struct names *names;
+	struct upstream *upstream;
+	size_t n_dns_fds, n_dial_fds;
 };
 
 struct listener {
@@ -43,6 +58,9 @@ struct listener {
 	bool is_active, is_paused;
 	size_t n_flows;
 	size_t n_pipes_held; /* by flows whose reader is slow */
+	struct names_service *names;
+	size_t n_dns_fds;
+	uint64_t policy; /* the word of the last swap; 0: none yet */
 };
 
 enum { INNER, OUTER }; /* the sandbox's side, the destination's side */
@@ -58,7 +76,7 @@ struct side {
 
 struct direction {
 	struct pipe *pipe;   /* only while it holds bytes */
-	uint32_t held_bytes; /* in the pipe */
+	uint32_t held_bytes; /* in the pipe, or released by the check of a named flow */
 	bool at_end;         /* the sender finished */
 	bool shut;           /* and the receiver was told so */
 	uint64_t bytes;      /* handed to the receiver */
@@ -66,13 +84,16 @@ struct direction {
 
 struct flow {
 	struct listener *listener;
-	TAILQ_ENTRY(flow) in_listener, in_ready, in_expiry;
+	uint64_t id; /* the gate's own */
+	TAILQ_ENTRY(flow) in_listener, in_ready, in_phase;
+	enum flow_phase phase;
 	struct side sides[2];
 	struct direction directions[2]; /* [INNER]: from the inner side; [OUTER]: from the outer */
-	uint64_t started_ns, active_ns;
+	uint64_t started_ns, phase_ns;  /* FLOW_RELAYED: when bytes last moved */
 	struct abi_flow target;
+	struct named *named; /* NULL: to a literal address */
 	int error;
-	bool is_ready, connected;
+	bool is_ready, is_reported;
 };
 
 /* Whether `n` more descriptors may be opened without touching those kept for messages. */

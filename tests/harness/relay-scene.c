@@ -102,7 +102,9 @@ void scene_open(struct scene *scene, uint64_t sandbox)
 	int fd = bound_socket(&any, &scene->ports[sandbox]);
 
 	CHECK_INT(listen(fd, 512), 0);
-	CHECK_INT(gate_open(scene->gate, sandbox, 1000 + sandbox, fd), 0);
+	CHECK_INT(gate_open(scene->gate, sandbox, 1000 + sandbox,
+			  &(struct gate_sockets){.relay = fd, .dns_udp = -1, .dns_tcp = -1}),
+		0);
 }
 
 int scene_client(struct scene *scene, uint64_t sandbox, int family, struct scene_flow *ret_flow)

@@ -105,6 +105,27 @@ static int make_udp(void)
 	return make_socket(AF_INET, SOCK_DGRAM, 0);
 }
 
+static int make_udp6(void)
+{
+	return make_socket(AF_INET6, SOCK_DGRAM, 0);
+}
+
+/* Ping sockets: neither TCP nor UDP. */
+static int make_icmp(void)
+{
+	return make_socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+}
+
+static int bind_udp(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+
+	error = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
+	close(fd);
+	return error;
+}
+
 static int make_unix(void)
 {
 	return make_socket(AF_UNIX, SOCK_STREAM, 0);
@@ -115,12 +136,15 @@ static int make_netlink(void)
 	return make_socket(AF_NETLINK, SOCK_RAW, 0);
 }
 
-TEST(gate_makes_tcp_sockets_only)
+TEST(gate_makes_tcp_and_udp_sockets_only)
 {
 	CHECK_INT(errno_of(CONFINE_GATE, make_tcp4), 0);
 	CHECK_INT(errno_of(CONFINE_GATE, make_tcp6), 0);
-	CHECK_INT(errno_of(NOT_CONFINED, make_udp), 0);
-	CHECK_INT(errno_of(CONFINE_GATE, make_udp), EPERM);
+	CHECK_INT(errno_of(CONFINE_GATE, make_udp), 0);
+	CHECK_INT(errno_of(CONFINE_GATE, make_udp6), 0);
+	CHECK_INT(errno_of(CONFINE_GATE, make_icmp), EPERM);
+	CHECK_INT(errno_of(NOT_CONFINED, bind_udp), 0);
+	CHECK_INT(errno_of(CONFINE_GATE, bind_udp), EPERM);
 	CHECK_INT(errno_of(NOT_CONFINED, make_unix), 0);
 	CHECK_INT(errno_of(CONFINE_GATE, make_unix), EPERM);
 	CHECK_INT(errno_of(NOT_CONFINED, make_netlink), 0);
@@ -131,6 +155,8 @@ TEST(api_makes_no_socket)
 {
 	CHECK_INT(errno_of(NOT_CONFINED, make_tcp4), 0);
 	CHECK_INT(errno_of(CONFINE_API, make_tcp4), EPERM);
+	CHECK_INT(errno_of(NOT_CONFINED, make_udp), 0);
+	CHECK_INT(errno_of(CONFINE_API, make_udp), EPERM);
 	CHECK_INT(errno_of(CONFINE_API, make_unix), EPERM);
 }
 

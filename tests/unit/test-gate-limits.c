@@ -205,7 +205,7 @@ TEST(listening_socket_needs_a_descriptor_too)
 	scene.config.n_fds_max = 1;
 	scene_start(&scene);
 	scene_open(&scene, 1);
-	CHECK_INT(gate_open(scene.gate, 2, 1002, fd), -ENOSPC);
+	CHECK_INT(gate_open(scene.gate, 2, 1002, &(struct gate_sockets){fd, -1, -1}), -ENOSPC);
 	CHECK(close(fd) < 0);
 	scene_end(&scene);
 }
@@ -263,7 +263,7 @@ TEST(closing_a_sandbox_resets_its_connections_and_no_others)
 	scene_write(&scene, clients[1], "x", 1);
 	scene_read(&scene, origins[1], &(char){0}, 1);
 	scene_open(&scene, 1);
-	CHECK_INT(gate_open(scene.gate, 1, 1001, late), -EEXIST);
+	CHECK_INT(gate_open(scene.gate, 1, 1001, &(struct gate_sockets){late, -1, -1}), -EEXIST);
 	for (size_t i = 0; i < 2; i++) {
 		close(clients[i]);
 		close(origins[i]);
