@@ -94,19 +94,18 @@ MATCH_INLINE int record_exit(struct task_struct *task)
 	return 0;
 }
 
-/* Once per process: by the last of its threads. Without the argument two that end at the same time may
- * both look like the last. */
+/* Once per process: by the last of its threads. Without the argument two that end at the same time
+ * may both look like the last. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(cloche_exit, struct task_struct *task)
 {
-	bool last = exit_tells_last ? (bool)ctx[1]
-				    : BPF_CORE_READ(task, signal, live.counter) == 0;
+	bool last = exit_tells_last ? (bool)ctx[1] : BPF_CORE_READ(task, signal, live.counter) == 0;
 
 	return last ? record_exit(task) : 0;
 }
 
-/* In its place before Linux 6.16, where the tracepoint comes when the process has no memory any more,
- * and so no executable: what do_exit() calls just before it gives the memory back. */
+/* In its place before Linux 6.16, where the tracepoint comes when the process has no memory any
+ * more, and so no executable: what do_exit() calls just before it gives the memory back. */
 SEC("fentry/taskstats_exit")
 int BPF_PROG(cloche_exit_early, struct task_struct *task, int group_dead)
 {

@@ -250,7 +250,8 @@ bool load_links_alive(const char *set_dir, uint64_t cgroup_id)
 	if (!skeleton)
 		return false;
 	variant_choose(skeleton);
-	bpf_object__for_each_program(program, skeleton->obj) alive = alive &&
+	bpf_object__for_each_program(program, skeleton->obj) alive =
+		alive &&
 		(!bpf_program__autoload(program) || link_alive(set_dir, program, cgroup_id));
 	cloche_bpf__destroy(skeleton);
 	return alive;

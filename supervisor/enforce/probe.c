@@ -74,8 +74,7 @@ static bool can_load_tracepoint(const char *name)
 	return fd >= 0;
 }
 
-bool probe_can_attach(
-	const char *function, enum bpf_prog_type type, enum bpf_attach_type attach)
+bool probe_can_attach(const char *function, enum bpf_prog_type type, enum bpf_attach_type attach)
 {
 	int id = libbpf_find_vmlinux_btf_id(function, attach);
 	_cleanup_close_ int program_fd = -1, link_fd = -1;

@@ -5,7 +5,8 @@
 
 #include "supervisor/enforce/probe.h"
 
-/* How many arguments a tracepoint gives, by its type "btf_trace_<name>"; 0 when that is not known. */
+/* How many arguments a tracepoint gives, by its type "btf_trace_<name>"; 0 when that is not known.
+ */
 static int count_arguments(const struct btf *btf, const char *type_name)
 {
 	int id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
@@ -26,11 +27,10 @@ static bool has_function(const struct btf *btf, const char *name)
 
 void variant_choose(struct cloche_bpf *skeleton)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool tells_last = count_arguments(btf, "btf_trace_sched_process_exit") >= 2;
-	bool early = !tells_last && has_function(btf, "taskstats_exit") &&
-		     probe_can_attach(
-			     "bpf_fentry_test1", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY);
+	struct btf *btf = btf__load_vmlinux_btf(); /* NULL: then nothing can be loaded */
+	bool tells_last = btf && count_arguments(btf, "btf_trace_sched_process_exit") >= 2;
+	bool early = btf && !tells_last && has_function(btf, "taskstats_exit") &&
+		     probe_can_attach("bpf_fentry_test1", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY);
 
 	skeleton->rodata->exit_tells_last = tells_last;
 	bpf_program__set_autoload(skeleton->progs.cloche_exit, !early);
