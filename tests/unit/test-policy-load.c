@@ -230,12 +230,15 @@ TEST(load_reads_the_policies_that_are_shipped)
 
 	if (policy_load_dir("policies", NULL, &policies, &n, &why) < 0)
 		CHECK_FAIL("%s (%s)", why.sentence, why.location);
-	CHECK(n >= 4);
+	CHECK(n >= 7);
 	deny_all = find(policies, n, "deny-all");
 	CHECK_INT(deny_all->n_rules, 0);
 	CHECK_INT(find(policies, n, "offline-build")->n_rules, 0);
 	CHECK_INT(find(policies, n, "internal-service")->n_rules, 3);
 	CHECK_INT(find(policies, n, "public-web")->n_rules, 2);
+	CHECK_TEXT(find(policies, n, "python-pip")->rules[1].name, "files.pythonhosted.org");
+	CHECK_TEXT(find(policies, n, "node-npm")->rules[0].name, "registry.npmjs.org");
+	CHECK_TEXT(find(policies, n, "git-clone")->rules[0].name, "github.com");
 	for (size_t i = 0; i < n; i++)
 		CHECK(policies[i]->description[0] != '\0');
 	free_policies(policies, n);
