@@ -14,6 +14,8 @@ static const struct handler handlers[] = {
 	{WIRE_API_SANDBOX_LIST, BODY(wire_sandbox_list), true, true, false, handle_sandbox_list},
 	{WIRE_API_SANDBOX_DELETE, BODY(wire_sandbox_ref), false, true, false,
 		handle_sandbox_delete},
+	{WIRE_API_SANDBOX_PATCH, BODY(wire_sandbox_patch), false, true, false,
+		handle_sandbox_patch},
 	{WIRE_API_EXEC_START, BODY(wire_exec_start), true, true, false, handle_exec_start},
 	{WIRE_API_EXEC_KILL, BODY(wire_exec_kill), false, true, false, handle_exec_kill},
 	{WIRE_API_USAGE, BODY(wire_usage_query), false, true, false, handle_usage},

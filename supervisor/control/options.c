@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/core/resolvers.h"
+
 static const char help[] =
 	"Usage: cloched [OPTION]...\n"
 	"Hands out sealed, warm sandboxes over an HTTP API. Needs root.\n"
@@ -22,6 +24,7 @@ static const char help[] =
 	"  --libexec-dir DIR   holds cloche-api, cloche-gate, cloche-init [beside cloched]\n"
 	"  --api-user USER     whom cloche-api runs as [cloche-api, else uid 61180]\n"
 	"  --gate-user USER    whom cloche-gate runs as [cloche-gate, else uid 61181]\n"
+	"  --resolver ADDR[:PORT]  whom the gate asks for addresses of names [/etc/resolv.conf]\n"
 	"  --log-level LEVEL   error, warning, info or debug [info]\n"
 	"  --check             say what this kernel has, what is missing, and what that means\n"
 	"  --json              --check for programs\n"
@@ -42,6 +45,7 @@ enum option_id {
 	OPT_LIBEXEC,
 	OPT_API_USER,
 	OPT_GATE_USER,
+	OPT_RESOLVER,
 	OPT_LOG_LEVEL,
 	OPT_CHECK,
 	OPT_JSON,
@@ -61,6 +65,7 @@ static const struct option table[] = {
 	{"libexec-dir", required_argument, NULL, OPT_LIBEXEC},
 	{"api-user", required_argument, NULL, OPT_API_USER},
 	{"gate-user", required_argument, NULL, OPT_GATE_USER},
+	{"resolver", required_argument, NULL, OPT_RESOLVER},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -166,6 +171,7 @@ static void fill_defaults(struct options *options)
 
 static int set_option(struct options *options, int id, const char *value)
 {
+	struct wire_gate_resolver resolvers[WIRE_GATE_RESOLVERS_MAX];
 	struct core_config *core = &options->core;
 
 	switch ((enum option_id)id) {
@@ -204,6 +210,13 @@ static int set_option(struct options *options, int id, const char *value)
 	case OPT_GATE_USER:
 		core->gate_user = value;
 		return 0;
+	case OPT_RESOLVER:
+		core->resolver = value;
+		return resolvers_find(value, resolvers) == 1
+			       ? 0
+			       : complain("resolver", value,
+					 "wants an address, as 192.0.2.1, 192.0.2.1:5353 or "
+					 "[2001:db8::1]:53");
 	case OPT_LOG_LEVEL:
 		return parse_log_level(value, &options->log_level) < 0
 			       ? complain("log-level", value,

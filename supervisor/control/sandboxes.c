@@ -101,6 +101,29 @@ void handle_sandbox_delete(struct request *request, const void *body, const char
 		sandbox_end(sandbox, "deleted", on_ended, request);
 }
 
+static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata)
+{
+	if (sandbox)
+		answer_row(userdata, sandbox);
+	else
+		request_refuse(userdata, why);
+}
+
+void handle_sandbox_patch(struct request *request, const void *body, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	const struct wire_sandbox_patch *patch = body;
+	struct sandbox *sandbox;
+
+	if (!WIRE_TEXT_VALID(patch->policy) || !patch->policy[0]) {
+		request_fail(request, WIRE_CODE_INVALID, "The policy's name is missing.");
+		return;
+	}
+	sandbox = find(request, patch->sandbox);
+	if (sandbox)
+		sandbox_set_policy(sandbox, patch->policy, on_swapped, request);
+}
+
 static int by_id(const void *a, const void *b)
 {
 	uint64_t left = sandbox_id(*(struct sandbox *const *)a);

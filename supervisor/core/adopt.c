@@ -104,7 +104,8 @@ static int restore_policy(
 		r = egress_listen(sandbox, why);
 	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
-			sandbox->gate_port, sandbox->effective->image, &sandbox->generation);
+			sandbox->sockets.relay_port, sandbox->effective->image,
+			&sandbox->generation);
 	return r;
 }
 

@@ -35,6 +35,7 @@ struct core_pool_target {
 struct core_config {
 	const char *state_dir, *run_dir, *policy_dir, *instance, *cgroup_base, *libexec_dir;
 	const char *gate_user;
+	const char *resolver; /* ADDR[:PORT] that the gate asks; NULL: those of /etc/resolv.conf */
 	struct core_pool_target pool[POOL_TEMPLATES_MAX];
 	size_t n_pool;
 };
@@ -109,6 +110,12 @@ void tenant_usage(
 	const struct core *core, const struct tenant *tenant, struct wire_usage *ret_usage);
 uint64_t sandbox_id(const struct sandbox *sandbox);
 const struct tenant *sandbox_tenant(const struct sandbox *sandbox);
+
+/* Another policy for a living sandbox; see swap.c. The callback gets the sandbox or the refusal. */
+typedef void (*sandbox_swapped_callback)(
+	struct sandbox *sandbox, const struct refusal *why, void *userdata);
+void sandbox_set_policy(struct sandbox *sandbox, const char *name,
+	sandbox_swapped_callback callback, void *userdata);
 
 /* ---- commands */
 struct exec_callbacks {

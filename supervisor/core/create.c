@@ -139,7 +139,7 @@ static int apply_policy(struct sandbox *sandbox, struct failure *why)
 			return r;
 	}
 	r = enforce_slot_bind(sandbox->core->enforce, sandbox->slot, sandbox->tenant->row.id,
-		sandbox->gate_port, sandbox->effective->image, &sandbox->generation);
+		sandbox->sockets.relay_port, sandbox->effective->image, &sandbox->generation);
 	if (r < 0)
 		return failure_set(why, r, "policy", "the kernel's slot was not bound");
 	return 0;

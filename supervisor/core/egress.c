@@ -9,8 +9,10 @@
 #include "supervisor/base/log.h"
 #include "supervisor/core/address.h"
 #include "supervisor/core/peer.h"
+#include "supervisor/core/resolvers.h"
 #include "supervisor/core/sandbox.h"
 #include "supervisor/wire/gate.h"
+#include "supervisor/wire/strings.h"
 
 #define GATE_FALLBACK_ID 61181
 #define FLOWS_MAX 6000 /* each takes six descriptors; a process has 20,000 at least */
@@ -49,21 +51,86 @@ static const char *end_name(uint16_t end)
 	return "unknown";
 }
 
-static void record_flow(struct core *core, const struct wire_gate_flow *flow)
+/* A text of the gate's, which may hold what a program inside chose. NULL for an empty one. */
+static json_t *text(const char *field)
 {
-	const struct sandbox *sandbox = table_get(core->sandboxes, flow->sandbox);
-	struct audit_subject subject = {.sandbox = flow->sandbox};
-	char address[64];
+	return field[0] ? audit_text(field, strlen(field)) : NULL;
+}
 
+static void describe_flow(const struct wire_gate_flow *flow, json_t *body)
+{
+	static const struct abi_address nothing;
+	char address[ADDRESS_TEXT_SIZE];
+
+	address_to_text(&flow->address, address);
+	json_object_set_new(body, "address", json_string(address));
+	json_object_set_new(body, "port", json_integer(flow->port));
+	json_object_set_new(body, "rule", json_integer(flow->rule));
+	json_object_set_new(body, "name", text(flow->name));
+	json_object_set_new(body, "said", text(flow->said));
+	if (memcmp(&flow->dialled, &nothing, sizeof(nothing)) != 0) {
+		address_to_text(&flow->dialled, address);
+		json_object_set_new(body, "dialled", json_string(address));
+	}
+	json_object_set_new(body, "end", json_string(end_name(flow->end)));
+	json_object_set_new(body, "error", json_integer(flow->error));
+	json_object_set_new(body, "bytes_sent", json_integer((json_int_t)flow->bytes_sent));
+	json_object_set_new(body, "bytes_received", json_integer((json_int_t)flow->bytes_received));
+	json_object_set_new(body, "duration_us", json_integer((json_int_t)flow->duration_us));
+}
+
+static int on_flow(struct core *core, const struct channel_message *message)
+{
+	const struct wire_gate_flow *flow = message->body;
+	const struct sandbox *sandbox;
+	struct audit_subject subject;
+	json_t *body;
+
+	if (message->body_size != sizeof(*flow) || !WIRE_TEXT_VALID(flow->name) ||
+		!WIRE_TEXT_VALID(flow->said))
+		return -EPROTO;
+	subject = (struct audit_subject){.sandbox = flow->sandbox};
+	sandbox = table_get(core->sandboxes, flow->sandbox);
 	if (sandbox)
 		sandbox_subject(sandbox, &subject);
-	address_to_text(&flow->address, address);
-	audit_record(core->audit, "network.flow", &subject,
-		json_pack("{s:s, s:i, s:i, s:s, s:i, s:I, s:I, s:I}", "address", address, "port",
-			(int)flow->port, "rule", (int)flow->rule, "end", end_name(flow->end),
-			"error", (int)flow->error, "bytes_sent", (json_int_t)flow->bytes_sent,
-			"bytes_received", (json_int_t)flow->bytes_received, "duration_us",
-			(json_int_t)flow->duration_us));
+	body = json_object();
+	describe_flow(flow, body);
+	audit_record(core->audit, "network.flow", &subject, body);
+	return 0;
+}
+
+static int on_name(struct core *core, const struct channel_message *message)
+{
+	const struct wire_gate_name *ask = message->body;
+	struct sandbox *sandbox;
+
+	if (message->body_size != sizeof(*ask) || !WIRE_TEXT_VALID(ask->name))
+		return -EPROTO;
+	sandbox = table_get(core->sandboxes, ask->sandbox);
+	if (sandbox && (sandbox->phase == PHASE_CLAIMED || sandbox->phase == PHASE_RUNNING))
+		names_ask(sandbox, message->header->cookie, ask->name);
+	return 0;
+}
+
+static int on_dns(struct core *core, const struct channel_message *message)
+{
+	const struct wire_gate_dns *query = message->body;
+	const struct sandbox *sandbox;
+	struct audit_subject subject;
+
+	if (message->body_size != sizeof(*query) || !WIRE_TEXT_VALID(query->name))
+		return -EPROTO;
+	subject = (struct audit_subject){.sandbox = query->sandbox};
+	sandbox = table_get(core->sandboxes, query->sandbox);
+	if (sandbox)
+		sandbox_subject(sandbox, &subject);
+	audit_record(core->audit, "network.dns", &subject,
+		json_pack("{s:s, s:o, s:i, s:i, s:b, s:o*}", "verdict",
+			query->rcode == 0 ? "allow" : "deny", "name",
+			audit_text(query->name, strlen(query->name)), "qtype", (int)query->type,
+			"rcode", (int)query->rcode, "tcp", (int)query->over_tcp, "extended_error",
+			query->error == 0xffff ? NULL : json_integer(query->error)));
+	return 0;
 }
 
 static int on_message(struct peer *peer _unused_, struct channel_message *message, void *userdata)
@@ -78,10 +145,15 @@ static int on_message(struct peer *peer _unused_, struct channel_message *messag
 		core->gate_up = true;
 		return 0;
 	case WIRE_GATE_FLOW:
-		if (message->body_size != sizeof(struct wire_gate_flow))
-			return -EPROTO;
-		record_flow(core, message->body);
-		return 0;
+		return on_flow(core, message);
+	case WIRE_GATE_NAME:
+		return on_name(core, message);
+	case WIRE_GATE_DNS:
+		return on_dns(core, message);
+	case WIRE_GATE_REVIEW:
+		return swap_review(core, message);
+	case WIRE_GATE_SWAPPED:
+		return swap_done(core, message);
 	case WIRE_GATE_STATE:
 		if (message->body_size != sizeof(*state))
 			return -EPROTO;
@@ -91,36 +163,56 @@ static int on_message(struct peer *peer _unused_, struct channel_message *messag
 	return -EPROTO;
 }
 
-void egress_open(struct sandbox *sandbox)
+int egress_send(struct core *core, uint16_t type, uint64_t cookie, const void *body,
+	size_t body_size, const void *tail, size_t tail_size)
 {
-	const struct wire_gate_open body = {
-		.sandbox = sandbox->id, .netns_cookie = sandbox->netns_cookie};
-	struct channel *channel = peer_channel(sandbox->core->gate);
+	struct channel *channel = core->gate ? peer_channel(core->gate) : NULL;
 
-	if (channel && sandbox->listen_fd >= 0)
-		channel_send(channel, WIRE_GATE_OPEN, 0, &body, sizeof(body), NULL, 0,
-			&sandbox->listen_fd, 1);
+	if (!channel)
+		return -EPIPE;
+	return channel_send(channel, type, cookie, body, body_size, tail, tail_size, NULL, 0);
 }
 
-void egress_close(const struct sandbox *sandbox)
+void egress_open(struct sandbox *sandbox)
 {
-	const struct wire_gate_close body = {.sandbox = sandbox->id};
+	const struct launch_sockets *sockets = &sandbox->sockets;
+	const struct wire_gate_open body = {
+		.sandbox = sandbox->id, .netns_cookie = sockets->netns_cookie};
+	const int fds[] = {sockets->relay_fd, sockets->dns_udp_fd, sockets->dns_tcp_fd};
 	struct channel *channel = peer_channel(sandbox->core->gate);
 
-	if (channel && sandbox->listen_fd >= 0)
-		channel_send(channel, WIRE_GATE_CLOSE, 0, &body, sizeof(body), NULL, 0, NULL, 0);
+	if (!channel || sockets->relay_port == 0)
+		return;
+	channel_send(
+		channel, WIRE_GATE_OPEN, 0, &body, sizeof(body), NULL, 0, fds, ARRAY_SIZE(fds));
+	names_send_all(sandbox);
+}
+
+void egress_close(struct sandbox *sandbox)
+{
+	const struct wire_gate_close body = {.sandbox = sandbox->id};
+	struct launch_sockets *sockets = &sandbox->sockets;
+
+	if (sockets->relay_port == 0)
+		return;
+	egress_send(sandbox->core, WIRE_GATE_CLOSE, 0, &body, sizeof(body), NULL, 0);
+	close(sockets->relay_fd);
+	close(sockets->dns_udp_fd);
+	close(sockets->dns_tcp_fd);
+	*sockets = (struct launch_sockets){0};
 }
 
 int egress_listen(struct sandbox *sandbox, struct failure *why)
 {
 	int r;
 
-	if (sandbox->listen_fd >= 0)
+	if (sandbox->sockets.relay_port != 0)
 		return 0;
-	r = launch_listen_inside(
-		sandbox->pidfd, &sandbox->listen_fd, &sandbox->gate_port, &sandbox->netns_cookie);
+	r = launch_open_inside(sandbox->pidfd, &sandbox->sockets);
 	if (r < 0)
-		return failure_set(why, r, "gate", "the relay's socket inside was not opened");
+		return failure_set(why, r, "gate", "the gate's sockets inside were not opened");
+	enforce_slot_set_ports(sandbox->core->enforce, sandbox->slot, sandbox->sockets.relay_port,
+		sandbox->sockets.dns_port);
 	egress_open(sandbox);
 	return 0;
 }
@@ -128,7 +220,7 @@ int egress_listen(struct sandbox *sandbox, struct failure *why)
 static void on_up(struct peer *peer, void *userdata)
 {
 	struct core *core = userdata;
-	const struct wire_gate_config body = {.n_flows_max = FLOWS_MAX,
+	struct wire_gate_config body = {.n_flows_max = FLOWS_MAX,
 		.n_flows_per_sandbox_max = FLOWS_PER_SANDBOX_MAX,
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 		.idle_timeout_ms = IDLE_TIMEOUT_MS};
@@ -137,6 +229,7 @@ static void on_up(struct peer *peer, void *userdata)
 	size_t position = 0;
 	int r = enforce_flows_fd(core->enforce, &flows_fd);
 
+	body.n_resolvers = (uint32_t)resolvers_find(core->config->resolver, body.resolvers);
 	core->gate = peer;
 	if (r == 0)
 		r = channel_send(peer_channel(peer), WIRE_GATE_CONFIG, 0, &body, sizeof(body), NULL,
@@ -153,8 +246,13 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 {
 	struct core *core = userdata;
 
+	struct sandbox *sandbox;
+	size_t position = 0;
+
 	core->gate_up = false;
 	core->counts.n_flows = 0;
+	while ((sandbox = table_next(core->sandboxes, &position)))
+		swap_gate_down(sandbox);
 }
 
 int egress_start(struct core *core, struct failure *why)

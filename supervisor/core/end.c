@@ -114,6 +114,7 @@ void sandbox_finish(struct sandbox *sandbox)
 
 	core_consume_events(sandbox->core);
 	exec_end_all(sandbox);
+	swap_end_all(sandbox);
 	sandbox_uncount_cold(sandbox);
 	if (sandbox->claim) {
 		struct refusal why;
@@ -145,6 +146,7 @@ static void fail(struct sandbox *sandbox, uint64_t oom_kills)
 	core_consume_events(sandbox->core);
 	sandbox_usage(sandbox, &sandbox->last_usage);
 	exec_end_all(sandbox);
+	swap_end_all(sandbox);
 	sandbox->phase = PHASE_FAILED;
 	sandbox_subject(sandbox, &subject);
 	audit_record(sandbox->core->audit, "sandbox.fail", &subject,

@@ -5,38 +5,29 @@
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
 
-static void rebind(struct sandbox *sandbox)
+static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata _unused_)
 {
-	struct core *core = sandbox->core;
-	struct effective *effective = NULL;
-	struct failure failure = {0};
-	struct refusal why;
-	int r = effective_get(core->policies, sandbox->tenant->row.policy,
-		sandbox->effective->policy->name, &effective, &why);
+	if (!sandbox)
+		log_warning("a sandbox keeps the policy that it has: %s", why->sentence);
+}
 
-	if (r < 0) {
-		log_warning("sb-%016lx keeps its policy \"%s\": %s", (unsigned long)sandbox->id,
-			sandbox->effective->policy->name, why.sentence);
-		return;
-	}
-	if (strcmp(effective->policy->hash, sandbox->effective->policy->hash) == 0 &&
-		effective->image == sandbox->effective->image) {
-		effective_unref(sandbox->effective);
-		sandbox->effective = effective;
-		return;
-	}
-	r = policy_has_network(effective->policy) ? egress_listen(sandbox, &failure) : 0;
-	if (r == 0)
-		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
-			sandbox->gate_port, effective->image, &sandbox->generation);
-	if (r < 0) {
-		log_error("sb-%016lx keeps its policy \"%s\": %s", (unsigned long)sandbox->id,
-			sandbox->effective->policy->name, strerror(-r));
+/* True when the reload changed nothing for this sandbox: its generation stays. */
+static bool is_unchanged(struct sandbox *sandbox)
+{
+	struct effective *effective = NULL;
+	struct refusal why;
+
+	if (effective_get(sandbox->core->policies, sandbox->tenant->row.policy,
+		    sandbox->effective->policy->name, &effective, &why) < 0)
+		return false;
+	if (strcmp(effective->policy->hash, sandbox->effective->policy->hash) != 0 ||
+		effective->image != sandbox->effective->image) {
 		effective_unref(effective);
-		return;
+		return false;
 	}
 	effective_unref(sandbox->effective);
 	sandbox->effective = effective;
+	return true;
 }
 
 void sandbox_rebind_all(struct core *core)
@@ -45,8 +36,10 @@ void sandbox_rebind_all(struct core *core)
 	size_t position = 0;
 
 	while ((sandbox = table_next(core->sandboxes, &position)))
-		if (sandbox->phase == PHASE_CLAIMED || sandbox->phase == PHASE_RUNNING)
-			rebind(sandbox);
+		if ((sandbox->phase == PHASE_CLAIMED || sandbox->phase == PHASE_RUNNING) &&
+			!is_unchanged(sandbox))
+			sandbox_set_policy(
+				sandbox, sandbox->effective->policy->name, on_swapped, NULL);
 }
 
 int core_reload_policies(struct core *core, struct failure *why)

@@ -57,9 +57,9 @@ struct sandbox {
 	struct loop_source *pidfd_source;
 	struct channel *init;
 	bool greeted;
-	uint16_t gate_port;
-	int listen_fd;
-	uint64_t netns_cookie;
+	struct launch_sockets sockets; /* in its network namespace; ports 0: none yet */
+	struct names *names;           /* tickets; NULL: none yet */
+	struct swap *swaps;            /* oldest first; the first is under way */
 
 	uint64_t created_ns, created_monotonic_ns, expires_ns;
 	struct loop_source *expiry;
@@ -119,9 +119,31 @@ void exec_end_all(struct sandbox *sandbox);
 /* ---- egress.c */
 int egress_start(struct core *core, struct failure *why);
 void egress_open(struct sandbox *sandbox);
-void egress_close(const struct sandbox *sandbox);
-/* Opens the relay's listening socket inside and hands it to the gate. */
+void egress_close(struct sandbox *sandbox);
+/* Opens the relay's and the resolver's sockets inside and hands them to the gate. */
 int egress_listen(struct sandbox *sandbox, struct failure *why);
+/* Sends to the gate; -EPIPE while it is not there. */
+int egress_send(struct core *core, uint16_t type, uint64_t cookie, const void *body,
+	size_t body_size, const void *tail, size_t tail_size);
+
+/* ---- names.c: tickets, the synthetic addresses that stand for names */
+/* The gate asks whether a program inside may have `name`; answers with a ticket or a refusal. */
+void names_ask(struct sandbox *sandbox, uint64_t cookie, const char *name);
+/* Before a swap: tickets of the coming generation, so that no connect is refused in between. */
+int names_prepare(struct sandbox *sandbox, const struct policy *policy, uint32_t generation);
+/* After it: tickets of the old generation go, and the gate hears what holds now. */
+void names_swapped(struct sandbox *sandbox, uint32_t old_generation);
+/* Tells a new gate all tickets. */
+void names_send_all(struct sandbox *sandbox);
+struct names *names_free(struct names *names);
+
+/* ---- swap.c: another policy for a living sandbox */
+int swap_review(struct core *core, const struct channel_message *message);
+int swap_done(struct core *core, const struct channel_message *message);
+/* The gate has gone, and every connection with it. */
+void swap_gate_down(struct sandbox *sandbox);
+/* The sandbox ends: whoever waits is told. */
+void swap_end_all(struct sandbox *sandbox);
 
 /* ---- events.c */
 int events_start(struct core *core);

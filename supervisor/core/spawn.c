@@ -22,7 +22,6 @@ struct sandbox *sandbox_new(struct core *core, uint64_t id, const char *template
 	sandbox->id = id;
 	sandbox->phase = PHASE_MAKING;
 	sandbox->pidfd = -1;
-	sandbox->listen_fd = -1;
 	snprintf(sandbox->template, sizeof(sandbox->template), "%s", template);
 	if (table_put(core->sandboxes, id, sandbox) < 0) {
 		free(sandbox);
@@ -41,8 +40,7 @@ struct sandbox *sandbox_free(struct sandbox *sandbox)
 	loop_source_free(sandbox->expiry);
 	if (sandbox->pidfd >= 0)
 		close(sandbox->pidfd);
-	if (sandbox->listen_fd >= 0)
-		close(sandbox->listen_fd);
+	names_free(sandbox->names);
 	effective_unref(sandbox->effective);
 	claim_free(sandbox->claim);
 	free(sandbox->labels);

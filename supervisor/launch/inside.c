@@ -19,65 +19,97 @@
 
 #define BACKLOG 128
 
+#define SAME_PORT_TRIES                                                                            \
+	16 /* a warm sandbox has no sockets yet, so the first is nearly always free */
+
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+	return ntohs(address->ss_family == AF_INET6
+			     ? ((const struct sockaddr_in6 *)address)->sin6_port
+			     : ((const struct sockaddr_in *)address)->sin_port);
+}
+
 /* A dual-stack socket; where IPv6 is switched off, one for IPv4. Nothing but loopback is there. */
-static int open_listener(int *ret_fd, uint16_t *ret_port)
+static int open_bound(int type, uint16_t port, int *ret_fd, uint16_t *ret_port)
 {
 	_cleanup_close_ int fd = -1;
-	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
-	struct sockaddr_in loopback = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in loopback = {.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_storage bound;
 	socklen_t size = sizeof(bound);
 	int off = 0, r;
 
-	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0) {
 		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
 			return -errno;
 		r = bind(fd, (const struct sockaddr *)&any, sizeof(any));
 	} else {
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (fd < 0)
 			return -errno;
 		r = bind(fd, (const struct sockaddr *)&loopback, sizeof(loopback));
 	}
-	if (r < 0 || listen(fd, BACKLOG) < 0 ||
+	if (r < 0 || (type == SOCK_STREAM && listen(fd, BACKLOG) < 0) ||
 		getsockname(fd, (struct sockaddr *)&bound, &size) < 0)
 		return -errno;
-	*ret_port =
-		ntohs(bound.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&bound)->sin6_port
-						  : ((const struct sockaddr_in *)&bound)->sin_port);
+	*ret_port = port_of(&bound);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-int launch_listen_inside(
-	int pidfd, int *ret_listen_fd, uint16_t *ret_port, uint64_t *ret_netns_cookie)
+static int open_resolver(struct launch_sockets *sockets)
+{
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < SAME_PORT_TRIES && r == -EADDRINUSE; i++) {
+		_cleanup_close_ int tcp_fd = -1;
+		uint16_t port;
+
+		r = open_bound(SOCK_STREAM, 0, &tcp_fd, &sockets->dns_port);
+		if (r == 0)
+			r = open_bound(SOCK_DGRAM, sockets->dns_port, &sockets->dns_udp_fd, &port);
+		if (r == 0)
+			sockets->dns_tcp_fd = steal_fd(&tcp_fd);
+	}
+	return r;
+}
+
+static void close_sockets(struct launch_sockets *sockets)
+{
+	cleanup_close(&sockets->relay_fd);
+	cleanup_close(&sockets->dns_udp_fd);
+	cleanup_close(&sockets->dns_tcp_fd);
+}
+
+int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets)
 {
 	_cleanup_close_ int home_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	_cleanup_close_ int fd = -1;
-	socklen_t size = sizeof(*ret_netns_cookie);
-	uint16_t port = 0;
-	uint64_t cookie = 0;
+	struct launch_sockets sockets = {.relay_fd = -1, .dns_udp_fd = -1, .dns_tcp_fd = -1};
+	socklen_t size = sizeof(sockets.netns_cookie);
 	int r;
 
 	if (home_fd < 0 || setns(pidfd, CLONE_NEWNET) < 0)
 		return -errno;
-	r = open_listener(&fd, &port);
+	r = open_bound(SOCK_STREAM, 0, &sockets.relay_fd, &sockets.relay_port);
+	if (r == 0)
+		r = open_resolver(&sockets);
 	if (setns(home_fd, CLONE_NEWNET) < 0) {
 		/* Going on in a tenant's network would be worse than to be started again. */
 		log_error(
 			"cannot come back from a sandbox's network namespace: %s", strerror(errno));
 		abort();
 	}
+	if (r == 0 && getsockopt(sockets.relay_fd, SOL_SOCKET, SO_NETNS_COOKIE,
+			      &sockets.netns_cookie, &size) < 0)
+		r = -errno;
 	if (r < 0)
-		return r;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
-		return -errno;
-	*ret_listen_fd = steal_fd(&fd);
-	*ret_port = port;
-	*ret_netns_cookie = cookie;
-	return 0;
+		close_sockets(&sockets);
+	else
+		*ret_sockets = sockets;
+	return r;
 }
 
 int launch_set_disk_bytes(uint32_t pid, uint64_t disk_bytes)

@@ -63,10 +63,17 @@ int launch_adopt(struct launch *launch, uint64_t sandbox, const struct cgroup *c
 /* Removes the socket's path. */
 void launch_forget(struct launch *launch, uint64_t sandbox);
 
-/* Opens the relay's listening socket (dual stack, port chosen by the kernel) on the loopback of the
- * sandbox whose PID 1 is `pidfd`, and comes back. */
-int launch_listen_inside(
-	int pidfd, int *ret_listen_fd, uint16_t *ret_port, uint64_t *ret_netns_cookie);
+/* What the gate serves in a sandbox. */
+struct launch_sockets {
+	int relay_fd;               /* TCP, listening */
+	int dns_udp_fd, dns_tcp_fd; /* one port number for both */
+	uint16_t relay_port, dns_port;
+	uint64_t netns_cookie;
+};
+
+/* Opens them (dual stack, ports chosen by the kernel) on the loopback of the sandbox whose PID 1 is
+ * `pidfd`, and comes back. The caller owns the descriptors. */
+int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets);
 
 /* Changes the size of the sandbox's writable layer. -EINVAL when it holds more than that already.
  */

@@ -431,24 +431,28 @@ TEST(opens_a_socket_inside_and_comes_back)
 {
 	struct box *box = box_new();
 	struct stat before, after;
-	uint64_t cookie = 0, own = 0;
+	struct launch_sockets sockets;
+	uint64_t own = 0;
 	socklen_t size = sizeof(own);
-	uint16_t port = 0;
-	char script[256];
-	int listen_fd = -1, fd;
+	char script[512], datagram[8];
+	int fd;
 
 	CHECK_INT(stat("/proc/self/ns/net", &before), 0);
-	CHECK_INT(launch_listen_inside(box->pidfd, &listen_fd, &port, &cookie), 0);
+	CHECK_INT(launch_open_inside(box->pidfd, &sockets), 0);
 	CHECK_INT(stat("/proc/self/ns/net", &after), 0);
 	CHECK_INT(after.st_ino, before.st_ino);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK_INT(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &own, &size), 0);
 	close(fd);
-	CHECK(port != 0 && cookie != 0 && cookie != own);
+	CHECK(sockets.relay_port != 0 && sockets.dns_port != 0);
+	CHECK(sockets.relay_port != sockets.dns_port);
+	CHECK(sockets.netns_cookie != 0 && sockets.netns_cookie != own);
 	snprintf(script, sizeof(script),
 		"import socket\nfor a in ('127.0.0.1', '::1'):\n"
-		"  socket.create_connection((a, %u)).send(b'x')\nprint('sent')",
-		port);
+		"  for p in (%u, %u): socket.create_connection((a, p)).send(b'x')\n"
+		"  f = socket.AF_INET6 if ':' in a else socket.AF_INET\n"
+		"  socket.socket(f, socket.SOCK_DGRAM).sendto(b'x', (a, %u))\nprint('sent')",
+		sockets.relay_port, sockets.dns_port, sockets.dns_port);
 	CHECK_TEXT(box_shell(box,
 			   "ls /sys/class/net 2>/dev/null; cut -d: -f1 /proc/net/dev | tail -n +3"),
 		"    lo");
@@ -459,11 +463,17 @@ TEST(opens_a_socket_inside_and_comes_back)
 		CHECK_TEXT(output.text, "sent\n");
 	}
 	for (int i = 0; i < 2; i++) {
-		fd = accept_one(listen_fd);
+		fd = accept_one(sockets.relay_fd);
 		CHECK(fd >= 0);
 		close(fd);
+		fd = accept_one(sockets.dns_tcp_fd);
+		CHECK(fd >= 0);
+		close(fd);
+		CHECK_INT(recv(sockets.dns_udp_fd, datagram, sizeof(datagram), 0), 1);
 	}
-	close(listen_fd);
+	close(sockets.relay_fd);
+	close(sockets.dns_tcp_fd);
+	close(sockets.dns_udp_fd);
 	box_free(box);
 }
 
