@@ -14,11 +14,13 @@ static __noinline int judge_send(
 	bool live = sandbox_of_socket(state, sandbox);
 	struct abi_counters *row;
 
+	what->facts.asks = live && state->redirected == SOCKET_TO_RESOLVER;
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
 		return ABI_VERDICT_ALLOW;
 	if (live && what->verdict.verdict == ABI_VERDICT_RESOLVE) {
-		state->resolver = what->facts.address;
+		state->resolver =
+			what->facts.port == DECIDE_DNS_PORT ? what->facts.address : state->address;
 		state->resolver_port = sandbox->dns_port;
 		return ABI_VERDICT_RESOLVE;
 	}

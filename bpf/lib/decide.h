@@ -21,6 +21,7 @@ struct decide_facts {
 	__u16 rule;      /* what the image or the ticket gave, ABI_RULE_NONE if nothing */
 	__u8 protocol;
 	bool live; /* the sandbox is known and its slot is in use */
+	bool asks; /* the socket is connected to the resolver */
 };
 
 struct decide_verdict {
@@ -45,7 +46,13 @@ MATCH_INLINE struct decide_verdict decide_deny(__u8 reason)
  * one. Also on loopback, where many systems have a resolver, and at synthetic addresses. */
 MATCH_INLINE bool decide_is_query(const struct decide_facts *facts)
 {
-	return facts->dns_port && facts->port == DECIDE_DNS_PORT;
+	if (!facts->dns_port)
+		return false;
+	/* An IPv6 socket that is connected to a mapped address names it with each datagram as if
+	 * the program had (udpv6_sendmsg() in net/ipv6/udp.c). */
+	if (facts->asks && facts->port == facts->dns_port)
+		return match_is_loopback(&facts->address);
+	return facts->port == DECIDE_DNS_PORT;
 }
 
 /* The gate's sockets inside. The relay would take a connection that no rule has allowed; the

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -314,6 +316,39 @@ TEST(says_what_is_wrong_with_its_directories)
 	CHECK(!enforce);
 	/* What was in force still is. */
 	CHECK(kernel_scene_reopen(scene));
+}
+
+/* bpffs refuses dots in its own names, and only there. */
+TEST(a_dot_in_the_path_is_fine_and_one_in_a_pins_name_is_refused)
+{
+	struct kernel_scene *scene = kernel_scene();
+	char directory[] = "/tmp/cloche-test-d.t-XXXXXX", cgroup[128], pins[64], dotted[64];
+	const struct enforce_config good = {pins, cgroup}, bad = {dotted, cgroup};
+	struct enforce *enforce = NULL;
+	struct failure why = {0};
+	bool adopted;
+
+	CHECK(mkdtemp(directory));
+	CHECK_INT(mount("bpf", directory, "bpf", 0, "mode=0700"), 0);
+	snprintf(cgroup, sizeof(cgroup), "%.100s/dots", scene->cgroup);
+	CHECK_INT(mkdir(cgroup, 0755), 0);
+	snprintf(pins, sizeof(pins), "%s/cloche", directory);
+	snprintf(dotted, sizeof(dotted), "%s/clo.che", directory);
+	for (int i = 0; i < 2; i++) {
+		if (enforce_open(&good, &enforce, &adopted, &why) < 0)
+			CHECK_FAIL("%s: %s", why.stage, why.sentence);
+		CHECK_INT(adopted, i == 1);
+		if (i == 1)
+			CHECK_INT(enforce_remove(enforce), 0);
+		enforce_free(enforce);
+	}
+	enforce = NULL;
+	CHECK_INT(enforce_open(&bad, &enforce, &adopted, &why), -EINVAL);
+	CHECK(strstr(why.sentence, "has no dot"));
+	CHECK(!enforce);
+	CHECK_INT(umount(directory), 0);
+	CHECK_INT(rmdir(directory), 0);
+	CHECK_INT(rmdir(cgroup), 0);
 }
 
 TEST(removal_leaves_nothing_and_opens_the_cgroup)

@@ -167,3 +167,32 @@ TEST(probes_find_here_what_the_scene_runs_on)
 	}
 	CHECK_INT(enforce_probe(rows_of_kernel, 3), 3);
 }
+
+TEST(tickets_run_out_and_come_back)
+{
+	const uint32_t n_slots = ABI_TICKETS_MAX / 2 / ABI_TICKETS_PER_SANDBOX_MAX;
+	struct kernel_scene *scene = kernel_scene();
+	struct abi_ticket ticket = {0};
+	uint32_t slots[ABI_TICKETS_MAX / 2 / ABI_TICKETS_PER_SANDBOX_MAX + 1], generation;
+	int r = 0;
+
+	for (uint32_t i = 0; i <= n_slots; i++) {
+		CHECK_INT(enforce_slot_take(scene->enforce, 1000 + i, 5000 + i, &slots[i]), 0);
+		CHECK_INT(enforce_slot_bind(
+				  scene->enforce, slots[i], 1, 1, ABI_IMAGE_NONE, &generation),
+			0);
+		ticket.sandbox = 5000 + i;
+		for (uint32_t j = 0; j < ABI_TICKETS_PER_SANDBOX_MAX && r == 0; j++)
+			r = enforce_ticket_put(scene->enforce, slots[i], 1, j, &ticket);
+		CHECK_INT(r, i < n_slots ? 0 : -ENOSPC);
+	}
+	/* What is there can be replaced; one slot's release makes room for another's. */
+	ticket.sandbox = 5000;
+	CHECK_INT(enforce_ticket_put(scene->enforce, slots[0], 1, 9, &ticket), 0);
+	enforce_slot_release(scene->enforce, slots[0], 1000);
+	ticket.sandbox = 5000 + n_slots;
+	for (uint32_t j = 0; j < ABI_TICKETS_PER_SANDBOX_MAX; j++)
+		CHECK_INT(enforce_ticket_put(scene->enforce, slots[n_slots], 1, j, &ticket), 0);
+	for (uint32_t i = 1; i <= n_slots; i++)
+		enforce_slot_release(scene->enforce, slots[i], 1000 + i);
+}

@@ -159,6 +159,27 @@ TEST(a_value_that_claims_too_many_ranges_allows_none_beyond_them)
 		ABI_RULE_NONE);
 }
 
+/* What the kernel shows when an IPv6 socket sends that is connected to a mapped address. */
+TEST(only_a_socket_that_asks_may_name_the_resolver)
+{
+	struct decide_facts facts = {.address = row_address("127.0.0.1"),
+		.port = DNS_PORT,
+		.dns_port = DNS_PORT,
+		.protocol = IPPROTO_UDP,
+		.live = true,
+		.asks = true};
+
+	CHECK_INT(decide_destination(&facts).verdict, ABI_VERDICT_RESOLVE);
+	facts.address = row_address("203.0.113.7");
+	CHECK_INT(decide_destination(&facts).reason, ABI_REASON_DEFAULT);
+	facts.address = row_address("127.0.0.1");
+	facts.asks = false;
+	CHECK_INT(decide_destination(&facts).reason, ABI_REASON_GATE_PORT);
+	facts.asks = true;
+	facts.dns_port = 0;
+	CHECK_INT(decide_destination(&facts).verdict, ABI_VERDICT_ALLOW);
+}
+
 TEST(a_ticket_is_good_for_its_sandbox_and_its_protocol)
 {
 	struct abi_ticket ticket = {
