@@ -1,0 +1,71 @@
+/* What a sandbox may send to the resolver, and what a resolver may send to us. The first byte
+ * chooses which; the rest is the message. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/resolve/answer.h"
+#include "supervisor/resolve/question.h"
+#include "supervisor/resolve/reply.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define BROKEN_IF(condition)                                                                       \
+	do {                                                                                       \
+		if (condition)                                                                     \
+			abort();                                                                   \
+	} while (0)
+
+static void check_answer(const struct question *question, const uint8_t *message, size_t size)
+{
+	BROKEN_IF(size < 12 || size > ANSWER_SIZE_MAX || size > question->answer_size_max);
+	BROKEN_IF(message[0] != question->id >> 8 || message[1] != (question->id & 0xff));
+	BROKEN_IF(!(message[2] & 0x80));
+	BROKEN_IF(question->has_name &&
+		  memcmp(&message[12], question->wire, question->wire_size) != 0);
+}
+
+static void feed_question(const uint8_t *data, size_t size, bool over_tcp)
+{
+	static const struct abi_address address = {.bytes = {[10] = 0xff, 0xff, 198, 18, 1, 7}};
+	static const char text[] = "not allowed by policy \"p\" of this sandbox; ask for a rule";
+	uint8_t message[ANSWER_SIZE_MAX];
+	struct question question;
+	int r = question_parse(data, size, over_tcp, &question);
+
+	if (r < 0)
+		return;
+	BROKEN_IF(strlen(question.name) >= QUESTION_NAME_SIZE);
+	BROKEN_IF(r == 0 && (!question.has_name || question.class != 1 || question.opcode != 0));
+	BROKEN_IF(question.answer_size_max < QUESTION_UDP_SIZE_MIN);
+	if (r == 0 && answer_address(&question, &address, 5, message, &size) == 0)
+		check_answer(&question, message, size);
+	if (answer_refuse(&question, (uint16_t)r, ANSWER_BLOCKED, text, message, &size) == 0)
+		check_answer(&question, message, size);
+}
+
+static void feed_reply(const uint8_t *data, size_t size, uint16_t type)
+{
+	struct reply_question question = {.name = "www.example.com", .type = type, .edns = true};
+	struct reply_answer answer;
+
+	/* Otherwise one message in 65536 would be read. */
+	if (size >= 2)
+		question.id = (uint16_t)(data[0] << 8 | data[1]);
+	if (reply_read(&question, data, size, &answer) != REPLY_ANSWER)
+		return;
+	BROKEN_IF(answer.n_addresses > REPLY_ADDRESSES_MAX);
+	BROKEN_IF((answer.error == 0) != (answer.n_addresses > 0));
+	BROKEN_IF(answer.ttl_seconds < REPLY_TTL_MIN_SECONDS ||
+		  answer.ttl_seconds > REPLY_TTL_MAX_SECONDS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	if (data[0] & 1)
+		feed_reply(&data[1], size - 1, data[0] & 2 ? QUESTION_AAAA : QUESTION_A);
+	else
+		feed_question(&data[1], size - 1, data[0] & 2);
+	return 0;
+}
