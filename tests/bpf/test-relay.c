@@ -13,6 +13,8 @@
 #include "tests/harness/kernel-scene.h"
 #include "tests/table/rows.h"
 
+#define NO_CGROUP (1ULL << 40) /* ids from here on are no directory's */
+
 static void bind_image(
 	struct kernel_scene *scene, struct kernel_sandbox *sandbox, enum row_image which)
 {
@@ -494,7 +496,7 @@ TEST(a_reused_slot_is_not_that_of_old_sockets)
 	make(scene, &old);
 	kernel_sandbox_make_bare(scene, &next);
 	while (n < ABI_SLOTS_MAX &&
-		enforce_slot_take(scene->enforce, 1000 + (uint64_t)n, 1, &fillers[n]) == 0)
+		enforce_slot_take(scene->enforce, NO_CGROUP + (uint64_t)n, 1, &fillers[n]) == 0)
 		n++;
 	CHECK_INT(pipe(talk.told), 0);
 	pid = kernel_sandbox_spawn(scene, &old, act_talk, &talk);
@@ -513,7 +515,7 @@ TEST(a_reused_slot_is_not_that_of_old_sockets)
 	close(fd);
 	kernel_scene_drain(scene);
 	while (n-- > 0)
-		enforce_slot_release(scene->enforce, fillers[n], 1000 + (uint64_t)n);
+		enforce_slot_release(scene->enforce, fillers[n], NO_CGROUP + (uint64_t)n);
 	free(fillers);
 	old.slot = UINT32_MAX;
 	kernel_sandbox_end(scene, &old);

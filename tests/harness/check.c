@@ -49,6 +49,14 @@ void check_skip(const char *format, ...)
 	longjmp(check_state.leave, OUTCOME_SKIPPED);
 }
 
+int check_patience_ms(int ms)
+{
+	const char *text = getenv("CLOCHE_TEST_PATIENCE");
+	int factor = text ? atoi(text) : 1;
+
+	return ms * (factor > 1 ? factor : 1);
+}
+
 void check_true(const char *file, int line, bool value, const char *text)
 {
 	if (!value)

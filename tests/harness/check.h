@@ -25,6 +25,9 @@ _Noreturn void check_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 _Noreturn void check_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* `ms`, times CLOCHE_TEST_PATIENCE if that is set: for machines that are slow, as emulated ones. */
+int check_patience_ms(int ms);
+
 void check_true(const char *file, int line, bool value, const char *text);
 void check_int(const char *file, int line, int64_t actual, int64_t expected, const char *text);
 void check_text(const char *file, int line, const char *actual, const char *expected);

@@ -20,7 +20,7 @@
 #include "supervisor/wire/strings.h"
 #include "tests/harness/check.h"
 
-#define WAIT_MS 15000
+#define WAIT_MS check_patience_ms(15000)
 #define DISK_BYTES (64u * 1024 * 1024)
 
 static struct {

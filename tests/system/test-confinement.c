@@ -280,7 +280,7 @@ TEST(what_one_uses_up_the_other_still_has) /* U1, F3 */
 
 	box_start(box, &command, fds);
 	polled = (struct pollfd){.fd = fds[1], .events = POLLIN};
-	CHECK_INT(poll(&polled, 1, 10000), 1);
+	CHECK_INT(poll(&polled, 1, check_patience_ms(10000)), 1);
 	CHECK(read(fds[1], held, sizeof(held) - 1) > 0);
 	CHECK(atoi(held) > 0);
 	box_run(other, &command, output);

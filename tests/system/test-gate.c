@@ -242,8 +242,9 @@ static void end(void)
 	close(sandbox_netns);
 }
 
-/* A connection from inside, which meant to go to `address`. */
-static int dial(const char *address, uint16_t port)
+/* A connection from inside, which meant to go to `address`. When the gate refuses it quickly,
+ * connect(2) already tells of the reset. */
+static int try_dial(const char *address, uint16_t port, int *ret_error)
 {
 	struct sockaddr_in gate = {.sin_family = AF_INET,
 		.sin_port = htons(listen_port),
@@ -253,7 +254,15 @@ static int dial(const char *address, uint16_t port)
 
 	write_down(bind_to(fd, "127.0.0.1", 0), address, port);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	CHECK_INT(connect(fd, (struct sockaddr *)&gate, sizeof(gate)), 0);
+	*ret_error = connect(fd, (struct sockaddr *)&gate, sizeof(gate)) < 0 ? errno : 0;
+	return fd;
+}
+
+static int dial(const char *address, uint16_t port)
+{
+	int error, fd = try_dial(address, port, &error);
+
+	CHECK_INT(error, 0);
 	return fd;
 }
 
@@ -311,14 +320,17 @@ TEST(confined_gate_relays_from_one_namespace_to_another)
 TEST(loopback_of_the_host_is_refused_by_the_real_program)
 {
 	uint16_t port;
-	int server, client;
+	int server, client, error;
 	char byte;
 
 	begin();
 	server = origin("127.0.0.1", &port);
-	client = dial("::ffff:127.0.0.1", port);
-	CHECK(recv(client, &byte, 1, 0) < 0);
-	CHECK_INT(errno, ECONNRESET);
+	client = try_dial("::ffff:127.0.0.1", port, &error);
+	if (error == 0) {
+		CHECK(recv(client, &byte, 1, 0) < 0);
+		error = errno;
+	}
+	CHECK_INT(error, ECONNRESET);
 	run_until(&seen.n_flows, 1);
 	CHECK_INT(seen.flow.end, WIRE_GATE_END_CONNECT);
 	CHECK_INT(seen.flow.error, -EACCES);
