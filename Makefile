@@ -33,6 +33,7 @@ UNIT_SRC := $(wildcard tests/unit/test-*.c tests/table/test-*.c)
 ROOT_SRC := $(wildcard tests/bpf/test-*.c tests/system/test-*.c)
 PROBE_SRC := $(wildcard tests/probe/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 PROGRAMS := $(B)/cloched $(B)/cloche-api $(B)/cloche-gate $(B)/cloche-init $(B)/cloche
@@ -40,13 +41,14 @@ UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 ROOT_BIN := $(patsubst %.c,$(B)/%,$(ROOT_SRC))
 PROBE_BIN := $(patsubst %.c,$(B)/%,$(PROBE_SRC))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 
 SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto -lldns -lidn2 -lpsl -lm
 GATE_LIBS := -lseccomp -lcap -lldns
 API_LIBS := -lmicrohttpd -ljansson -lseccomp -lcap
 CLI_LIBS := -lcurl -ljansson -lcrypto
 
-.PHONY: all deps demo test bench lint install uninstall clean help check-build
+.PHONY: all deps demo test bench fuzz lint install uninstall clean help check-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -76,6 +78,15 @@ check-build: all $(UNIT_BIN) $(ROOT_BIN) $(PROBE_BIN) $(BENCH_BIN)
 bench: deps
 	$(Q)$(MAKE) --no-print-directory check-build
 	$(Q)tests/bench/run
+
+## make fuzz       run each fuzzer for FUZZ_SECONDS (60)
+FUZZ_SECONDS ?= 60
+fuzz: deps
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)B=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ_BIN)
 
 ## make lint       format, room directions, cppcheck, policies, shell scripts
 lint:
@@ -206,5 +217,23 @@ $(B)/tests/probe/%: tests/probe/%.c
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) -ljansson
+
+# Fuzzers: the rooms that read what strangers send, built once more, by clang with its sanitizers.
+FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c) \
+	supervisor/policy/prefix.c supervisor/policy/special.c
+FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARN) -g -O1 -I. -fno-sanitize-recover=all
+
+$(B)/fuzz/obj/%.o: %.c
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+$(B)/fuzz/librooms.a: $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZED_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/fuzz-%: $(B)/fuzz/obj/tests/fuzz/fuzz-%.o $(B)/fuzz/librooms.a
+	$(call say,LD,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lldns
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
