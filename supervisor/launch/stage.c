@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <linux/close_range.h>
+#include <linux/ipv6.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
@@ -28,12 +30,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "bpf/abi/ticket.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/confine/privileges.h"
 #include "supervisor/launch/landlock.h"
 #include "supervisor/launch/spawner-root.h"
 
+#define LOOPBACK_INDEX 1 /* the first interface of every network namespace */
 #define HOST_NAME "sandbox"
 #define BACKLOG 4
 #define LISTEN_FD 3 /* where cloche-init finds it */
@@ -73,6 +77,33 @@ static int listen_for_cloched(const char *name, int *ret_fd, struct failure *why
 	return 0;
 }
 
+/* Name look-ups with AI_ADDRCONFIG (RFC 3493, 6.1) ask only for families of which the machine has an
+ * address other than loopback, so `lo` gets one of each. They are synthetic and stand for no name: the
+ * kernel's programs refuse both to connect to them and to bind them. */
+static int give_addresses(int fd)
+{
+	struct ifreq request = {.ifr_name = "lo:1"};
+	struct sockaddr_in *address = (struct sockaddr_in *)&request.ifr_addr;
+	struct sockaddr_in *mask = (struct sockaddr_in *)&request.ifr_netmask;
+	struct in6_ifreq request6 = {.ifr6_prefixlen = 128, .ifr6_ifindex = LOOPBACK_INDEX};
+	_cleanup_close_ int fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*address = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(ABI_SYNTHETIC4_FIRST + 1)};
+	if (ioctl(fd, SIOCSIFADDR, &request) < 0)
+		return -errno;
+	*mask = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = 0xffffffff};
+	if (ioctl(fd, SIOCSIFNETMASK, &request) < 0)
+		return -errno;
+	for (int i = 0; i < 8; i++)
+		request6.ifr6_addr.s6_addr[i] = (uint8_t)(ABI_SYNTHETIC6_HIGH >> (56 - 8 * i));
+	request6.ifr6_addr.s6_addr[15] = 1;
+	/* A host may be without IPv6; then nobody can ask for it inside either. */
+	if (fd6 >= 0 && ioctl(fd6, SIOCSIFADDR, &request6) < 0 && errno != EACCES)
+		return -errno;
+	return 0;
+}
+
 /* The cgroup namespace is made here and not by clone3(2), which would take the spawner's cgroup as
  * its root and show the path from there to the sandbox's. */
 static int set_up_namespaces(struct failure *why)
@@ -87,6 +118,8 @@ static int set_up_namespaces(struct failure *why)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
 		return fail(why, "namespaces", "bring the loopback up");
+	if (give_addresses(fd) < 0)
+		return fail(why, "namespaces", "give the loopback its addresses");
 	return 0;
 }
 
