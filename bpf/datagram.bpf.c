@@ -87,25 +87,24 @@ int cloche_sendmsg6(struct bpf_sock_addr *context)
 	return 0;
 }
 
-/* The socket's state, if what it received from `source` came from the resolver. */
-MATCH_INLINE struct socket_state *answered_state(
-	struct bpf_sock_addr *context, const struct abi_address *source)
+/* The socket's state, if what it received came from the resolver: nobody else inside has its port.
+ */
+MATCH_INLINE struct socket_state *answered_state(struct bpf_sock_addr *context)
 {
 	struct socket_state *state = state_of(context);
 
 	if (!state || !state->resolver_port || address_read_port(context) != state->resolver_port)
 		return NULL;
-	return match_is_loopback(source) ? state : NULL;
+	return state;
 }
 
 /* Never refuses. */
 SEC("cgroup/recvmsg4")
 int cloche_recvmsg4(struct bpf_sock_addr *context)
 {
-	struct abi_address source = match_from_ipv4(context->user_ip4);
-	struct socket_state *state = answered_state(context, &source);
+	struct socket_state *state = answered_state(context);
 
-	if (!state || !match_is_ipv4(&state->resolver))
+	if (!state)
 		return 1;
 	context->user_ip4 = match_word(&state->resolver, 3);
 	address_write_port(context, DECIDE_DNS_PORT);
@@ -115,8 +114,7 @@ int cloche_recvmsg4(struct bpf_sock_addr *context)
 SEC("cgroup/recvmsg6")
 int cloche_recvmsg6(struct bpf_sock_addr *context)
 {
-	struct abi_address source = address_read_6(context);
-	struct socket_state *state = answered_state(context, &source);
+	struct socket_state *state = answered_state(context);
 
 	if (!state)
 		return 1;

@@ -309,6 +309,61 @@ TEST(without_a_resolver_port_53_is_a_port_like_others)
 	kernel_sandbox_end(scene, &sandbox);
 }
 
+/* Connects to port 53 by a rule, then sends a byte for each byte that it is told to by the pipe. */
+static int act_talk(struct kernel_scene *scene, const void *argument)
+{
+	const int *told = argument;
+	struct sockaddr_storage address;
+	socklen_t size = kernel_address("192.0.2.1", 53, &address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char byte;
+
+	(void)scene;
+	if (connect(fd, (struct sockaddr *)&address, size) < 0)
+		return errno;
+	close(told[1]);
+	while (read(told[0], &byte, 1) == 1)
+		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+			return errno;
+	return 0;
+}
+
+static bool arrives(int fd)
+{
+	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&waiting, 1, 2000) == 1 && read(fd, &byte, 1) == 1;
+}
+
+TEST(a_connection_that_was_relayed_to_port_53_stays_one_when_a_resolver_comes)
+{
+	struct kernel_scene *scene = kernel_scene();
+	struct abi_address address = row_address("192.0.2.1");
+	struct kernel_sandbox sandbox;
+	struct policy_image image;
+	struct abi_flow flow;
+	int told[2], fd, pid;
+
+	make(scene, &sandbox);
+	CHECK_INT(enforce_slot_set_ports(scene->enforce, sandbox.slot, scene->gate_port, 0), 0);
+	CHECK_INT(pipe(told), 0);
+	pid = kernel_sandbox_spawn(scene, &sandbox, act_talk, told);
+	fd = kernel_scene_accept(scene, &flow);
+	CHECK(fd >= 0);
+	CHECK(write(told[1], "1", 1) == 1 && arrives(fd));
+	row_image(ROW_IMAGE_A, &image);
+	kernel_sandbox_bind(scene, &sandbox, "resolver", &image, true);
+	kernel_sandbox_give_resolver(scene, &sandbox);
+	CHECK(enforce_slot_would_allow(scene->enforce, sandbox.slot, &address, 53));
+	CHECK(write(told[1], "2", 1) == 1 && arrives(fd));
+	close(told[0]);
+	close(told[1]);
+	CHECK_INT(kernel_sandbox_wait(pid), 0);
+	close(fd);
+	kernel_sandbox_end(scene, &sandbox);
+}
+
 /* A slot keeps nothing of its last owner's ports. */
 TEST(a_slot_that_was_just_taken_has_no_resolver)
 {
