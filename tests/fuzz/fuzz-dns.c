@@ -2,12 +2,15 @@
  * chooses which; the rest is the message. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "supervisor/resolve/answer.h"
 #include "supervisor/resolve/question.h"
 #include "supervisor/resolve/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PLACE_BYTES 65536
 
 #define BROKEN_IF(condition)                                                                       \
 	do {                                                                                       \
@@ -59,13 +62,34 @@ static void feed_reply(const uint8_t *data, size_t size, uint16_t type)
 		  answer.ttl_seconds > REPLY_TTL_MAX_SECONDS);
 }
 
+/* The message right before a page that cannot be read: ldns is not built with sanitizers. */
+static const uint8_t *place(const uint8_t *data, size_t size)
+{
+	static uint8_t *guard;
+
+	if (!guard) {
+		uint8_t *room = mmap(NULL, PLACE_BYTES + 4096, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		BROKEN_IF(room == MAP_FAILED);
+		guard = room + PLACE_BYTES;
+		BROKEN_IF(mprotect(guard, 4096, PROT_NONE) < 0);
+	}
+	if (size > 0)
+		memcpy(guard - size, data, size);
+	return guard - size;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (size == 0)
+	const uint8_t *message;
+
+	if (size == 0 || size - 1 > PLACE_BYTES)
 		return 0;
+	message = place(&data[1], size - 1);
 	if (data[0] & 1)
-		feed_reply(&data[1], size - 1, data[0] & 2 ? QUESTION_AAAA : QUESTION_A);
+		feed_reply(message, size - 1, data[0] & 2 ? QUESTION_AAAA : QUESTION_A);
 	else
-		feed_question(&data[1], size - 1, data[0] & 2);
+		feed_question(message, size - 1, data[0] & 2);
 	return 0;
 }
