@@ -184,10 +184,16 @@ TEST(tls_joins_a_hello_out_of_records_of_any_size)
 #define EXT_GREASE "\x3a\x3a\x00\x01\x00"
 #define EXT_ECH "\xfe\x0d\x00\x06\x00\x00\x01\x00\x01\x2a"
 
+/* How long a hello's session id and odd cipher suite are, besides what it always has. */
+static uint8_t n_session, n_suite;
+
 static size_t make_hello(uint8_t *ret_bytes, const void *extensions, size_t n_extensions)
 {
-	const uint8_t suites[] = {0, 4, 0x2a, 0x2a, 0x13, 0x01, 1, 0}; /* with GREASE, RFC 8701 */
-	size_t n_body = 2 + 32 + 1 + sizeof(suites) + 2 + n_extensions, n = 0;
+	const uint8_t suites[] = {0x2a, 0x2a, 0x13, 0x01}; /* with GREASE, RFC 8701 */
+	const uint8_t compressions[] = {1, 0};
+	size_t n_body = 2 + 32 + 1 + n_session + 2 + sizeof(suites) + n_suite +
+			sizeof(compressions) + 2 + n_extensions;
+	size_t n = 0;
 
 	ret_bytes[n++] = 1;
 	ret_bytes[n++] = (uint8_t)(n_body >> 16);
@@ -197,9 +203,17 @@ static size_t make_hello(uint8_t *ret_bytes, const void *extensions, size_t n_ex
 	ret_bytes[n++] = 3;
 	memset(ret_bytes + n, 0x55, 32);
 	n += 32;
-	ret_bytes[n++] = 0; /* session */
+	ret_bytes[n++] = n_session;
+	memset(ret_bytes + n, 0x66, n_session);
+	n += n_session;
+	ret_bytes[n++] = 0;
+	ret_bytes[n++] = (uint8_t)(sizeof(suites) + n_suite);
 	memcpy(ret_bytes + n, suites, sizeof(suites));
 	n += sizeof(suites);
+	memset(ret_bytes + n, 0, n_suite);
+	n += n_suite;
+	memcpy(ret_bytes + n, compressions, sizeof(compressions));
+	n += sizeof(compressions);
 	ret_bytes[n++] = (uint8_t)(n_extensions >> 8);
 	ret_bytes[n++] = (uint8_t)n_extensions;
 	memcpy(ret_bytes + n, extensions, n_extensions);
@@ -265,6 +279,29 @@ TEST(tls_judges_made_hellos)
 		if (feed_all("pypi.org") != MADE[i].verdict || tls.reason != MADE[i].reason)
 			CHECK_FAIL("row %zu: reason %d", i, (int)tls.reason);
 		expect_everywhere("pypi.org", MADE[i].verdict, MADE[i].reason);
+	}
+}
+
+TEST(tls_knows_the_sizes_of_session_ids_and_cipher_suites)
+{
+	static const struct {
+		uint8_t n_session, n_suite;
+		enum inspect_verdict verdict;
+	} rows[] = {
+		{32, 0, INSPECT_DONE},
+		{33, 0, INSPECT_REFUSE},
+		{0, 2, INSPECT_DONE},
+		{0, 1, INSPECT_REFUSE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n_session = rows[i].n_session;
+		n_suite = rows[i].n_suite;
+		stream.n = 0;
+		PUT_HELLO(EXT_PYPI);
+		n_session = n_suite = 0;
+		if (feed_all("pypi.org") != rows[i].verdict)
+			CHECK_FAIL("row %zu", i);
 	}
 }
 
@@ -445,4 +482,10 @@ TEST(tls_denies_what_is_no_record_after_a_hello)
 	PUT_HELLO(EXT_1_3 EXT_PYPI);
 	put("GET / HTTP/1.1\r\n\r\n", 18);
 	expect_everywhere("pypi.org", INSPECT_REFUSE, INSPECT_TLS_BROKEN);
+	for (uint8_t type = 19; type <= 24; type++) {
+		stream.n = 0;
+		PUT_HELLO(EXT_1_3 EXT_PYPI);
+		put_record(type, "xyz", 3);
+		CHECK_INT(feed_all("pypi.org") == INSPECT_REFUSE, type == 19 || type == 24);
+	}
 }
