@@ -13,10 +13,12 @@
 #include "tests/harness/check.h"
 
 #define RUNNING 99
+#define COOKIE 4711 /* of what the test sends */
 
 static struct loop *loop;
 static struct serve *serve;
 static int supervisor;
+static uint64_t cookie_heard;
 
 static void begin(void)
 {
@@ -37,27 +39,34 @@ static void end(void)
 		close(supervisor);
 }
 
-static void tell(uint16_t type, const void *body, size_t size, int fd)
+static void tell_with(uint16_t type, const void *body, size_t size, const int *fds, size_t n_fds)
 {
 	_Alignas(8) char bytes[1024];
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct wire_header header = {
-		.version = WIRE_VERSION, .type = type, .size = (uint32_t)(sizeof(header) + size)};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {0};
+	struct wire_header header = {.version = WIRE_VERSION,
+		.type = type,
+		.size = (uint32_t)(sizeof(header) + size),
+		.cookie = COOKIE};
 	struct iovec part = {bytes, header.size};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
 	memcpy(bytes, &header, sizeof(header));
 	if (size)
 		memcpy(bytes + sizeof(header), body, size);
-	if (fd >= 0) {
+	if (n_fds > 0) {
 		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
 			.cmsg_type = SCM_RIGHTS,
-			.cmsg_len = CMSG_LEN(sizeof(int))};
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(int));
+			.cmsg_len = CMSG_LEN(n_fds * sizeof(int))};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, n_fds * sizeof(int));
 	}
 	CHECK_INT(sendmsg(supervisor, &message, MSG_NOSIGNAL), header.size);
+}
+
+static void tell(uint16_t type, const void *body, size_t size, int fd)
+{
+	tell_with(type, body, size, &fd, fd >= 0);
 }
 
 /* The type of the next message from the gate, its body in `ret_body`. */
@@ -74,6 +83,7 @@ static int hear(void *ret_body, size_t size)
 	CHECK_INT(got, sizeof(header) + size);
 	memcpy(&header, bytes, sizeof(header));
 	CHECK_INT(header.size, got);
+	cookie_heard = header.cookie;
 	if (size)
 		memcpy(ret_body, bytes + sizeof(header), size);
 	return header.type;
@@ -185,6 +195,13 @@ TEST(malformed_message_ends_the_gate_with_an_error)
 		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open) + 8, true, true},
 		{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), false, false},
 		{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), true, true},
+		{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket) - 8, false, true},
+		{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket), false, true}, /* error 1 */
+		{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap), false, false},
+		{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap) + 8, false, true},
+		{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts) - 8, false, true},
+		{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts) + 16, false, true},
+		{WIRE_GATE_NAME, sizeof(struct wire_gate_name), false, true},
 		{WIRE_GATE_READY, 0, false, true},
 		{0, 0, false, true},
 		{77, 0, false, true},
@@ -213,4 +230,91 @@ TEST(limit_of_zero_is_malformed)
 		CHECK_INT(outcome(), 1);
 		end();
 	}
+}
+
+static void open_with_dns(uint64_t sandbox, struct sockaddr_in *ret_dns)
+{
+	struct wire_gate_open open_message = {.sandbox = sandbox, .netns_cookie = 6};
+	socklen_t size = sizeof(*ret_dns);
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+	const int off = 0;
+	struct sockaddr_in unused;
+	int fds[3] = {listening(&unused), socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+		listening(&unused)};
+
+	CHECK_INT(setsockopt(fds[1], IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
+	CHECK_INT(bind(fds[1], (struct sockaddr *)&address, sizeof(address)), 0);
+	size = sizeof(address);
+	CHECK_INT(getsockname(fds[1], (struct sockaddr *)&address, &size), 0);
+	*ret_dns = (struct sockaddr_in){.sin_family = AF_INET,
+		.sin_port = address.sin6_port,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	tell_with(WIRE_GATE_OPEN, &open_message, sizeof(open_message), fds, 3);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+static void ask(int fd, const struct sockaddr_in *address)
+{
+	static const char query[] = "\0\1\1\0\0\1\0\0\0\0\0\0\4site\4test\0\0\1\0\1";
+
+	CHECK_INT(sendto(fd, query, sizeof(query) - 1, 0, (const struct sockaddr *)address,
+			  sizeof(*address)),
+		sizeof(query) - 1);
+}
+
+TEST(query_is_asked_answered_and_told)
+{
+	struct wire_gate_ticket ticket = {.sandbox = 5, .index = 2, .name = "site.test"};
+	struct wire_gate_name name;
+	struct wire_gate_dns line;
+	struct sockaddr_in address;
+	int client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint8_t answer[512];
+
+	begin();
+	configure();
+	open_with_dns(5, &address);
+	ask(client, &address);
+	CHECK_INT(hear(&name, sizeof(name)), WIRE_GATE_NAME);
+	CHECK(cookie_heard != 0);
+	CHECK_INT(name.sandbox, 5);
+	CHECK_TEXT(name.name, "site.test");
+	tell(WIRE_GATE_TICKET, &ticket, sizeof(ticket), -1);
+	CHECK_INT(hear(&line, sizeof(line)), WIRE_GATE_DNS);
+	CHECK_INT(line.sandbox, 5);
+	CHECK_INT(line.type, 1);
+	CHECK_INT(line.rcode, 0);
+	CHECK_TEXT(line.name, "site.test");
+	CHECK(recv(client, answer, sizeof(answer), MSG_DONTWAIT) > 12);
+	CHECK_INT(answer[7], 1);
+	close(client);
+	end();
+}
+
+TEST(swap_is_reviewed_and_said_to_be_done)
+{
+	const struct wire_gate_swap swap = {.sandbox = 5, .policy = 1};
+	const struct {
+		struct wire_gate_verdicts verdicts;
+		uint64_t ids[2];
+	} body = {.verdicts = {.sandbox = 5, .n_reset = 2}, .ids = {7, 8}};
+	struct wire_gate_review review;
+	struct wire_gate_close done;
+	struct sockaddr_in address;
+
+	begin();
+	configure();
+	open_with_dns(5, &address);
+	tell(WIRE_GATE_SWAP, &swap, sizeof(swap), -1);
+	CHECK_INT(hear(&review, sizeof(review)), WIRE_GATE_REVIEW);
+	CHECK_INT(cookie_heard, COOKIE);
+	CHECK_INT(review.sandbox, 5);
+	CHECK_INT(review.n_flows, 0);
+	tell(WIRE_GATE_VERDICTS, &body, sizeof(body), -1);
+	CHECK_INT(hear(&done, sizeof(done)), WIRE_GATE_SWAPPED);
+	CHECK_INT(cookie_heard, COOKIE);
+	CHECK_INT(done.sandbox, 5);
+	CHECK_INT(outcome(), RUNNING);
+	end();
 }
