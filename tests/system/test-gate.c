@@ -25,17 +25,24 @@
 
 #define PATIENCE_NS (10 * NS_PER_SECOND)
 #define SANDBOX 0x1234
+#define DNS_PORT 5353 /* in a network namespace of its own */
 
 struct seen {
-	int n_up, n_ready, n_flows;
+	int n_up, n_ready, n_flows, n_names, n_lines;
 	struct wire_gate_flow flow;
+	struct wire_gate_name name;
+	struct wire_gate_dns line;
+	uint64_t cookie;
 	pid_t pid;
 };
 
 static struct loop *loop;
 static struct peer *peer;
 static struct seen seen;
-static int map_fd, host_netns, sandbox_netns, listen_fd;
+static int map_fd, host_netns, sandbox_netns;
+static int listen_fds[3]; /* of the relay, of the resolver over UDP and TCP */
+static struct wire_gate_resolver resolver;
+static int resolver_fd;
 static uint64_t netns_cookie;
 static uint16_t listen_port;
 
@@ -106,12 +113,12 @@ static void write_down(uint16_t local_port, const char *address, uint16_t port)
 	CHECK_INT(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)), 0);
 }
 
-static int socket_in(int netns)
+static int socket_in(int netns, int type)
 {
 	int fd;
 
 	CHECK_INT(setns(netns, CLONE_NEWNET), 0);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 	CHECK_INT(setns(host_netns, CLONE_NEWNET), 0);
 	CHECK(fd >= 0);
 	return fd;
@@ -146,12 +153,23 @@ static int on_message(struct peer *it _unused_, struct channel_message *message,
 		return 0;
 	case WIRE_GATE_STATE:
 		return 0;
+	case WIRE_GATE_NAME:
+		if (message->body_size != sizeof(record->name))
+			return -EPROTO;
+		memcpy(&record->name, message->body, sizeof(record->name));
+		record->cookie = message->header->cookie;
+		record->n_names++;
+		return 0;
+	case WIRE_GATE_DNS:
+		if (message->body_size != sizeof(record->line))
+			return -EPROTO;
+		memcpy(&record->line, message->body, sizeof(record->line));
+		record->n_lines++;
+		return 0;
 	case WIRE_GATE_CONFIG:
 	case WIRE_GATE_OPEN:
 	case WIRE_GATE_CLOSE:
-	case WIRE_GATE_NAME:
 	case WIRE_GATE_TICKET:
-	case WIRE_GATE_DNS:
 	case WIRE_GATE_SWAP:
 	case WIRE_GATE_REVIEW:
 	case WIRE_GATE_VERDICTS:
@@ -166,7 +184,9 @@ static void on_up(struct peer *it, void *userdata)
 	const struct wire_gate_config config = {.n_flows_max = 100,
 		.n_flows_per_sandbox_max = 10,
 		.connect_timeout_ms = 2000,
-		.idle_timeout_ms = 60000};
+		.idle_timeout_ms = 60000,
+		.n_resolvers = 1,
+		.resolvers = {resolver}};
 	const struct wire_gate_open open_message = {
 		.sandbox = SANDBOX, .netns_cookie = netns_cookie};
 	struct seen *record = userdata;
@@ -177,7 +197,7 @@ static void on_up(struct peer *it, void *userdata)
 			  0, &map_fd, 1),
 		0);
 	CHECK_INT(channel_send(peer_channel(it), WIRE_GATE_OPEN, 0, &open_message,
-			  sizeof(open_message), NULL, 0, &listen_fd, 1),
+			  sizeof(open_message), NULL, 0, listen_fds, 3),
 		0);
 }
 
@@ -195,6 +215,32 @@ static void run_until(const int *counter, int value)
 	}
 }
 
+/* The second socket's address family is what BPF leaves of the client's: IPv4 here. */
+static void open_sandbox(void)
+{
+	socklen_t size = sizeof(netns_cookie);
+
+	listen_fds[0] = socket_in(sandbox_netns, SOCK_STREAM);
+	listen_port = bind_to(listen_fds[0], "127.0.0.1", 0);
+	CHECK_INT(listen(listen_fds[0], 16), 0);
+	CHECK_INT(getsockopt(listen_fds[0], SOL_SOCKET, SO_NETNS_COOKIE, &netns_cookie, &size), 0);
+	CHECK_INT(setns(sandbox_netns, CLONE_NEWNET), 0);
+	listen_fds[1] = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	listen_fds[2] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_INT(setns(host_netns, CLONE_NEWNET), 0);
+	for (int i = 1; i < 3; i++) {
+		struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(DNS_PORT)};
+		const int off = 0;
+
+		setsockopt(listen_fds[i], IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+		CHECK_INT(bind(listen_fds[i], (struct sockaddr *)&any, sizeof(any)), 0);
+	}
+	CHECK_INT(listen(listen_fds[2], 16), 0);
+	resolver_fd = socket_in(host_netns, SOCK_DGRAM);
+	resolver.port = bind_to(resolver_fd, "203.0.113.7", 0);
+	CHECK_INT(inet_pton(AF_INET6, "::ffff:203.0.113.7", resolver.address.bytes), 1);
+}
+
 static void begin(void)
 {
 	static char program[512];
@@ -206,7 +252,6 @@ static void begin(void)
 		.up = on_up,
 		.down = on_down,
 		.userdata = &seen};
-	socklen_t size = sizeof(netns_cookie);
 	struct failure why;
 	char *slash;
 
@@ -222,10 +267,7 @@ static void begin(void)
 	seen = (struct seen){0};
 	map_fd = make_map();
 	CHECK(map_fd >= 0);
-	listen_fd = socket_in(sandbox_netns);
-	listen_port = bind_to(listen_fd, "127.0.0.1", 0);
-	CHECK_INT(listen(listen_fd, 16), 0);
-	CHECK_INT(getsockopt(listen_fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns_cookie, &size), 0);
+	open_sandbox();
 	CHECK_INT(loop_new(&loop), 0);
 	if (peer_start(loop, &config, &peer, &why) < 0)
 		CHECK_FAIL("%s: %s", why.stage, why.sentence);
@@ -237,7 +279,9 @@ static void end(void)
 	peer_stop(peer);
 	loop_free(loop);
 	close(map_fd);
-	close(listen_fd);
+	for (int i = 0; i < 3; i++)
+		close(listen_fds[i]);
+	close(resolver_fd);
 	close(host_netns);
 	close(sandbox_netns);
 }
@@ -250,7 +294,7 @@ static int try_dial(const char *address, uint16_t port, int *ret_error)
 		.sin_port = htons(listen_port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct timeval patience = {.tv_sec = 10};
-	int fd = socket_in(sandbox_netns);
+	int fd = socket_in(sandbox_netns, SOCK_STREAM);
 
 	write_down(bind_to(fd, "127.0.0.1", 0), address, port);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -268,7 +312,7 @@ static int dial(const char *address, uint16_t port)
 
 static int origin(const char *address, uint16_t *ret_port)
 {
-	int fd = socket_in(host_netns);
+	int fd = socket_in(host_netns, SOCK_STREAM);
 
 	*ret_port = bind_to(fd, address, 0);
 	CHECK_INT(listen(fd, 16), 0);
@@ -336,6 +380,118 @@ TEST(loopback_of_the_host_is_refused_by_the_real_program)
 	CHECK_INT(seen.flow.error, -EACCES);
 	close(client);
 	close(server);
+	end();
+}
+
+/* ---- names */
+
+#define QUERY_SIZE 27
+
+/* Asks for the address of "site.test", from inside. */
+static int ask_resolver(void)
+{
+	static const char query[QUERY_SIZE] = "\0\1\1\0\0\1\0\0\0\0\0\0\4site\4test\0\0\1\0\1";
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+		.sin_port = htons(DNS_PORT),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct timeval patience = {.tv_sec = 10};
+	int fd = socket_in(sandbox_netns, SOCK_DGRAM);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	CHECK_INT(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	CHECK_INT(send(fd, query, sizeof(query), 0), sizeof(query));
+	return fd;
+}
+
+static void grant(uint32_t index, uint16_t port)
+{
+	const struct wire_gate_ticket ticket = {.sandbox = SANDBOX,
+		.index = index,
+		.n_ranges = 1,
+		.ranges = {{.first = port, .last = port, .rule = 8}},
+		.name = "site.test"};
+
+	CHECK_INT(channel_send(peer_channel(peer), WIRE_GATE_TICKET, seen.cookie, &ticket,
+			  sizeof(ticket), NULL, 0, NULL, 0),
+		0);
+}
+
+/* As the host's resolver: 203.0.113.7 for A, nothing for AAAA. */
+static void answer_upstream(void)
+{
+	static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 7};
+	const struct timeval patience = {.tv_sec = 10};
+
+	setsockopt(resolver_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	for (int i = 0; i < 2; i++) {
+		uint8_t message[512] = {0};
+		struct sockaddr_in from;
+		socklen_t size = sizeof(from);
+		size_t n = QUERY_SIZE;
+
+		CHECK(recvfrom(resolver_fd, message, sizeof(message), 0, (struct sockaddr *)&from,
+			      &size) >= QUERY_SIZE);
+		memcpy(message + 2, (uint8_t[]){0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, 10);
+		if (message[QUERY_SIZE - 3] == 1) {
+			message[7] = 1;
+			memcpy(message + n, record, sizeof(record));
+			n += sizeof(record);
+		}
+		CHECK_INT(sendto(resolver_fd, message, n, 0, (struct sockaddr *)&from, size), n);
+	}
+}
+
+TEST(confined_gate_answers_for_a_name_and_dials_it)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n";
+	char text[128] = "";
+	uint16_t port;
+	int server, client, end_fd;
+
+	begin();
+	server = origin("203.0.113.7", &port);
+	client = ask_resolver();
+	run_until(&seen.n_names, 1);
+	CHECK_TEXT(seen.name.name, "site.test");
+	grant(2, port);
+	CHECK_INT(recv(client, text, sizeof(text), 0), QUERY_SIZE + 16);
+	CHECK(memcmp(text + QUERY_SIZE + 12, "\xc6\x12\x01\x02", 4) == 0);
+	run_until(&seen.n_lines, 1);
+	CHECK_INT(seen.line.rcode, 0);
+	close(client);
+	client = dial("::ffff:198.18.1.2", port);
+	CHECK_INT(send(client, request, sizeof(request) - 1, 0), sizeof(request) - 1);
+	answer_upstream();
+	end_fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	CHECK_INT(recv(end_fd, text, sizeof(request) - 1, MSG_WAITALL), sizeof(request) - 1);
+	CHECK_INT(send(end_fd, "answer", 6, 0), 6);
+	CHECK_INT(recv(client, text, 6, MSG_WAITALL), 6);
+	close(client);
+	close(end_fd);
+	run_until(&seen.n_flows, 1);
+	CHECK_INT(seen.flow.end, WIRE_GATE_END_CLOSED);
+	CHECK_INT(seen.flow.rule, 8);
+	CHECK_TEXT(seen.flow.name, "site.test");
+	CHECK(memcmp(&seen.flow.dialled, &resolver.address, sizeof(seen.flow.dialled)) == 0);
+	close(server);
+	end();
+}
+
+/* What the gate knew of names is gone with it; it is told again. */
+TEST(successor_of_a_killed_gate_answers_queries)
+{
+	char text[128];
+	int client;
+
+	begin();
+	CHECK_INT(kill(seen.pid, SIGKILL), 0);
+	run_until(&seen.n_ready, 2);
+	grant(2, 443);
+	client = ask_resolver();
+	run_until(&seen.n_lines, 1);
+	CHECK_INT(recv(client, text, sizeof(text), 0), QUERY_SIZE + 16);
+	CHECK_INT(seen.n_names, 0);
+	close(client);
 	end();
 }
 
