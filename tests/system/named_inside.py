@@ -81,10 +81,10 @@ def reply_read(data):
             "ede": ede, "truncated": bool(flags & 0x200)}
 
 
-def ask_bytes(query, server="192.0.2.1", tcp=False, connected=False):
+def ask_bytes(query, server="192.0.2.1", tcp=False, connected=False, timeout_s=20):
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as sock:
-        sock.settimeout(20)
+        sock.settimeout(timeout_s)
         if tcp:
             sock.connect((server, 53))
             sock.sendall(struct.pack("!H", len(query)) + query)
@@ -123,10 +123,10 @@ def read_all(sock):
 
 
 def exchange(host, port, data, half_close=True):
-    """Sends bytes and returns all that comes, as text; what came before a reset counts."""
+    """Sends bytes to a host, or on a socket; returns all that comes, as text, up to a reset."""
     data = data if isinstance(data, bytes) else data.encode("latin-1")
     got = b""
-    with dial(host, port) as sock:
+    with host if isinstance(host, socket.socket) else dial(host, port) as sock:
         try:
             sock.sendall(data)
             if half_close:

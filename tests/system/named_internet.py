@@ -35,7 +35,7 @@ NAMES = policy("names", "allowed.example", "*.cdn.example", "alias.example", "v4
                "v6only.example", "rebind.example", "nowhere.example", "big.example", "plain.example",
                {"name": "strict.example", "tls": "require"},
                {"name": "raw.example", "ports": [7], "tls": "passthrough"},
-               {"name": "inner.example", "private": True})
+               {"name": "inner.example", "private": True}, {"name": "*.inner.example", "private": True})
 OTHERS = policy("others", "other.example")
 BOTH = policy("both", "allowed.example", "other.example")
 

@@ -155,6 +155,8 @@ def serve_web(sock, directory, tls_name):
         status, answer = body_for(target, directory, fact)
         sock.sendall(f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\n"
                      f"Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
+        if line.endswith("/1.0"):
+            return
 
 
 class Sites:
