@@ -89,6 +89,7 @@ static int restore_policy(
 {
 	struct core *core = sandbox->core;
 	struct refusal refusal;
+	uint32_t generation;
 	int r = effective_get(core->policies, sandbox->tenant->row.policy, row->policy,
 		&sandbox->effective, &refusal);
 
@@ -100,12 +101,21 @@ static int restore_policy(
 	}
 	if (r < 0)
 		return failure_set(why, -ENOENT, "policy", "%s", refusal.sentence);
+	r = names_restore(sandbox);
+	if (r == 0)
+		r = enforce_slot_next_generation(core->enforce, sandbox->slot, &generation);
+	if (r == 0)
+		r = names_prepare(sandbox, sandbox->effective->policy, generation);
+	if (r < 0)
+		return failure_set(why, r, "names", "its tickets cannot be restored");
 	if (policy_has_network(sandbox->effective->policy))
 		r = egress_listen(sandbox, why);
 	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, sandbox->effective->image,
 			&sandbox->generation);
+	if (r == 0)
+		names_send_all(sandbox);
 	return r;
 }
 

@@ -102,7 +102,8 @@ static int find(const struct names *names, const char *name)
 	return -ENOENT;
 }
 
-static int add(struct sandbox *sandbox, const char *name)
+/* Adds the name to the table in memory alone. Returns its index, -ENOSPC or -ENOMEM. */
+static int append(struct sandbox *sandbox, const char *name)
 {
 	struct names *names = sandbox->names;
 	void *larger;
@@ -121,6 +122,31 @@ static int add(struct sandbox *sandbox, const char *name)
 	names->names = larger;
 	snprintf(names->names[names->n], sizeof(names->names[0]), "%s", name);
 	return (int)names->n++;
+}
+
+/* Also in the store: after a restart an address must not stand for another name than before. */
+static int add(struct sandbox *sandbox, const char *name)
+{
+	int index = append(sandbox, name), r;
+
+	if (index < 0)
+		return index;
+	r = store_name_insert(sandbox->core->store, sandbox->id, (uint32_t)index, name);
+	if (r < 0)
+		sandbox->names->n--;
+	return r < 0 ? r : index;
+}
+
+static int restore(uint32_t place, const char *name, void *userdata)
+{
+	int index = append(userdata, name);
+
+	return index < 0 ? index : (uint32_t)index == place ? 0 : -EBADMSG;
+}
+
+int names_restore(struct sandbox *sandbox)
+{
+	return store_name_each(sandbox->core->store, sandbox->id, restore, sandbox);
 }
 
 static int take_index(struct sandbox *sandbox, const char *name)
@@ -174,13 +200,4 @@ void names_send_all(struct sandbox *sandbox)
 		fill_ticket(sandbox, names->names[i], i, &ticket);
 		egress_send(sandbox->core, WIRE_GATE_TICKET, 0, &ticket, sizeof(ticket), NULL, 0);
 	}
-}
-
-void names_swapped(struct sandbox *sandbox, uint32_t old_generation)
-{
-	const struct names *names = sandbox->names;
-
-	for (uint32_t i = 0; names && i < names->n; i++)
-		enforce_ticket_drop(sandbox->core->enforce, sandbox->slot, old_generation, i);
-	names_send_all(sandbox);
 }

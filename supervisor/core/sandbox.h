@@ -131,10 +131,11 @@ int egress_send(struct core *core, uint16_t type, uint64_t cookie, const void *b
 void names_ask(struct sandbox *sandbox, uint64_t cookie, const char *name);
 /* Before a swap: tickets of the coming generation, so that no connect is refused in between. */
 int names_prepare(struct sandbox *sandbox, const struct policy *policy, uint32_t generation);
-/* After it: tickets of the old generation go, and the gate hears what holds now. */
-void names_swapped(struct sandbox *sandbox, uint32_t old_generation);
-/* Tells a new gate all tickets. */
+/* Tells the gate all tickets: after a swap (those of the old generation are stale by it), and a new
+ * gate. */
 void names_send_all(struct sandbox *sandbox);
+/* After a restart: the table as it was. */
+int names_restore(struct sandbox *sandbox);
 struct names *names_free(struct names *names);
 
 /* ---- swap.c: another policy for a living sandbox */

@@ -48,7 +48,7 @@ static void record(const struct sandbox *sandbox, const char *before)
 static int flip(struct sandbox *sandbox, struct effective *effective, struct failure *why)
 {
 	struct core *core = sandbox->core;
-	uint32_t old_generation = sandbox->generation, generation;
+	uint32_t generation;
 	char before[POLICY_HASH_SIZE];
 	int r = policy_has_network(effective->policy) ? egress_listen(sandbox, why) : 0;
 
@@ -66,7 +66,7 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 	memcpy(before, sandbox->effective->policy->hash, sizeof(before));
 	effective_unref(sandbox->effective);
 	sandbox->effective = effective;
-	names_swapped(sandbox, old_generation);
+	names_send_all(sandbox);
 	record(sandbox, before);
 	return 0;
 }

@@ -61,6 +61,12 @@ static const char *const schema_steps[] = {
 	" tenant INTEGER PRIMARY KEY,"
 	" usage BLOB NOT NULL"
 	") STRICT;",
+	"CREATE TABLE names ("
+	" sandbox INTEGER NOT NULL,"
+	" place INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" PRIMARY KEY (sandbox, place)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -98,6 +104,9 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 		" cgroup_id, memory_index, memory_bytes, disk_bytes, cpu_millis, pids, warm,"
 		" template, policy, n_labels, labels, n_env, env FROM sandboxes"
 		" ORDER BY created_ns, id",
+	[STORE_NAME_INSERT] = "INSERT INTO names (sandbox, place, name) VALUES (?, ?, ?)",
+	[STORE_NAME_DELETE] = "DELETE FROM names WHERE sandbox = ?",
+	[STORE_NAME_EACH] = "SELECT place, name FROM names WHERE sandbox = ? ORDER BY place",
 	[STORE_USAGE_PUT] = "INSERT INTO usage (sandbox, tenant, ended_ns, usage)"
 			    " VALUES (?, ?, ?, ?)",
 	[STORE_USAGE_TRIM] = "DELETE FROM usage"

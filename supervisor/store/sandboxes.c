@@ -77,6 +77,10 @@ static int end_sandbox(struct store *store, uint64_t id, uint32_t tenant, uint64
 
 	store_bind_number(store_statement(store, STORE_SANDBOX_DELETE), 1, id);
 	r = store_change(store, STORE_SANDBOX_DELETE);
+	if (r < 0)
+		return r;
+	store_bind_number(store_statement(store, STORE_NAME_DELETE), 1, id);
+	r = store_run(store, STORE_NAME_DELETE);
 	if (r < 0 || !usage)
 		return r;
 	statement = store_statement(store, STORE_USAGE_PUT);

@@ -90,6 +90,15 @@ int store_sandbox_end(struct store *store, uint64_t id, uint32_t tenant, uint64_
 int store_sandbox_each(struct store *store,
 	void (*callback)(const struct store_sandbox *sandbox, void *userdata), void *userdata);
 
+#define STORE_HOST_SIZE 256
+
+/* The names that a living sandbox has synthetic addresses for; they go with its row. */
+int store_name_insert(struct store *store, uint64_t sandbox, uint32_t place, const char *name);
+/* In order of place; stops at the first negative return of the callback, and returns it. */
+typedef int (*store_name_callback)(uint32_t place, const char *name, void *userdata);
+int store_name_each(
+	struct store *store, uint64_t sandbox, store_name_callback callback, void *userdata);
+
 /* Last numbers of an ended sandbox; -ENOENT. What an older cloched stored may be shorter than
  * `usage_size`: the rest is zeros, so a usage struct grows at its end. */
 int store_usage_get(struct store *store, uint64_t sandbox, uint32_t *ret_tenant, void *ret_usage,

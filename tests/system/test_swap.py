@@ -273,7 +273,31 @@ def a_change_while_the_sandbox_ends_is_answered():
         check_in(answers[0], (200, 404, 409), "status")
 
 
-# ---- the gate ends
+# ---- processes end
+
+@test
+def a_changed_policy_outlives_cloched():
+    own = NamedDaemon(internet(), [NAMES, OTHERS])
+    try:
+        own.start()
+        sandbox = own.create(policy="names")
+        inside_json(sandbox, "say(address_of('allowed.example'))")
+        row = patch(sandbox, "others", own.client).expect(200).json["policy"]
+        own.kill()
+        own.start()
+        sandbox.client = own.client
+        now = sandbox.get().expect(200).json["policy"]
+        check_equal((now["name"], now["hash"]), (row["name"], row["hash"]), "policy")
+        code = "say([ask(n)['rcode'] for n in ('allowed.example', 'other.example')])"
+        check_equal(inside_json(sandbox, code), ["REFUSED", "NOERROR"], "queries")
+        check_in('"tls": "other.example"', inside(sandbox, "print(tls_get('other.example', 'other.example'))"),
+                 "connection")
+        patch(sandbox, "names", own.client).expect(200)
+        check_equal(inside_json(sandbox, code), ["NOERROR", "REFUSED"], "queries after another change")
+        sandbox.delete().expect(204)
+    finally:
+        own.close()
+
 
 def kill_gate():
     pid = child_named(daemon().process.pid, "cloche-gate")
@@ -306,6 +330,21 @@ def tickets_survive_the_gates_end():
              "the same address")
     check_equal(inside_json(sandbox, "say(address_of('allowed.example'))"), address, "its address")
     check_equal(inside_json(sandbox, "say(ask('other.example')['rcode'])"), "REFUSED", "another name")
+    sandbox.delete().expect(204)
+
+
+@test
+def an_address_keeps_its_name_when_cloched_is_killed():
+    own = daemon()
+    sandbox = own.create(policy="names")
+    address = inside_json(sandbox, "say(address_of('allowed.example'))")
+    own.kill()
+    own.start()
+    check_in('"tls": "allowed.example"', inside(sandbox, f"print(tls_get({address!r}, 'allowed.example'))"),
+             "the same address")
+    second = inside_json(sandbox, "say(address_of('plain.example'))")
+    check(second != address, "the address was given to another name")
+    check_equal(inside_json(sandbox, "say(address_of('allowed.example'))"), address, "its address")
     sandbox.delete().expect(204)
 
 

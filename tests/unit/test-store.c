@@ -321,6 +321,50 @@ TEST(store_end_moves_a_sandbox_to_usage)
 	CHECK(memcmp(usage, "ab", 2) == 0);
 }
 
+static int see_name(uint32_t place, const char *name, void *userdata)
+{
+	char *text = userdata;
+
+	snprintf(text + strlen(text), 64, "%u=%s ", place, name);
+	return 0;
+}
+
+TEST(store_keeps_names_in_order_until_the_sandbox_ends)
+{
+	struct store *store = open_fresh();
+	struct store_sandbox one = make_sandbox(5, 1), two = make_sandbox(6, 1);
+	char text[256] = "";
+
+	CHECK_INT(store_sandbox_insert(store, &one), 0);
+	CHECK_INT(store_sandbox_insert(store, &two), 0);
+	CHECK_INT(store_name_insert(store, 5, 1, "b.example"), 0);
+	CHECK_INT(store_name_insert(store, 5, 0, "a.example"), 0);
+	CHECK_INT(store_name_insert(store, 6, 0, "c.example"), 0);
+	CHECK_INT(store_name_insert(store, 5, 1, "d.example"), -EEXIST);
+	store = reopen();
+	CHECK_INT(store_name_each(store, 5, see_name, text), 0);
+	CHECK_TEXT(text, "0=a.example 1=b.example ");
+	CHECK_INT(store_sandbox_end(store, 5, 1, 7, NULL, 0), 0);
+	text[0] = '\0';
+	CHECK_INT(store_name_each(store, 5, see_name, text), 0);
+	CHECK_INT(store_name_each(store, 6, see_name, text), 0);
+	CHECK_TEXT(text, "0=c.example ");
+}
+
+TEST(store_changes_the_policy_of_a_sandbox)
+{
+	struct store *store = open_fresh();
+	struct store_sandbox sandbox = make_sandbox(5, 1);
+	struct seen seen = {.n = 0};
+
+	CHECK_INT(store_sandbox_insert(store, &sandbox), 0);
+	CHECK_INT(store_sandbox_set_policy(store, 5, "other"), 0);
+	CHECK_INT(store_sandbox_set_policy(store, 6, "other"), -ENOENT);
+	CHECK_INT(store_sandbox_each(reopen(), see_sandbox, &seen), 0);
+	CHECK_INT(seen.n, 1);
+	CHECK_TEXT(seen.sandbox.policy, "other");
+}
+
 TEST(store_end_of_an_unknown_sandbox_keeps_nothing)
 {
 	struct store *store = open_fresh();
@@ -517,12 +561,12 @@ TEST(store_refuses_a_newer_schema)
 	struct failure why = {0};
 
 	add_tenant(open_fresh(), "acme");
-	run_sql("PRAGMA user_version = 2");
+	run_sql("PRAGMA user_version = 3");
 	CHECK_INT(store_open(path, &store, &why), -EPROTONOSUPPORT);
 	CHECK(store == NULL);
-	CHECK_TEXT(why.sentence, "The state has version 2 and this cloched knows up to 1; run the "
+	CHECK_TEXT(why.sentence, "The state has version 3 and this cloched knows up to 2; run the "
 				 "newer cloched that wrote it.");
-	run_sql("PRAGMA user_version = 1");
+	run_sql("PRAGMA user_version = 2");
 	CHECK_INT(count_tenants(reopen()), 1);
 }
 
