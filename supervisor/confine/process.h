@@ -10,7 +10,8 @@
 
 enum confine_kind {
 	CONFINE_API,  /* no new sockets but by accept4(2) */
-	CONFINE_GATE, /* TCP and UDP sockets, connect(2), pipes and splice(2), bpf(2) to look up only */
+	CONFINE_GATE, /* TCP and UDP sockets, connect(2), pipes and splice(2), bpf(2) to look up
+			 only */
 };
 
 /* Confines the calling process, which must have one thread, for good. The order within is of no

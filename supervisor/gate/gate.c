@@ -27,12 +27,11 @@ static int ask(void *userdata, const struct wire_gate_name *name)
 	return config->ask ? config->ask(config->report_userdata, name) : -ENOTCONN;
 }
 
-static void report_dns(void *userdata, const struct wire_gate_dns *line)
+static int report_dns(void *userdata, const struct wire_gate_dns *line)
 {
 	const struct gate_config *config = &((struct gate *)userdata)->config;
 
-	if (config->report_dns)
-		config->report_dns(config->report_userdata, line);
+	return config->report_dns ? config->report_dns(config->report_userdata, line) : -ENOTCONN;
 }
 
 static int init_names(struct gate *gate)

@@ -39,8 +39,8 @@ typedef int (*gate_report)(void *userdata, const struct wire_gate_flow *flow);
 /* Asks whether the sandbox may use the name; the answer comes by gate_take_ticket(). 0 or -errno.
  */
 typedef int (*gate_ask)(void *userdata, const struct wire_gate_name *name);
-/* Told of every query that was answered or refused. */
-typedef void (*gate_report_dns)(void *userdata, const struct wire_gate_dns *line);
+/* Told of every query before it is answered or refused. Negative: it is not then. */
+typedef int (*gate_report_dns)(void *userdata, const struct wire_gate_dns *line);
 
 struct gate_config {
 	struct wire_gate_config limits;

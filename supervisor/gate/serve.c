@@ -33,11 +33,12 @@ static int report_flow(void *userdata, const struct wire_gate_flow *flow)
 		serve->channel, WIRE_GATE_FLOW, 0, flow, sizeof(*flow), NULL, 0, NULL, 0);
 }
 
-static void report_dns(void *userdata, const struct wire_gate_dns *line)
+static int report_dns(void *userdata, const struct wire_gate_dns *line)
 {
 	struct serve *serve = userdata;
 
-	channel_send(serve->channel, WIRE_GATE_DNS, 0, line, sizeof(*line), NULL, 0, NULL, 0);
+	return channel_send(
+		serve->channel, WIRE_GATE_DNS, 0, line, sizeof(*line), NULL, 0, NULL, 0);
 }
 
 static int ask(void *userdata, const struct wire_gate_name *name)

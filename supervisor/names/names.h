@@ -26,8 +26,9 @@ struct names_config {
 	/* Sends the question whether a name is allowed; the ticket comes by names_take_ticket().
 	 * Returns 0 or -errno: the name is then not answered for. */
 	int (*ask)(void *userdata, const struct wire_gate_name *name);
-	/* Told for every answer that is sent; of those over the rate, once a second. */
-	void (*report)(void *userdata, const struct wire_gate_dns *line);
+	/* Told of every answer before it is sent; of those over the rate, once a second. Returns
+	 * 0, or -errno: nobody takes it now, so nothing is answered. */
+	int (*report)(void *userdata, const struct wire_gate_dns *line);
 	/* Whether `n` more descriptors may be opened. */
 	bool (*has_fds)(void *userdata, size_t n);
 	void *userdata;

@@ -27,7 +27,8 @@ static bool bucket_take(struct bucket *bucket, uint32_t per_second, uint32_t bur
 
 /* ---- answers */
 
-static void report(struct names_service *service, const struct question *question, uint16_t rcode,
+/* Returns 0 or -errno: nobody takes the record now. */
+static int report(struct names_service *service, const struct question *question, uint16_t rcode,
 	enum answer_reason reason)
 {
 	const struct names_config *config = &service->names->config;
@@ -39,7 +40,18 @@ static void report(struct names_service *service, const struct question *questio
 
 	if (question->has_name)
 		snprintf(line.name, sizeof(line.name), "%s", question->name);
-	config->report(config->userdata, &line);
+	return config->report(config->userdata, &line);
+}
+
+/* Nothing is answered that is not recorded: the client asks again, and is held back until then. */
+static void send_recorded(struct names_service *service, const struct asker *asker,
+	const struct question *question, uint16_t rcode, enum answer_reason reason,
+	const uint8_t *message, size_t size_bytes)
+{
+	if (report(service, question, rcode, reason) < 0)
+		service_hold(service);
+	else
+		service_send(service, asker, message, size_bytes);
 }
 
 static void refuse(struct names_service *service, const struct asker *asker,
@@ -51,8 +63,7 @@ static void refuse(struct names_service *service, const struct asker *asker,
 
 	if (answer_refuse(question, rcode, reason, text, message, &size_bytes) < 0)
 		return;
-	service_send(service, asker, message, size_bytes);
-	report(service, question, rcode, reason);
+	send_recorded(service, asker, question, rcode, reason, message, size_bytes);
 }
 
 /* NOERROR: with the synthetic address, or with nothing if another type was asked for. */
@@ -72,8 +83,7 @@ static void answer(struct names_service *service, const struct asker *asker,
 		r = answer_empty(question, message, &size_bytes);
 	if (r < 0)
 		return;
-	service_send(service, asker, message, size_bytes);
-	report(service, question, QUESTION_NOERROR, ANSWER_NONE);
+	send_recorded(service, asker, question, QUESTION_NOERROR, ANSWER_NONE, message, size_bytes);
 }
 
 static void refuse_name(struct names_service *service, const struct asker *asker,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -13,6 +14,14 @@
 
 /* ---- time */
 
+static void watch_for(struct names_service *service, uint32_t events)
+{
+	if (service->udp_source)
+		loop_source_set_events(service->udp_source, events);
+	if (service->tcp_source)
+		loop_source_set_events(service->tcp_source, events);
+}
+
 static void resume_all(struct names *names)
 {
 	struct names_service *service;
@@ -21,8 +30,7 @@ static void resume_all(struct names *names)
 	while ((service = TAILQ_FIRST(&names->held))) {
 		TAILQ_REMOVE(&names->held, service, in_held);
 		service->is_held = false;
-		if (service->udp_source)
-			loop_source_set_events(service->udp_source, EPOLLIN);
+		watch_for(service, EPOLLIN);
 		TAILQ_FOREACH(stream, &service->streams, in_service)
 		stream_resume(stream);
 	}
@@ -105,9 +113,31 @@ void service_hold(struct names_service *service)
 		return;
 	service->is_held = true;
 	TAILQ_INSERT_TAIL(&service->names->held, service, in_held);
-	if (service->udp_source)
-		loop_source_set_events(service->udp_source, 0);
+	watch_for(service, 0);
 	names_want_tick(service->names);
+}
+
+/* A client that is bound to an address, or connected, takes only what comes from where it asked;
+ * the kernel alone might choose another of the sandbox's own addresses. */
+static void send_datagram(struct names_service *service, const struct asker *asker,
+	const uint8_t *message, size_t size_bytes)
+{
+	const struct in6_pktinfo source = {.ipi6_addr = asker->asked};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(source))] = {0};
+	struct sockaddr_in6 address = asker->address;
+	struct iovec part = {(void *)message, size_bytes};
+	struct msghdr header = {.msg_name = &address,
+		.msg_namelen = sizeof(address),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+
+	*CMSG_FIRSTHDR(&header) = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6,
+		.cmsg_type = IPV6_PKTINFO,
+		.cmsg_len = CMSG_LEN(sizeof(source))};
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)), &source, sizeof(source));
+	sendmsg(service->udp_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void service_send(struct names_service *service, const struct asker *asker, const uint8_t *message,
@@ -116,23 +146,42 @@ void service_send(struct names_service *service, const struct asker *asker, cons
 	if (asker->stream)
 		stream_send(asker->stream, message, size_bytes);
 	else
-		sendto(service->udp_fd, message, size_bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
-			(const struct sockaddr *)&asker->address, sizeof(asker->address));
+		send_datagram(service, asker, message, size_bytes);
+}
+
+static void note_asked(struct msghdr *header, struct asker *asker)
+{
+	struct in6_pktinfo target;
+
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+		if (part->cmsg_level != IPPROTO_IPV6 || part->cmsg_type != IPV6_PKTINFO)
+			continue;
+		memcpy(&target, CMSG_DATA(part), sizeof(target));
+		asker->asked = target.ipi6_addr;
+	}
 }
 
 /* Returns whether there was a datagram; what is no query is dropped. */
 static bool take_datagram(struct names_service *service)
 {
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	struct asker asker = {.address = {.sin6_family = AF_UNSPEC}};
-	socklen_t address_size = sizeof(asker.address);
 	uint8_t message[QUESTION_MESSAGE_MAX];
-	ssize_t size_bytes = recvfrom(service->udp_fd, message, sizeof(message),
-		MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&asker.address, &address_size);
+	struct iovec part = {message, sizeof(message)};
+	struct msghdr header = {.msg_name = &asker.address,
+		.msg_namelen = sizeof(asker.address),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	ssize_t size_bytes = recvmsg(service->udp_fd, &header, MSG_DONTWAIT);
 
 	if (size_bytes < 0)
 		return errno != EAGAIN;
-	if ((size_t)size_bytes <= sizeof(message) && asker.address.sin6_family == AF_INET6)
-		query_take(service, &asker, message, (size_t)size_bytes);
+	if ((header.msg_flags & MSG_TRUNC) || asker.address.sin6_family != AF_INET6)
+		return true;
+	note_asked(&header, &asker);
+	query_take(service, &asker, message, (size_t)size_bytes);
 	return true;
 }
 
@@ -168,10 +217,13 @@ static void on_stream(struct loop_source *source _unused_, uint32_t events, void
 static int watch(struct names_service *service)
 {
 	struct loop *loop = service->names->loop;
+	const int on = 1;
 	int r;
 
 	if (service->udp_fd < 0)
 		return 0;
+	if (setsockopt(service->udp_fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0)
+		return -errno;
 	r = fd_set_nonblocking(service->udp_fd, true);
 	if (r == 0)
 		r = fd_set_nonblocking(service->tcp_fd, true);

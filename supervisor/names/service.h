@@ -59,6 +59,7 @@ struct names_service {
 struct asker {
 	struct stream *stream; /* NULL: over UDP, from `address` */
 	struct sockaddr_in6 address;
+	struct in6_addr asked; /* where the datagram went: the answer comes from there */
 };
 
 struct waiting {

@@ -173,8 +173,12 @@ void stream_accept(struct names_service *service)
 	for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
 		int fd = accept4(service->tcp_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0 && errno != ECONNABORTED)
+		if (fd < 0 && errno == EAGAIN)
 			return;
+		if (fd < 0 && errno != ECONNABORTED) {
+			service_hold(service); /* no descriptors, no memory: it stays readable */
+			return;
+		}
 		if (fd >= 0 && !may_accept(service))
 			close(fd);
 		else if (fd >= 0)

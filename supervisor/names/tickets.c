@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define BUCKETS 128
+#define INDEX_ROWS_MIN 16
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -15,7 +16,8 @@ struct row {
 
 struct tickets {
 	struct row *by_name[BUCKETS];
-	struct row *by_index[ABI_TICKETS_PER_SANDBOX_MAX];
+	struct row **by_index;
+	uint32_t n_index; /* rows of it; most sandboxes use few names */
 };
 
 int tickets_new(struct tickets **ret_tickets)
@@ -32,8 +34,9 @@ struct tickets *tickets_free(struct tickets *tickets)
 {
 	if (!tickets)
 		return NULL;
-	for (size_t i = 0; i < ABI_TICKETS_PER_SANDBOX_MAX; i++)
+	for (uint32_t i = 0; i < tickets->n_index; i++)
 		free(tickets->by_index[i]);
+	free(tickets->by_index);
 	free(tickets);
 	return NULL;
 }
@@ -83,6 +86,25 @@ bool ticket_is_sound(const struct wire_gate_ticket *ticket)
 	       ticket->n_ranges <= ABI_TICKET_RANGES_MAX;
 }
 
+static int make_room(struct tickets *tickets, uint32_t index)
+{
+	uint32_t n_index = tickets->n_index ? tickets->n_index : INDEX_ROWS_MIN;
+	struct row **larger;
+
+	if (index < tickets->n_index)
+		return 0;
+	while (n_index <= index)
+		n_index *= 2;
+	larger = realloc(tickets->by_index, n_index * sizeof(struct row *));
+	if (!larger)
+		return -ENOMEM;
+	for (uint32_t i = tickets->n_index; i < n_index; i++)
+		larger[i] = NULL;
+	tickets->by_index = larger;
+	tickets->n_index = n_index;
+	return 0;
+}
+
 int tickets_put(struct tickets *tickets, const struct wire_gate_ticket *ticket)
 {
 	struct row *row;
@@ -91,6 +113,8 @@ int tickets_put(struct tickets *tickets, const struct wire_gate_ticket *ticket)
 	forget(tickets, find(tickets, ticket->name));
 	if (ticket->error != 0)
 		return 0;
+	if (make_room(tickets, ticket->index) < 0)
+		return -ENOMEM;
 	forget(tickets, tickets->by_index[ticket->index]);
 	row = malloc(sizeof(*row));
 	if (!row)
@@ -151,7 +175,7 @@ const struct wire_gate_ticket *tickets_by_address(
 		index = big_endian(address->bytes + 12, 4) - ABI_SYNTHETIC4_BASE;
 	else
 		index = big_endian(address->bytes + 8, 8) - ABI_SYNTHETIC6_BASE;
-	row = index < ABI_TICKETS_PER_SANDBOX_MAX ? tickets->by_index[index] : NULL;
+	row = index < tickets->n_index ? tickets->by_index[index] : NULL;
 	return row ? &row->ticket : NULL;
 }
 

@@ -167,12 +167,14 @@ static int keep_question(void *userdata, const struct wire_gate_name *name)
 	return it->ask_result;
 }
 
-static void keep_line(void *userdata, const struct wire_gate_dns *line)
+static int keep_line(void *userdata, const struct wire_gate_dns *line)
 {
 	struct names_scene *it = userdata;
 
 	CHECK(it->n_lines < NAMES_SCENE_LINES_MAX);
-	it->lines[it->n_lines++] = *line;
+	if (it->report_result == 0)
+		it->lines[it->n_lines++] = *line;
+	return it->report_result;
 }
 
 /* ---- the stage */

@@ -22,7 +22,7 @@ struct names_scene {
 	uint16_t dns_ports[SCENE_SANDBOXES_MAX + 1];
 	struct wire_gate_name asked[NAMES_SCENE_LINES_MAX];
 	size_t n_asked;
-	int ask_result;
+	int ask_result, report_result;
 	struct wire_gate_dns lines[NAMES_SCENE_LINES_MAX];
 	size_t n_lines;
 };

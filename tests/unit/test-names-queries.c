@@ -256,6 +256,54 @@ TEST(question_that_cannot_be_asked_fails_at_once)
 	names_scene_end(&names);
 }
 
+TEST(nothing_is_answered_that_is_not_recorded)
+{
+	int fd;
+
+	begin();
+	names_scene_ticket(&names, 1, 9, NAME, 0, 0);
+	fd = names_scene_resolver(&names, 1, false);
+	names.report_result = -ENOBUFS;
+	send_query(fd, 1, NAME, QUESTION_A);
+	for (int i = 0; i < 10; i++)
+		scene_step(&names.relay);
+	CHECK(recv(fd, answer, sizeof(answer), MSG_DONTWAIT) < 0);
+	names.report_result = 0;
+	send_query(fd, 2, NAME, QUESTION_A);
+	receive(fd, 2, QUESTION_NOERROR);
+	close(fd);
+	names_scene_end(&names);
+}
+
+/* 127.0.0.5 asks 127.0.0.6, and takes an answer from nowhere else. */
+TEST(answer_comes_from_the_address_that_was_asked)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	begin();
+	names_scene_ticket(&names, 1, 9, NAME, 0, 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 4);
+	CHECK_INT(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 5);
+	address.sin_port = htons(names.dns_ports[1]);
+	CHECK_INT(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	send_query(fd, 1, NAME, QUESTION_A);
+	receive(fd, 1, QUESTION_NOERROR);
+	close(fd);
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CHECK_INT(connect(fd,
+			  (struct sockaddr *)&(struct sockaddr_in6){.sin6_family = AF_INET6,
+				  .sin6_port = htons(names.dns_ports[1]),
+				  .sin6_addr = IN6ADDR_LOOPBACK_INIT},
+			  sizeof(struct sockaddr_in6)),
+		0);
+	send_query(fd, 2, NAME, QUESTION_A);
+	receive(fd, 2, QUESTION_NOERROR);
+	close(fd);
+	names_scene_end(&names);
+}
+
 /* ---- limits */
 
 TEST(questions_that_wait_are_bounded)
