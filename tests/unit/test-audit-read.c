@@ -267,8 +267,8 @@ TEST(only_lines_of_ours_are_parsed)
 		"{\"v\":1,\"seq\":,\"time\":\"x\",\"type\":\"a\"}",
 		"{\"v\":1,\"seq\":1,\"time\":\"x",
 		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":\"a",
-		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":"
-		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		("{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":"
+		 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
 		"{\"v\":1,\"seq\":99999999999999999999999,\"time\":\"x\",\"type\":\"a\"}",
 		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":\"a\",\"sandbox\":\"sb-\"}",
 		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":\"a\",\"tenant_id\":x}",
