@@ -173,8 +173,8 @@ class NamedInternet:
 class NamedDaemon(Daemon):
     """cloched on the host of the test internet, with its DNS server as the only resolver."""
 
-    def __init__(self, internet, policies, **more):
-        super().__init__(policies=policies, arguments=["--resolver", f"{RESOLVER}:53"],
+    def __init__(self, internet, policies, resolver=f"{RESOLVER}:53", **more):
+        super().__init__(policies=policies, arguments=["--resolver", resolver],
                          **{"pool": "python=2", **more})
         self.internet = internet
 

@@ -4,8 +4,9 @@
 named_internet_server.py internet DIRECTORY | host
 
 Both: TCP 80, 443 (TLS for the names of DIRECTORY/*.pem), 7 (echo) and 853, and UDP 53, 443 and 853, on
-every address. "internet" has the addresses of sites, and answers DNS over UDP and TCP on RESOLVER as it
-was told; "host" is where cloched runs: what comes to its loopback must not have come.
+every address, and DNS over UDP and TCP that answers as it was told. "internet" has the addresses of sites
+and answers DNS on RESOLVER; "host" is where cloched runs, and answers DNS on STUB: whatever else comes to
+its loopback must not have come.
 Each accept, TLS hello, HTTP request, datagram and DNS question is noted. One JSON line on standard input
 is one order, answered by one line."""
 
@@ -20,6 +21,7 @@ import sys
 import threading
 
 RESOLVER = "192.0.2.53"
+STUB = "127.0.0.53"  # on the host, as systemd-resolved's
 SITE_ADDRESSES = [f"{RESOLVER}/32", "192.0.2.99/32", "198.51.100.10/32", "203.0.113.20/32", "10.9.9.9/32",
                   "169.254.169.254/32", "100.100.100.200/32", "2001:db8::10/128", "2001:db8::20/128",
                   "fd00:9::9/128", "fd00:ec2::254/128", "64:ff9b::a9fe:a9fe/128"]
@@ -231,12 +233,12 @@ def listen(sites, is_internet):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("::", port))
         start(note_datagrams, sock, port)
-    if is_internet:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((RESOLVER, 53))  # more exact than "::": its datagrams come here
-        start(serve_dns_udp, sock)
-        start(sites.accept, socket.create_server((RESOLVER, 53), backlog=64))
+    resolver = RESOLVER if is_internet else STUB
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((resolver, 53))  # more exact than "::": its datagrams come here
+    start(serve_dns_udp, sock)
+    start(sites.accept, socket.create_server((resolver, 53), backlog=64))
 
 
 def ip(line):

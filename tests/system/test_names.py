@@ -9,6 +9,7 @@ import json
 from cloche_harness import check, check_equal, check_in, fixture, main, test
 from named_internet import (BOTH, FRONT4, FRONT6, NAMES, OTHERS, NamedDaemon, NamedInternet, inside,
                             inside_json)
+from named_internet_server import STUB
 
 SYNTHETIC4, SYNTHETIC6 = "198.18.1.", "fd43:6c6f:6368:6500:"
 
@@ -319,6 +320,30 @@ def the_refusal_page_says_which_policy_and_how_to_ask():
     check_in("HTTP/1.1 403 ", page, "status line")
     for part in ["names", "other.example", "allowed.example"]:
         check_in(part, page.partition("\r\n\r\n")[2] or page.partition("\n\n")[2], "page")
+
+
+@test
+def a_stub_resolver_on_the_hosts_loopback_is_asked_and_nothing_else_there():
+    host = internet().host
+    for name, how in [("plain.example", {}), ("big.example", {"truncate": True})]:
+        host.ask(op="answer", name=name, answers={"": [{"A": [FRONT4]}]}, how=how)
+    host.ask(op="answer", name="rebind.example", answers={"": [{"A": [STUB]}]}, how={})
+    own = NamedDaemon(internet(), [NAMES], resolver=STUB)
+    try:
+        own.start()
+        stubbed = own.create(policy="names")
+        for name in ["plain.example", "big.example"]:
+            text = stubbed.sh(f"curl -sS -m 20 http://{name}/", timeout_seconds=30)
+            check_equal(site(text)["host"], name, "site")
+        check_in(" 403 ", inside(stubbed, "print(exchange('rebind.example', 80, get_text('rebind.example')))"),
+                 "a name that points to the stub itself")
+        rows = internet().host_seen()
+        check_in("tcp", [row["protocol"] for row in rows if row["kind"] == "dns"], "protocols")
+        check_equal([row for row in rows if row["kind"] == "http" or row.get("port", 53) != 53], [],
+                    "what else reached the loopback")
+        stubbed.delete().expect(204)
+    finally:
+        own.close()
 
 
 @test

@@ -281,7 +281,7 @@ def a_changed_policy_outlives_cloched():
     try:
         own.start()
         sandbox = own.create(policy="names")
-        inside_json(sandbox, "say(address_of('allowed.example'))")
+        address = inside_json(sandbox, "say(address_of('allowed.example'))")
         row = patch(sandbox, "others", own.client).expect(200).json["policy"]
         own.kill()
         own.start()
@@ -294,6 +294,7 @@ def a_changed_policy_outlives_cloched():
                  "connection")
         patch(sandbox, "names", own.client).expect(200)
         check_equal(inside_json(sandbox, code), ["NOERROR", "REFUSED"], "queries after another change")
+        check_equal(inside_json(sandbox, "say(address_of('allowed.example'))"), address, "its address")
         sandbox.delete().expect(204)
     finally:
         own.close()
