@@ -69,7 +69,7 @@ demo: deps
 
 ## make test       run all rings; T=word runs the tests whose name has that word
 test: deps
-	$(Q)$(MAKE) --no-print-directory check-build
+	$(Q)$(MAKE) --no-print-directory check-build fuzzers
 	$(Q)tests/run $(T)
 
 check-build: all $(UNIT_BIN) $(ROOT_BIN) $(PROBE_BIN) $(BENCH_BIN)
@@ -79,7 +79,7 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory check-build
 	$(Q)tests/bench/run
 
-## make fuzz       run each fuzzer for FUZZ_SECONDS (60)
+## make fuzz       run each fuzzer for FUZZ_SECONDS (60); the fuzz ring of tests runs them for 3
 FUZZ_SECONDS ?= 60
 fuzz: deps
 	$(Q)$(MAKE) --no-print-directory fuzzers
