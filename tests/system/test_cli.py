@@ -12,9 +12,13 @@ from cloche_harness import (BUILD, Daemon, check, check_equal, check_in, fixture
                             wait_exit, wait_readable)
 
 
+NAMES = {"version": 1, "name": "names", "description": "One name.",
+         "network": {"allow": [{"name": "allowed.example"}]}}
+
+
 @fixture
 def daemon():
-    made = Daemon(pool="python=1,shell=2")
+    made = Daemon(policies=[NAMES], pool="python=1,shell=2")
     yield made.start()
     made.close()
 
@@ -48,6 +52,22 @@ def run_tells_signals_timeouts_and_missing_commands_by_the_usual_codes():
     _, said = cloche("run", "--template", "shell", "--", "/no/such", code=127)
     check_in("not found", said, "sentence")
     cloche("run", "--template", "cobol", "--", "true", code=125)
+
+
+@test
+def set_puts_a_sandbox_under_another_policy_and_shows_it():
+    sandbox = cloche("create", "--template", "shell")[0].strip()
+    row = json.loads(cloche("set", sandbox, "--policy", "names", "--json")[0])
+    check_equal((row["id"], row["policy"]["name"]), (sandbox, "names"), "row")
+    out, _ = cloche("set", sandbox, "--policy", "deny-all")
+    check_in(f"deny-all, generation {row['policy']['generation'] + 1}, ", out, "what is shown")
+    check_in("nowhere", cloche("set", sandbox, "--policy", "nowhere", code=1)[1], "sentence")
+    cloche("set", sandbox, code=2)
+    cloche("set", sandbox, "--policy", "names")
+    cloche("exec", sandbox, "--", "getent", "hosts", "other.example", code=2)
+    out, _ = cloche("logs", sandbox)
+    check_in("network.dns      DENIED other.example, type ", out, "records as sentences")
+    cloche("rm", sandbox)
 
 
 @test
