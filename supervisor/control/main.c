@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/control/check.h"
 #include "supervisor/control/control.h"
@@ -14,6 +15,8 @@
 #include "supervisor/control/notify.h"
 #include "supervisor/control/options.h"
 #include "supervisor/launch/spawner.h"
+
+#define READY_WAIT_SECONDS 5
 
 struct daemon {
 	struct options options;
@@ -109,6 +112,18 @@ static int start(struct daemon *daemon, struct failure *why)
 	return r;
 }
 
+/* READY=1 means that the first request is served whole: the gate may still be starting. */
+static void await_readiness(const struct daemon *daemon)
+{
+	const uint64_t end_ns = clock_monotonic_ns() + READY_WAIT_SECONDS * NS_PER_SECOND;
+	char sentence[WIRE_REASON_SIZE];
+
+	while (!daemon->stopping && clock_monotonic_ns() < end_ns &&
+		!core_is_ready(daemon->core, sentence, sizeof(sentence)))
+		if (loop_run_once(daemon->loop, 100) < 0)
+			return;
+}
+
 /* While it is still held, so that nobody takes a lock on a file that is gone. */
 static void remove_lock(const struct daemon *daemon)
 {
@@ -149,6 +164,7 @@ int main(int argc, char **argv)
 		log_failure("cannot start", &why);
 		return 1;
 	}
+	await_readiness(&daemon);
 	log_info("serving %s", daemon.options.socket);
 	notify_supervisor("READY=1");
 	r = loop_run(daemon.loop);
