@@ -74,7 +74,7 @@ test: deps
 
 check-build: all $(UNIT_BIN) $(ROOT_BIN) $(PROBE_BIN) $(BENCH_BIN)
 
-## make bench      measure beside bwrap and crun; leaves build/bench/results.json (needs root)
+## make bench      measure beside bwrap, crun and plain veth; leaves build/bench/results.json (needs root)
 bench: deps
 	$(Q)$(MAKE) --no-print-directory check-build
 	$(Q)tests/bench/run
