@@ -124,11 +124,15 @@ static void await_readiness(const struct daemon *daemon)
 			return;
 }
 
-/* While it is still held, so that nobody takes a lock on a file that is gone. */
-static void remove_lock(const struct daemon *daemon)
+/* The socket and the lock, while that is held: those of another cloched are not touched, and nobody
+ * takes a lock on a file that is gone. */
+static void remove_paths(const struct daemon *daemon)
 {
 	char path[128];
 
+	if (daemon->lock_fd < 0)
+		return;
+	unlink(daemon->options.socket);
 	snprintf(path, sizeof(path), "%s/lock", daemon->options.core.run_dir);
 	unlink(path);
 }
@@ -162,14 +166,14 @@ int main(int argc, char **argv)
 	r = start(&daemon, &why);
 	if (r < 0) {
 		log_failure("cannot start", &why);
+		remove_paths(&daemon);
 		return 1;
 	}
 	await_readiness(&daemon);
 	log_info("serving %s", daemon.options.socket);
 	notify_supervisor("READY=1");
 	r = loop_run(daemon.loop);
-	unlink(daemon.options.socket);
-	remove_lock(&daemon);
+	remove_paths(&daemon);
 	finish(&daemon);
 	return r < 0 ? 1 : r;
 }
