@@ -73,6 +73,7 @@ struct connection *connection_free(struct connection *connection)
 	if (connection->next)
 		connection->next->previous = connection->previous;
 	--*listener_n_connections(connection->listener);
+	free(connection->target);
 	free(connection);
 	return NULL;
 }

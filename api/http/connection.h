@@ -25,6 +25,7 @@ struct connection {
 	uint64_t deadline_ns;   /* monotonic; 0: none while a request is worked on */
 	uint64_t idle_since_ns; /* 0: a request is received or worked on */
 	char remote[WIRE_REMOTE_SIZE];
+	char *target; /* of the request, as it was sent; NULL: none */
 };
 
 struct connection *connection_new(struct listener *listener, int fd);

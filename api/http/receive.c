@@ -120,7 +120,14 @@ static struct request *request_new(struct server *server, struct connection *con
 	memcpy(request->caller.remote, connection->remote, sizeof(request->caller.remote));
 	if (length >= sizeof(request->path)) {
 		memcpy(request->path, url, sizeof(request->path) - 1);
-		refuse(request, WIRE_CODE_NOT_FOUND, "no path is this long");
+		find_route(request);
+		if (!request->route || !(request->route->flags & ROUTE_TAIL)) {
+			request->route = NULL;
+			request->refused_status = 0;
+			request->refused.code = 0;
+			request->n_headers = 0;
+			refuse(request, WIRE_CODE_NOT_FOUND, "no path is this long");
+		}
 	} else {
 		memcpy(request->path, url, length + 1);
 		find_route(request);
@@ -230,6 +237,13 @@ static enum MHD_Result queue_response(struct request *request)
 	for (size_t i = 0; i < request->n_headers; i++)
 		MHD_add_response_header(
 			response, request->headers[i].name, request->headers[i].value);
+	for (const char *name = request->more_headers.bytes, *end = name + request->more_headers.size;
+		name < end;) {
+		const char *value = name + strlen(name) + 1;
+
+		MHD_add_response_header(response, name, value);
+		name = value + strlen(value) + 1;
+	}
 	if (request->stream) {
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 		MHD_set_connection_option(request->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
@@ -246,6 +260,17 @@ static struct connection *connection_of(struct MHD_Connection *mhd)
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
+}
+
+void *receive_target(void *cls _unused_, const char *target, struct MHD_Connection *mhd)
+{
+	struct connection *connection = connection_of(mhd);
+
+	if (connection) {
+		free(connection->target);
+		connection->target = strdup(target);
+	}
+	return NULL; /* the first context of the request */
 }
 
 enum MHD_Result receive_request(void *cls, struct MHD_Connection *mhd, const char *url,

@@ -8,6 +8,10 @@ enum MHD_Result receive_request(void *cls, struct MHD_Connection *mhd, const cha
 	const char *method, const char *version, const char *upload, size_t *upload_size,
 	void **context);
 
+/* The callback of MHD_OPTION_URI_LOG_CALLBACK: keeps what the client asked for before it is
+ * unescaped. */
+void *receive_target(void *cls, const char *target, struct MHD_Connection *mhd);
+
 /* MHD_RequestCompletedCallback. */
 void receive_completed(
 	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode how);

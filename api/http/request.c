@@ -66,6 +66,33 @@ const char *request_header(const struct request *request, const char *name)
 	return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
 }
 
+struct header_walk {
+	void (*callback)(const char *name, const char *value, void *userdata);
+	void *userdata;
+};
+
+static enum MHD_Result walk_header(
+	void *userdata, enum MHD_ValueKind kind _unused_, const char *name, const char *value)
+{
+	const struct header_walk *walk = userdata;
+
+	walk->callback(name, value ? value : "", walk->userdata);
+	return MHD_YES;
+}
+
+void request_headers_each(const struct request *request,
+	void (*callback)(const char *name, const char *value, void *userdata), void *userdata)
+{
+	struct header_walk walk = {callback, userdata};
+
+	MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, walk_header, &walk);
+}
+
+const char *request_target(const struct request *request)
+{
+	return request->connection->target;
+}
+
 struct argument_search {
 	const char *name;
 	size_t index, n_found;
@@ -219,6 +246,7 @@ void request_free(struct request *request)
 		request->ended(request);
 	request->stream = stream_free(request->stream);
 	writer_fini(&request->answer);
+	writer_fini(&request->more_headers);
 	request_drop_body(request);
 	free(request);
 }

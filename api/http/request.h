@@ -59,6 +59,7 @@ struct request {
 	const char *content_type;
 	struct request_header headers[REQUEST_HEADERS_MAX];
 	size_t n_headers;
+	struct writer more_headers; /* name, NUL, value, NUL */
 
 	bool dispatched, suspended;
 	bool takes_errors;     /* `answered` is called with errors too */
@@ -79,6 +80,12 @@ void request_ask(struct request *request, uint16_t type, const void *body, size_
 enum request_form request_form(const struct request *request);
 /* A request header, NULL when absent. */
 const char *request_header(const struct request *request, const char *name);
+
+/* Calls back with each header of the request. */
+void request_headers_each(const struct request *request,
+	void (*callback)(const char *name, const char *value, void *userdata), void *userdata);
+/* What was asked for as it came, escaped and with its query; NULL when memory was out. */
+const char *request_target(const struct request *request);
 
 /* The argument of the query, NULL when absent; `index` counts those of the same name. */
 const char *request_argument(const struct request *request, const char *name, size_t index);

@@ -14,6 +14,9 @@ struct problem {
 static const struct problem other_problems[] = {
 	{405, "method-not-allowed", "Method not allowed"},
 	{415, "unsupported-media-type", "Unsupported media type"},
+	{501, "not-implemented", "Not implemented"},
+	{502, "bad-gateway", "Bad gateway"},
+	{504, "gateway-timeout", "Gateway timeout"},
 };
 
 static struct problem problem_of(enum wire_api_code code)
@@ -55,6 +58,12 @@ void respond_header(struct request *request, const char *name, const char *forma
 	va_start(arguments, format);
 	vsnprintf(header->value, sizeof(header->value), format, arguments);
 	va_end(arguments);
+}
+
+void respond_header_text(struct request *request, const char *name, const char *value)
+{
+	writer_bytes(&request->more_headers, name, strlen(name) + 1);
+	writer_bytes(&request->more_headers, value, strlen(value) + 1);
 }
 
 void respond(struct request *request, unsigned status, const char *content_type)

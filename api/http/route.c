@@ -9,7 +9,7 @@ static bool path_matches(const char *pattern, const char *path, struct route_mat
 	size_t n_parameters = 0;
 
 	match->too_long = false;
-	while (*pattern && *path) {
+	while (*pattern && *pattern != '*' && *path) {
 		if (*pattern != '{') {
 			if (*pattern++ != *path++)
 				return false;
@@ -29,11 +29,13 @@ static bool path_matches(const char *pattern, const char *path, struct route_mat
 		path += length;
 		pattern = strchr(pattern, '}') + 1;
 	}
-	return !*pattern && !*path;
+	return *pattern == '*' || (!*pattern && !*path);
 }
 
 static bool method_matches(const struct route *route, const char *method)
 {
+	if (strcmp(route->method, "*") == 0)
+		return true;
 	if (strcmp(method, "HEAD") == 0 && !(route->flags & ROUTE_EXACT))
 		return strcmp(route->method, "GET") == 0;
 	return strcmp(route->method, method) == 0;

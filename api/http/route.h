@@ -18,11 +18,12 @@ enum route_flags {
 	ROUTE_SILENT = 4, /* not reported to cloched as an API call */
 	ROUTE_EXACT = 8,  /* HEAD is not served by it: it would start something */
 	ROUTE_QUERY = 16, /* reads the query itself; else any argument is refused */
+	ROUTE_TAIL = 32,  /* the path may go on as it likes, and be long */
 };
 
 struct route {
-	const char *method;
-	const char *pattern; /* "/v1/sandboxes/{id}" */
+	const char *method;  /* "*": any */
+	const char *pattern; /* "/v1/sandboxes/{id}"; a "*" at its end: whatever follows */
 	route_handler handler;
 	uint32_t flags; /* enum route_flags */
 };

@@ -50,6 +50,8 @@ struct server_limits server_default_limits(uint64_t n_files_max)
 		.body_ms = 60 * 1000,
 		.stalled_s = 60,
 		.stream_stalled_s = 600,
+		.preview_head_ms = 120 * 1000,
+		.preview_idle_ms = 600 * 1000,
 		.body_bytes_max = 4 * 1024 * 1024,
 		.held_bytes_max = 512 * 1024 * 1024,
 	};
@@ -181,7 +183,7 @@ static struct MHD_Daemon *daemon_start(
 		MHD_OPTION_CONNECTION_TIMEOUT, limits->stalled_s, MHD_OPTION_NOTIFY_COMPLETED,
 		receive_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_END);
+		MHD_OPTION_URI_LOG_CALLBACK, receive_target, server, MHD_OPTION_END);
 }
 
 int server_listen(struct server *server, int fd, struct failure *why)

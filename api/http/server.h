@@ -25,6 +25,8 @@ struct server_limits {
 	uint32_t body_ms;   /* from there to the end of the body */
 	uint32_t stalled_s; /* an answer of which the client takes nothing */
 	uint32_t stream_stalled_s; /* the same for a stream */
+	uint32_t preview_head_ms;  /* until a server in a sandbox begins its answer */
+	uint32_t preview_idle_ms;  /* between two pieces of it */
 	size_t body_bytes_max;
 	size_t held_bytes_max; /* bodies and collected output of all requests together */
 };

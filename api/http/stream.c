@@ -12,7 +12,8 @@
 struct stream {
 	struct request *request;
 	struct writer writer;
-	size_t sent; /* of what is in `writer` */
+	size_t sent;         /* of what is in `writer` */
+	uint64_t size_bytes; /* of the whole; MHD_SIZE_UNKNOWN: in chunks */
 	bool finished;
 	void (*drained)(void *userdata);
 	void *userdata;
@@ -26,6 +27,7 @@ int stream_begin(struct request *request, unsigned status, const char *content_t
 	if (!stream)
 		return -ENOMEM;
 	stream->request = request;
+	stream->size_bytes = MHD_SIZE_UNKNOWN;
 	stream->drained = drained;
 	stream->userdata = userdata;
 	request->stream = stream;
@@ -42,6 +44,11 @@ struct stream *stream_free(struct stream *stream)
 		writer_fini(&stream->writer);
 	free(stream);
 	return NULL;
+}
+
+void stream_set_size(struct request *request, uint64_t size_bytes)
+{
+	request->stream->size_bytes = size_bytes;
 }
 
 struct writer *stream_writer(struct request *request)
@@ -65,6 +72,13 @@ void stream_flush(struct request *request)
 void stream_finish(struct request *request)
 {
 	request->stream->finished = true;
+	request->stream->drained = NULL;
+	request_wake(request);
+}
+
+void stream_break(struct request *request)
+{
+	request->stream->writer.failed = true;
 	request->stream->drained = NULL;
 	request_wake(request);
 }
@@ -115,5 +129,5 @@ static ssize_t read_stream(void *userdata, uint64_t position _unused_, char *buf
 struct MHD_Response *stream_response(struct request *request)
 {
 	return MHD_create_response_from_callback(
-		MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read_stream, request->stream, NULL);
+		request->stream->size_bytes, STREAM_BLOCK_BYTES, read_stream, request->stream, NULL);
 }

@@ -21,12 +21,17 @@ struct MHD_Response;
 int stream_begin(struct request *request, unsigned status, const char *content_type,
 	void (*drained)(void *userdata), void *userdata);
 
+/* Right after stream_begin(): the answer will have exactly this many bytes. */
+void stream_set_size(struct request *request, uint64_t size_bytes);
+
 struct writer *stream_writer(struct request *request);
 bool stream_is_full(const struct request *request);
 /* What was written can be sent. */
 void stream_flush(struct request *request);
 /* The answer ends after what is written. */
 void stream_finish(struct request *request);
+/* What comes is lost: the client sees its connection end early. */
+void stream_break(struct request *request);
 
 /* For request.c. */
 struct MHD_Response *stream_response(struct request *request);

@@ -11,6 +11,8 @@ static const struct route routes[] = {
 	{"PATCH", "/v1/sandboxes/{id}", sandboxes_patch, ROUTE_BODY},
 	{"DELETE", "/v1/sandboxes/{id}", sandboxes_delete, 0},
 	{"DELETE", "/v1/sandboxes/{id}/execs/{exec}", exec_kill, ROUTE_QUERY},
+	{"GET", "/v1/sandboxes/{id}/ports/{port}", ports_get, 0},
+	{"*", "/v1/sandboxes/{id}/ports/{port}/*", ports_preview, ROUTE_QUERY | ROUTE_TAIL},
 	{"GET", "/v1/sandboxes/{id}/usage", usage_of_sandbox, 0},
 	{"GET", "/v1/usage", usage_of_tenant, ROUTE_QUERY},
 	{"GET", "/v1/events", events_read, ROUTE_EXACT | ROUTE_QUERY},

@@ -18,6 +18,7 @@ static const struct handler handlers[] = {
 		handle_sandbox_patch},
 	{WIRE_API_EXEC_START, BODY(wire_exec_start), true, true, false, handle_exec_start},
 	{WIRE_API_EXEC_KILL, BODY(wire_exec_kill), false, true, false, handle_exec_kill},
+	{WIRE_API_PORT_OPEN, BODY(wire_port_open), false, true, false, handle_port_open},
 	{WIRE_API_USAGE, BODY(wire_usage_query), false, true, false, handle_usage},
 	{WIRE_API_STATUS, BODY(wire_caller), false, false, false, handle_status},
 	{WIRE_API_CALL, BODY(wire_call), false, false, false, handle_call},

@@ -117,6 +117,11 @@ typedef void (*sandbox_swapped_callback)(
 void sandbox_set_policy(struct sandbox *sandbox, const char *name,
 	sandbox_swapped_callback callback, void *userdata);
 
+/* A connection to a port inside, on behalf of the key `key_id` at `remote`; recorded. Returns 0
+ * with `*ret_fd` (-1: nothing listens), or a refusal. */
+int sandbox_connect_port(struct sandbox *sandbox, uint16_t port, const char *key_id,
+	const char *remote, int *ret_fd, struct refusal *why);
+
 /* ---- commands */
 struct exec_callbacks {
 	/* One of the two first; `fds`: stdout, stderr, and stdin (or -1), owned by the receiver. */

@@ -75,6 +75,11 @@ struct launch_sockets {
  * `pidfd`, and comes back. The caller owns the descriptors. */
 int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets);
 
+/* Makes a TCP socket in there that begins to connect to `port` of its loopback, 127.0.0.1 or else
+ * ::1, and comes back. The socket is non-blocking and may still be connecting. The caller owns it.
+ * -ECONNREFUSED: nothing listens. */
+int launch_connect_inside(int pidfd, uint16_t port, int *ret_fd);
+
 /* Changes the size of the sandbox's writable layer. -EINVAL when it holds more than that already.
  */
 int launch_set_disk_bytes(uint32_t pid, uint64_t disk_bytes);

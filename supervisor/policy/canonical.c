@@ -15,12 +15,12 @@ _Static_assert(POLICY_HASH_SIZE == SHA256_HEX_SIZE, "a policy's hash is a SHA-25
 
 /* jansson's _new functions take NULL and give NULL, so only the last of a chain is checked. */
 
-static json_t *write_ports(const struct policy_rule *rule)
+static json_t *write_ports(const struct policy_ports *ports, size_t n_ports)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < rule->n_ports; i++) {
-		unsigned int first = rule->ports[i].first, last = rule->ports[i].last;
+	for (size_t i = 0; i < n_ports; i++) {
+		unsigned int first = ports[i].first, last = ports[i].last;
 		json_t *item =
 			first == last ? json_integer(first) : json_sprintf("%u-%u", first, last);
 
@@ -67,7 +67,7 @@ static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
 
 	r |= json_object_set_new(object, "protocol", json_string("tcp"));
 	if (!any_port(rule))
-		r |= json_object_set_new(object, "ports", write_ports(rule));
+		r |= json_object_set_new(object, "ports", write_ports(rule->ports, rule->n_ports));
 	if (allow)
 		description = json_object_get(json_array_get(allow, rule->id), "description");
 	else
@@ -81,6 +81,19 @@ static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
 	return object;
 }
 
+/* Left out when nothing is open: hashes stay what they were before there were previews. */
+static json_t *write_inbound(const struct policy *policy)
+{
+	json_t *inbound = json_object();
+
+	if (json_object_set_new(
+		    inbound, "ports", write_ports(policy->inbound, policy->n_inbound)) < 0) {
+		json_decref(inbound);
+		return NULL;
+	}
+	return inbound;
+}
+
 static json_t *write_network(const struct policy *policy, const json_t *allow)
 {
 	json_t *network = json_object(), *list = json_array();
@@ -88,6 +101,8 @@ static json_t *write_network(const struct policy *policy, const json_t *allow)
 
 	for (size_t i = 0; r == 0 && i < policy->n_rules; i++)
 		r = json_array_append_new(list, write_rule(&policy->rules[i], allow));
+	if (r == 0 && policy->n_inbound > 0)
+		r = json_object_set_new(network, "inbound", write_inbound(policy));
 	if (r < 0) {
 		json_decref(network);
 		return NULL;

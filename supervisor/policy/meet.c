@@ -82,6 +82,29 @@ static struct policy_ports meet_ports(struct policy_ports a, struct policy_ports
 		a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
 }
 
+static int meet_inbound(struct meeting *meeting)
+{
+	const struct policy *a = meeting->bound, *b = meeting->request;
+	struct policy *both = meeting->policy;
+
+	for (size_t i = 0, j = 0; i < a->n_inbound && j < b->n_inbound;) {
+		const struct policy_ports ports = meet_ports(a->inbound[i], b->inbound[j]);
+
+		if (ports.first <= ports.last && both->n_inbound == POLICY_INBOUND_MAX)
+			return failure_set(meeting->why, -E2BIG, STAGE,
+				"The inbound ports of \"%s\" and \"%s\" meet in more than %d ranges; "
+				"make one of them simpler.",
+				a->name, b->name, POLICY_INBOUND_MAX);
+		if (ports.first <= ports.last)
+			both->inbound[both->n_inbound++] = ports;
+		if (a->inbound[i].last < b->inbound[j].last)
+			i++;
+		else
+			j++;
+	}
+	return 0;
+}
+
 /* Two rows of ports can meet in more than one rule holds: then there are several rules. */
 int meet_add(struct meeting *meeting, const struct policy_rule *a, const struct policy_rule *b,
 	struct policy_rule *rule)
@@ -244,6 +267,8 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	r = meet_addresses(&meeting);
 	if (r == 0)
 		r = meet_names(&meeting);
+	if (r == 0)
+		r = meet_inbound(&meeting);
 	if (r == 0)
 		r = meet_syscalls(&meeting);
 	if (r == 0)

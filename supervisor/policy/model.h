@@ -11,6 +11,7 @@
 #define POLICY_DESCRIPTION_SIZE 192
 #define POLICY_RULES_MAX 16384
 #define POLICY_RULE_PORTS_MAX ABI_PORT_RANGES_MAX
+#define POLICY_INBOUND_MAX 32 /* of a file half as many: two lists meet in fewer than their sum */
 #define POLICY_SYSCALLS_MAX 512
 #define POLICY_HASH_SIZE 65
 
@@ -55,6 +56,8 @@ struct policy {
 	char *canonical;             /* canonical JSON: sorted keys, no white space; owned */
 	struct policy_rule *rules;   /* owned */
 	size_t n_rules;
+	struct policy_ports inbound[POLICY_INBOUND_MAX]; /* open to previews; sorted, apart */
+	size_t n_inbound;
 	struct policy_limits limits; /* never zero after parsing: defaults are filled in */
 	char (*syscalls_denied)[32]; /* names known to libseccomp; sorted, unique; owned */
 	size_t n_syscalls_denied;
@@ -65,6 +68,15 @@ struct policy {
 static inline bool policy_has_network(const struct policy *policy)
 {
 	return policy->n_rules > 0;
+}
+
+/* True if a connection from outside, through the API, may reach this port on the loopback. */
+static inline bool policy_allows_inbound(const struct policy *policy, uint16_t port)
+{
+	for (size_t i = 0; i < policy->n_inbound; i++)
+		if (policy->inbound[i].first <= port && port <= policy->inbound[i].last)
+			return true;
+	return false;
 }
 
 struct policy *policy_ref(struct policy *policy);

@@ -111,12 +111,41 @@ static int read_rules(const struct policy_reader *reader, const struct policy_pl
 	return policy_check(reader, place, policy);
 }
 
+static int read_inbound(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *inbound, struct policy *policy)
+{
+	static const char *const keys[] = {"ports", NULL};
+	const struct policy_place at = {place, "ports", 0};
+	struct policy_rule list = {.kind = POLICY_RULE_CIDR};
+	const json_t *ports;
+	int r = policy_check_keys(reader, place, inbound, keys);
+
+	if (r < 0)
+		return r;
+	ports = json_object_get(inbound, "ports");
+	if (!ports || (json_is_array(ports) && json_array_size(ports) == 0))
+		return policy_fail(reader, ports ? &at : place, -EINVAL,
+			"Name the ports that previews may reach, as in {\"ports\": [8000]}, or "
+			"leave \"inbound\" out for none.");
+	if (json_array_size(ports) > POLICY_RULE_PORTS_MAX)
+		return policy_fail(reader, &at, -E2BIG,
+			"\"inbound\" takes up to %d ports or ranges of ports; join some to ranges.",
+			POLICY_RULE_PORTS_MAX);
+	r = policy_read_ports(reader, &at, ports, &list);
+	if (r < 0)
+		return r;
+	memcpy(policy->inbound, list.ports, sizeof(list.ports));
+	policy->n_inbound = list.n_ports;
+	return 0;
+}
+
 static int read_network(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *network, struct policy *policy)
 {
-	static const char *const keys[] = {"allow", NULL};
-	const struct policy_place place = {root, "network", 0}, allow = {&place, "allow", 0};
-	const json_t *list;
+	static const char *const keys[] = {"allow", "inbound", NULL};
+	const struct policy_place place = {root, "network", 0}, allow = {&place, "allow", 0},
+				  inbound = {&place, "inbound", 0};
+	const json_t *list, *member;
 	int r;
 
 	if (!network)
@@ -125,7 +154,9 @@ static int read_network(const struct policy_reader *reader, const struct policy_
 	if (r < 0)
 		return r;
 	list = json_object_get(network, "allow");
-	return list ? read_rules(reader, &allow, list, policy) : 0;
+	r = list ? read_rules(reader, &allow, list, policy) : 0;
+	member = json_object_get(network, "inbound");
+	return r == 0 && member ? read_inbound(reader, &inbound, member, policy) : r;
 }
 
 static int read_resources(const struct policy_reader *reader, const struct policy_place *root,

@@ -36,6 +36,9 @@ enum wire_api_type {
 	WIRE_API_EXEC_EXITED = 22,  /* struct wire_exec_exited, cookie of the start */
 	WIRE_API_EXEC_KILL = 23,    /* struct wire_exec_kill → DONE */
 
+	WIRE_API_PORT_OPEN = 26, /* struct wire_port_open → PORT */
+	WIRE_API_PORT = 27,      /* struct wire_port; one fd, unless nothing listens */
+
 	WIRE_API_USAGE = 30,        /* struct wire_usage_query → USAGES */
 	WIRE_API_USAGES = 31,       /* struct wire_page, then struct wire_usage_row each */
 	WIRE_API_STATUS = 32,       /* struct wire_caller (key may be empty) → STATUS_REPLY */
@@ -208,6 +211,21 @@ struct wire_exec_kill {
 	uint64_t exec;
 	int32_t signal;
 	uint32_t reserved;
+};
+
+/* A connection from outside to a port on the sandbox's loopback. */
+struct wire_port_open {
+	struct wire_caller caller;
+	uint64_t sandbox;
+	uint16_t port;
+	uint16_t reserved[3];
+};
+
+/* The descriptor is a TCP socket that is connected, or about to be. */
+struct wire_port {
+	uint64_t sandbox;
+	uint16_t port;
+	uint16_t reserved[3];
 };
 
 enum wire_usage_scope {

@@ -108,6 +108,43 @@ TEST(meet_keeps_the_ids_of_the_request)
 		"{\"cidr\":\"203.0.113.64/26\",\"protocol\":\"tcp\",\"rule\":1}");
 }
 
+static void check_inbound(const char *bound, const char *request, const char *expected)
+{
+	char left[256], right[256];
+	struct policy *policy;
+
+	snprintf(left, sizeof(left), "\"network\":{\"inbound\":{\"ports\":[%s]}}", bound);
+	snprintf(right, sizeof(right), "\"network\":{\"inbound\":{\"ports\":[%s]}}", request);
+	policy = meet(left, right);
+	CHECK(!policy_has_network(policy));
+	if (*expected)
+		CHECK(strstr(policy->canonical, expected));
+	else
+		CHECK(!strstr(policy->canonical, "inbound"));
+	policy_unref(policy);
+}
+
+TEST(meet_opens_the_inbound_ports_that_both_open)
+{
+	struct policy *policy;
+
+	check_inbound("8000", "8000", "\"inbound\":{\"ports\":[8000]}");
+	check_inbound("8000", "8001", "");
+	check_inbound("\"1-65535\"", "3,\"5-7\"", "{\"ports\":[3,\"5-7\"]}");
+	check_inbound("\"10-20\",\"30-40\",50", "\"15-35\",\"40-50\"",
+		"{\"ports\":[\"15-20\",\"30-35\",40,50]}");
+	policy = meet("\"network\":{\"inbound\":{\"ports\":[1]}}", ALLOW(RULE("10.0.0.0/8")));
+	CHECK_INT(policy->n_inbound, 0);
+	CHECK(!policy_allows_inbound(policy, 1));
+	policy_unref(policy);
+	policy = meet("\"network\":{\"inbound\":{\"ports\":[\"5-9\"]}}",
+		"\"network\":{\"inbound\":{\"ports\":[\"7-11\"]}}");
+	CHECK(policy_allows_inbound(policy, 7) && policy_allows_inbound(policy, 9));
+	CHECK(!policy_allows_inbound(policy, 6) && !policy_allows_inbound(policy, 10));
+	CHECK(!policy_allows_inbound(policy, 0));
+	policy_unref(policy);
+}
+
 TEST(meet_takes_the_smaller_limits)
 {
 	struct policy *policy = meet(
