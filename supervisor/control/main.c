@@ -81,6 +81,14 @@ static int open_sockets(
 	return r;
 }
 
+/* Others must get at the API's socket; what lies beside it is closed by its own mode. */
+static int make_run_dir(const char *path, struct failure *why)
+{
+	if (mkdir(path, 0755) == 0 ? chmod(path, 0755) < 0 : errno != EEXIST)
+		return failure_set(why, -errno, "start", "cannot make %s", path);
+	return 0;
+}
+
 static int start(struct daemon *daemon, struct failure *why)
 {
 	struct options *options = &daemon->options;
@@ -98,8 +106,9 @@ static int start(struct daemon *daemon, struct failure *why)
 		r = loop_add_signal(daemon->loop, SIGPIPE, ignore, daemon, &daemon->on_pipe);
 	if (r < 0)
 		return failure_set(why, r, "start", "no event loop");
-	if (mkdir(options->core.run_dir, 0755) < 0 && errno != EEXIST)
-		return failure_set(why, -errno, "start", "cannot make %s", options->core.run_dir);
+	r = make_run_dir(options->core.run_dir, why);
+	if (r < 0)
+		return r;
 	/* Before anything is touched: another cloched on the same directories must not be
 	 * disturbed. */
 	r = lock_run_dir(options->core.run_dir, &daemon->lock_fd, why);
