@@ -169,3 +169,8 @@ int etc_fill(int etc_fd, struct failure *why)
 			       why, r, STAGE, "cannot make the sandboxes' /etc: %s", strerror(-r))
 		     : 0;
 }
+
+int etc_copy_files(int from_fd, int to_fd)
+{
+	return copy_directory(from_fd, to_fd, NULL, DEPTH_MAX);
+}

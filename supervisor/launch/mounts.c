@@ -212,6 +212,25 @@ static int make_disk(uint64_t bytes, int *ret_fd, struct failure *why)
 	return r;
 }
 
+/* Where the layer that carries /etc cannot be mapped (a tmpfs before Linux 6.3), /etc and the files
+ * in it would be nobody's; so the sandbox gets copies of them in its own layer, about thirty. What
+ * is in directories there stays nobody's. */
+static int own_etc(int disk_fd, struct failure *why)
+{
+	_cleanup_close_ int from_fd = -1, to_fd = -1;
+	int r;
+
+	if (mkdirat(disk_fd, "upper/cloche", 0755) < 0 ||
+		mkdirat(disk_fd, "upper/" SPAWNER_ETC_INSIDE, 0755) < 0)
+		return fail(why, "make an own /etc");
+	from_fd = open(SPAWNER_EXTRA "/" SPAWNER_ETC_INSIDE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	to_fd = openat(disk_fd, "upper/" SPAWNER_ETC_INSIDE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from_fd < 0 || to_fd < 0)
+		return fail(why, "open an own /etc");
+	r = etc_copy_files(from_fd, to_fd);
+	return r < 0 ? failure_set(why, r, "mounts", "cannot copy /etc: %s", strerror(-r)) : 0;
+}
+
 static int make_usr(const struct stage_mounts *mounts, int *ret_fd, struct failure *why)
 {
 	static const struct option options[] = {
@@ -321,6 +340,8 @@ int mounts_enter(const struct stage_mounts *mounts, uint64_t disk_bytes, struct 
 	_cleanup_close_ int disk_fd = -1, usr_fd = -1;
 	int r = make_disk(disk_bytes, &disk_fd, why);
 
+	if (r == 0 && !mounts->etc_mapped)
+		r = own_etc(disk_fd, why);
 	if (r == 0)
 		r = make_usr(mounts, &usr_fd, why);
 	if (r ==

@@ -22,3 +22,6 @@ int spawner_root_enter(const char *socket_dir, const char *work_dir, struct fail
 /* etc.c: fills `etc_fd`, an empty directory, with what the programs in /usr expect of /etc: our own
  * passwd, group, hosts…; copies of the host's certificates, alternatives, library cache. */
 int etc_fill(int etc_fd, struct failure *why);
+/* etc.c: copies what lies in `from_fd` itself, without its directories, to `to_fd`, whose owner the
+ * copies get. 0 or -errno. */
+int etc_copy_files(int from_fd, int to_fd);

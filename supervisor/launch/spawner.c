@@ -243,6 +243,7 @@ static int start_stage(struct spawner *spawner, struct job *job, const struct wi
 		.n_tasks = make->n_tasks,
 		.disk_bytes = make->disk_bytes,
 		.masks = spawner->masks,
+		.etc_mapped = spawner->extra_mapped,
 		.filter = spawner->filter,
 		.n_filter = spawner->n_filter};
 	int pair[2], r;

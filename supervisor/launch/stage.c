@@ -14,11 +14,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <linux/close_range.h>
 #include <linux/ipv6.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,9 +77,9 @@ static int listen_for_cloched(const char *name, int *ret_fd, struct failure *why
 	return 0;
 }
 
-/* Name look-ups with AI_ADDRCONFIG (RFC 3493, 6.1) ask only for families of which the machine has an
- * address other than loopback, so `lo` gets one of each. They are synthetic and stand for no name: the
- * kernel's programs refuse both to connect to them and to bind them. */
+/* Name look-ups with AI_ADDRCONFIG (RFC 3493, 6.1) ask only for families of which the machine has
+ * an address other than loopback, so `lo` gets one of each. They are synthetic and stand for no
+ * name: the kernel's programs refuse both to connect to them and to bind them. */
 static int give_addresses(int fd)
 {
 	struct ifreq request = {.ifr_name = "lo:1"};
@@ -241,7 +241,7 @@ static int become_init(const struct stage *stage, struct failure *why)
 
 static int run(const struct stage *stage, struct failure *why)
 {
-	struct stage_mounts mounts = {.masks = stage->masks};
+	struct stage_mounts mounts = {.masks = stage->masks, .etc_mapped = stage->etc_mapped};
 	int listen_fd = -1;
 	int r = join_cgroups(stage, why);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@ struct stage {
 	int tasks_fds[WIRE_SPAWN_TASKS_MAX];
 	uint32_t n_tasks;
 	uint64_t disk_bytes;
-	uint64_t masks; /* mounts_find_masks() */
+	uint64_t masks;  /* mounts_find_masks() */
+	bool etc_mapped; /* the extra layer is shown with its real owners */
 	const struct sock_filter *filter;
 	size_t n_filter;
 };
@@ -26,6 +28,7 @@ struct stage {
 struct stage_mounts {
 	int usr_fd, extra_fd; /* detached: /usr, and the files beside it (spawner-root.h) */
 	uint64_t masks;
+	bool etc_mapped;
 };
 
 /* Runs as PID 1 of the new namespaces. Becomes cloche-init, or sends a struct wire_spawn_failed on
