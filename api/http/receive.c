@@ -237,7 +237,8 @@ static enum MHD_Result queue_response(struct request *request)
 	for (size_t i = 0; i < request->n_headers; i++)
 		MHD_add_response_header(
 			response, request->headers[i].name, request->headers[i].value);
-	for (const char *name = request->more_headers.bytes, *end = name + request->more_headers.size;
+	for (const char *name = request->more_headers.bytes,
+			*end = name + request->more_headers.size;
 		name < end;) {
 		const char *value = name + strlen(name) + 1;
 

@@ -128,6 +128,6 @@ static ssize_t read_stream(void *userdata, uint64_t position _unused_, char *buf
 
 struct MHD_Response *stream_response(struct request *request)
 {
-	return MHD_create_response_from_callback(
-		request->stream->size_bytes, STREAM_BLOCK_BYTES, read_stream, request->stream, NULL);
+	return MHD_create_response_from_callback(request->stream->size_bytes, STREAM_BLOCK_BYTES,
+		read_stream, request->stream, NULL);
 }

@@ -6,7 +6,8 @@
  * kill -9 loses none that a client was told of; kernel events are written when the loop's round
  * ends. Types: sandbox.create, sandbox.end, sandbox.fail, exec.start, exec.end, process.exec,
  * process.exit, network.connect, network.send, network.socket, network.bind, network.flow,
- * api.call, policy.reload, tenant.*, key.*, daemon.start, daemon.stop, audit.lost, audit.recovered.
+ * network.inbound, api.call, policy.reload, tenant.*, key.*, daemon.start, daemon.stop, audit.lost,
+ * audit.recovered.
  * What a client sent is escaped, never trusted to be UTF-8. */
 #pragma once
 

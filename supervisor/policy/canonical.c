@@ -86,8 +86,8 @@ static json_t *write_inbound(const struct policy *policy)
 {
 	json_t *inbound = json_object();
 
-	if (json_object_set_new(
-		    inbound, "ports", write_ports(policy->inbound, policy->n_inbound)) < 0) {
+	if (json_object_set_new(inbound, "ports", write_ports(policy->inbound, policy->n_inbound)) <
+		0) {
 		json_decref(inbound);
 		return NULL;
 	}

@@ -92,7 +92,8 @@ static int meet_inbound(struct meeting *meeting)
 
 		if (ports.first <= ports.last && both->n_inbound == POLICY_INBOUND_MAX)
 			return failure_set(meeting->why, -E2BIG, STAGE,
-				"The inbound ports of \"%s\" and \"%s\" meet in more than %d ranges; "
+				"The inbound ports of \"%s\" and \"%s\" meet in more than %d "
+				"ranges; "
 				"make one of them simpler.",
 				a->name, b->name, POLICY_INBOUND_MAX);
 		if (ports.first <= ports.last)

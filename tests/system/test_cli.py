@@ -71,6 +71,14 @@ def set_puts_a_sandbox_under_another_policy_and_shows_it():
 
 
 @test
+def port_prints_the_url_of_a_port_that_the_policy_opens():
+    sandbox = cloche("create", "--template", "shell")[0].strip()
+    check_in("not open to previews", cloche("port", sandbox, "8000", code=1)[1], "sentence")
+    check_in("network.inbound  DENIED port 8000 to key ", cloche("logs", sandbox)[0], "record")
+    cloche("rm", sandbox)
+
+
+@test
 def run_shows_output_while_the_command_runs_and_ends_it_when_interrupted():
     process = subprocess.Popen([f"{BUILD}/cloche", "run", "--template", "shell", "--", "sh", "-c",
                                 "echo begun; sleep 600"], stdout=subprocess.PIPE, env=environment())

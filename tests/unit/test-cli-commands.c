@@ -373,6 +373,25 @@ TEST(cli_set_puts_a_sandbox_under_another_policy)
 	CHECK_INT(scene_play(&scene)->code, 1);
 }
 
+TEST(cli_port_prints_a_url)
+{
+	const struct reply replies[] = {
+		{"GET /v1/sandboxes/sb-1/ports/8000", 200,
+			"{\"url\":\"/v1/sandboxes/sb-1/ports/8000/\",\"port\":8000,\"open\":false}",
+			false},
+		{0}};
+	struct scene scene = {.replies = replies, .argv = ARGV("port", "sb-1", "8000")};
+	struct outcome *o = scene_play(&scene);
+
+	CHECK_INT(o->code, 0);
+	check_has(o->out, "/v1/sandboxes/sb-1/ports/8000/\n");
+	check_has(o->err, "Nothing listens");
+	scene.argv = ARGV("port", "sb-1");
+	CHECK_INT(scene_play(&scene)->code, 2);
+	scene.argv = ARGV("port", "sb-1", "9");
+	CHECK_INT(scene_play(&scene)->code, 1);
+}
+
 TEST(cli_says_where_the_key_was_looked_for)
 {
 	const struct reply replies[] = {

@@ -111,6 +111,9 @@ TEST(record_tells_names_and_why_a_connection_ended)
 		{"{" COMMON "\"type\":\"network.dns\",\"verdict\":\"deny\",\"name\":\"a.example\","
 		 "\"qtype\":99,\"rcode\":9,\"tcp\":false}",
 			PREFIX "network.dns      DENIED a.example, type 99: 9"},
+		{"{" COMMON "\"type\":\"network.inbound\",\"verdict\":\"deny\",\"port\":8000,"
+		 "\"key\":\"ck_1\",\"remote\":\"127.0.0.1:5\"}",
+			PREFIX "network.inbound  DENIED port 8000 to key ck_1 from 127.0.0.1:5"},
 	};
 
 	check_lines(rows, ARRAY_SIZE(rows));

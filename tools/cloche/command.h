@@ -52,6 +52,7 @@ int command_create(struct client *client, const struct arguments *arguments);
 int command_list(struct client *client, const struct arguments *arguments);
 int command_get(struct client *client, const struct arguments *arguments);
 int command_set(struct client *client, const struct arguments *arguments);
+int command_port(struct client *client, const struct arguments *arguments);
 int command_remove(struct client *client, const struct arguments *arguments);
 int command_logs(struct client *client, const struct arguments *arguments);
 int command_events(struct client *client, const struct arguments *arguments);

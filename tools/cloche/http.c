@@ -87,6 +87,11 @@ int http_open(const char *url, const char *key, struct http **ret_http, struct f
 	return 0;
 }
 
+const char *http_base(const struct http *http)
+{
+	return http->socket ? "" : http->base;
+}
+
 struct http *http_free(struct http *http)
 {
 	if (!http)

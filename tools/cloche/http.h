@@ -14,6 +14,8 @@ struct http;
 /* `url` is unix:///PATH, http://HOST:PORT or https://…; a path alone is a socket too. `key` may be
  * empty; both are copied. Returns 0, -EINVAL with a sentence, or -ENOMEM. */
 int http_open(const char *url, const char *key, struct http **ret_http, struct failure *why);
+/* What stands before a path in a URL; "" over a unix socket. */
+const char *http_base(const struct http *http);
 struct http *http_free(struct http *http);
 
 struct http_request {

@@ -207,6 +207,14 @@ static void describe_flow(struct text *text, const json_t *record)
 		text_add(text, ", %s", strerror(error < 0 ? (int)-error : (int)error));
 }
 
+static void describe_inbound(struct text *text, const json_t *record)
+{
+	text_add(text, "%s port %" PRIu64 " to key %s from %s",
+		text_is(record, "verdict", "deny") ? "DENIED" : "allowed",
+		print_number(record, "port"), print_member(record, "key"),
+		print_member(record, "remote"));
+}
+
 static void describe_create(struct text *text, const json_t *record)
 {
 	char memory[PRINT_CELL_SIZE];
@@ -333,6 +341,7 @@ static const struct {
 } forms[] = {
 	{"network.dns", describe_query},
 	{"network.flow", describe_flow},
+	{"network.inbound", describe_inbound},
 	{"network.", describe_network},
 	{"process.exec", describe_exec},
 	{"process.exit", describe_exit},

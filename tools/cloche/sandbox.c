@@ -162,6 +162,29 @@ int command_get(struct client *client, const struct arguments *arguments)
 	return code;
 }
 
+/* The URL works with the key only: `curl -H "Authorization: Bearer KEY"`. */
+int command_port(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	char path[CALL_PATH_SIZE];
+	const char *url;
+	int code;
+
+	if (arguments->n_words != 2 || arguments->n_rest)
+		return call_misused(client, "port wants the id of one sandbox and a port.");
+	if (call_path(path, "/v1/sandboxes/", arguments->words[0], "/ports/", arguments->words[1],
+		    NULL) < 0)
+		return call_misused(client, "That is no id.");
+	code = call_json(client, "GET", path, NULL, &answer);
+	url = json_string_value(json_object_get(answer, "url"));
+	if (code != 0 || client->json || !url)
+		return code;
+	printf("%s%s\n", http_base(client->http), url);
+	if (!json_is_true(json_object_get(answer, "open")))
+		fprintf(stderr, "cloche: Nothing listens on this port yet.\n");
+	return 0;
+}
+
 int command_set(struct client *client, const struct arguments *arguments)
 {
 	const char *policy = arguments_text(arguments, "policy");

@@ -104,6 +104,8 @@ const struct command command_table[] = {
 	{"get", "ID", "show one sandbox", NULL, command_get, EXIT_CODE_FAILED, false},
 	{"set", "ID --policy NAME", "put a sandbox under another policy", set_options, command_set,
 		EXIT_CODE_FAILED, false},
+	{"port", "ID PORT", "print the URL of a port inside", NULL, command_port, EXIT_CODE_FAILED,
+		false},
 	{"exec", "ID [options] -- COMMAND…", "run a command in a sandbox", exec_options,
 		command_exec, EXIT_CODE_OWN, false},
 	{"code", "--language NAME [options] [FILE|-]", "run a program's text", code_options,

@@ -59,12 +59,12 @@ _cloche()
 	esac
 
 	case $command in
-	'') words='run create ls get set exec code rm logs events usage policy templates tenant
+	'') words='run create ls get set port exec code rm logs events usage policy templates tenant
 		key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
 	ls) words='--label' ;;
-	get | rm) words=$(_cloche_ids) ;;
+	get | rm | port) words=$(_cloche_ids) ;;
 	set) words="$(_cloche_ids) --policy" ;;
 	exec) words="$(_cloche_ids) $inside --shell --detach --" ;;
 	code)
