@@ -43,12 +43,25 @@ MATCH_INLINE void remember(struct socket_state *state, const struct sandbox *san
 	}
 }
 
+/* Others may have taken the last one since it was looked at. */
+MATCH_INLINE void take_connection(const struct sandbox *sandbox, struct emit_network_facts *what)
+{
+	if (what->verdict.verdict != ABI_VERDICT_REDIRECT ||
+		budget_take(sandbox->slot, ABI_BUDGET_CONNECTIONS, 1))
+		return;
+	what->facts.spent |= ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS);
+	what->verdict = decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, what->verdict.rule);
+}
+
 static __noinline int judge_connect(
 	struct socket_state *state, struct sandbox *sandbox, struct emit_network_facts *what)
 {
 	bool live = sandbox_of_socket(state, sandbox);
 
+	if (live)
+		what->facts.spent = budget_spent(sandbox->slot);
 	what->verdict = judge_destination(live, sandbox, &what->facts);
+	take_connection(sandbox, what);
 	if (live && what->verdict.verdict != ABI_VERDICT_DENY)
 		remember(state, sandbox, what);
 	/* The gate reports queries: here only their carriage is seen. */

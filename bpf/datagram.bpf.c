@@ -15,6 +15,8 @@ static __noinline int judge_send(
 	struct abi_counters *row;
 
 	what->facts.asks = live && state->redirected == SOCKET_TO_RESOLVER;
+	if (live)
+		what->facts.spent = budget_spent(sandbox->slot);
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
 		return ABI_VERDICT_ALLOW;

@@ -9,6 +9,7 @@ const volatile __u32 sandbox_level = 0;
 struct slots_map slots SEC(".maps");
 struct id2slot_map id2slot SEC(".maps");
 struct counters_map counters SEC(".maps");
+struct budgets_map budgets SEC(".maps");
 struct exact_map exact SEC(".maps");
 struct cidrs_map cidrs SEC(".maps");
 struct flows_map flows SEC(".maps");

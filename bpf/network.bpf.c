@@ -29,6 +29,8 @@ __noinline int emit_network(const struct sandbox *sandbox, const struct emit_net
 	event->verdict = what->verdict.verdict;
 	event->reason = what->verdict.reason;
 	event->socket_type = what->socket_type;
+	if (what->verdict.reason == ABI_REASON_BUDGET)
+		event->spent = what->facts.spent;
 	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
 }

@@ -2,7 +2,8 @@
 /* The second lock, and the meter. A packet passes only if its socket belongs to a live sandbox; it
  * leaves only towards loopback, and towards the gate only while the policy in force still allows
  * where the connection went. Relayed bytes are counted here, at the sandbox's end; queries are not,
- * because the resolver answers them without leaving the host. */
+ * because the resolver answers them without leaving the host. Budgets are kept here too: what is
+ * over one does not pass, so that no connection goes on for ever. */
 #include "bpf/lib/network.h"
 
 #include <bpf/bpf_endian.h>
@@ -11,6 +12,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
+#define IPV6_HEADER_SIZE 40
+#define TCP_OFFSET_AT 12 /* of the byte that says how long a TCP header is */
 
 MATCH_INLINE struct socket_state *state_of(struct __sk_buff *context)
 {
@@ -83,18 +86,74 @@ MATCH_INLINE __u32 packets_in(struct __sk_buff *context)
 	return segments ? segments : 1;
 }
 
+/* Takes `n` from a budget. When that is used up, the packet is refused, and the first one reported.
+ */
+static __noinline int pays(
+	const struct socket_state *state, const struct sandbox *sandbox, __u32 counter, __u32 n)
+{
+	struct emit_network_facts what = {.operation = ABI_OPERATION_PACKET};
+	bool query = counter == ABI_BUDGET_DNS_QUERIES;
+
+	if (budget_take(sandbox->slot, counter, n))
+		return 1;
+	if (!budget_report(sandbox->slot, counter))
+		return 0;
+	what.facts.address = query ? state->resolver : state->address;
+	what.facts.port = query ? DECIDE_DNS_PORT : state->port;
+	what.facts.spent = (__u8)ABI_BUDGET_BIT(counter & 7);
+	what.verdict =
+		decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, query ? ABI_RULE_NONE : state->rule);
+	what.family = match_is_ipv4(&what.facts.address) ? MATCH_AF_INET : MATCH_AF_INET6;
+	what.socket_type = state->protocol == MATCH_UDP ? DECIDE_SOCK_DGRAM : DECIDE_SOCK_STREAM;
+	what.protocol = state->protocol;
+	emit_network(sandbox, &what);
+	return 0;
+}
+
+/* How many queries a packet carries, 0 if it does not go to the resolver. A datagram is one. Of a
+ * stream only the bytes are seen here: each 64 that are begun count as one. */
+static __noinline int queries_in(
+	struct __sk_buff *context, const struct socket_state *state, const struct sandbox *sandbox)
+{
+	bool ipv4 = context->protocol == bpf_htons(ETHERTYPE_IPV4);
+	__u32 at = IPV6_HEADER_SIZE;
+	__u16 port = 0;
+	__u8 byte = 0;
+
+	if (!state->resolver_port || !sandbox->dns_port)
+		return 0;
+	if (ipv4 && bpf_skb_load_bytes(context, 0, &byte, 1) == 0)
+		at = (byte & 0x0f) * 4;
+	/* What cannot be read counts as a query. */
+	if (bpf_skb_load_bytes(context, at + 2, &port, sizeof(port)) == 0 &&
+		port != bpf_htons(sandbox->dns_port))
+		return 0;
+	if (state->protocol == MATCH_UDP)
+		return packets_in(context);
+	if (bpf_skb_load_bytes(context, at + TCP_OFFSET_AT, &byte, 1))
+		return 1;
+	at += (byte >> 4) * 4;
+	return context->len <= at ? 0 : (context->len - at + 63) / 64;
+}
+
 SEC("cgroup_skb/egress")
 int cloche_egress(struct __sk_buff *context)
 {
 	struct sandbox sandbox = {};
 	struct socket_state *state = state_of(context);
 	struct abi_counters *row;
+	int queries;
 
 	if (!sandbox_of_socket(state, &sandbox) || !goes_to_loopback(context))
 		goto refused;
-	if (state->redirected != SOCKET_TO_RELAY)
+	if (state->redirected != SOCKET_TO_RELAY) {
+		queries = queries_in(context, state, &sandbox);
+		if (queries && !pays(state, &sandbox, ABI_BUDGET_DNS_QUERIES, queries))
+			goto refused;
 		return 1;
-	if (!state->published || !still_allowed(state, &sandbox))
+	}
+	if (!state->published || !still_allowed(state, &sandbox) ||
+		!pays(state, &sandbox, ABI_BUDGET_BYTES_OUT, context->len))
 		goto refused;
 	row = sandbox_counters(sandbox.slot);
 	if (row) {
@@ -120,6 +179,10 @@ int cloche_ingress(struct __sk_buff *context)
 	}
 	if (state->redirected != SOCKET_TO_RELAY)
 		return 1;
+	if (!pays(state, &sandbox, ABI_BUDGET_BYTES_IN, context->len)) {
+		refuse();
+		return 0;
+	}
 	row = sandbox_counters(sandbox.slot);
 	if (row) {
 		sandbox_count(&row->bytes_received, context->len);

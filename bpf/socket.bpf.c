@@ -16,6 +16,7 @@ MATCH_INLINE bool remember(struct bpf_sock *socket, const struct sandbox *sandbo
 	state->sandbox = sandbox->id;
 	state->policy = sandbox->policy;
 	state->slot = sandbox->slot;
+	state->protocol = (__u8)socket->protocol;
 	return true;
 }
 

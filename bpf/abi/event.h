@@ -67,6 +67,7 @@ enum abi_reason {
 	ABI_REASON_BIND = 10,       /* bind to an address that is not inside */
 	ABI_REASON_TICKET = 11,     /* no ticket that is valid now opens this address and port */
 	ABI_REASON_RESOLVER = 12,   /* with ABI_VERDICT_RESOLVE; never in a record */
+	ABI_REASON_BUDGET = 13,     /* `spent` says which budgets are used up */
 };
 
 enum abi_operation {
@@ -88,7 +89,8 @@ struct abi_network_event {
 	__u8 verdict;   /* enum abi_verdict */
 	__u8 reason;    /* enum abi_reason */
 	__u8 socket_type;
-	__u8 reserved[6];
+	__u8 spent; /* ABI_BUDGET_BIT of each, with ABI_REASON_BUDGET */
+	__u8 reserved[5];
 };
 
 struct abi_exec_event {

@@ -4,6 +4,7 @@
  * denied. */
 #pragma once
 
+#include "bpf/abi/budget.h"
 #include "bpf/abi/event.h"
 #include "bpf/lib/match.h"
 
@@ -20,8 +21,9 @@ struct decide_facts {
 	__u16 dns_port;  /* host order; 0: the sandbox has no resolver */
 	__u16 rule;      /* what the image or the ticket gave, ABI_RULE_NONE if nothing */
 	__u8 protocol;
-	bool live; /* the sandbox is known and its slot is in use */
-	bool asks; /* the socket is connected to the resolver */
+	__u8 spent; /* ABI_BUDGET_BIT of each budget that is used up */
+	bool live;  /* the sandbox is known and its slot is in use */
+	bool asks;  /* the socket is connected to the resolver */
 };
 
 struct decide_verdict {
@@ -87,6 +89,15 @@ MATCH_INLINE __u16 decide_ticket(const struct abi_ticket *ticket, const struct d
 		facts->protocol, facts->port);
 }
 
+/* Whether anything may still go by way of the gate. Bytes count both ways: a connection that can
+ * say or hear nothing is of no use. */
+MATCH_INLINE bool decide_relay_spent(const struct decide_facts *facts)
+{
+	return facts->spent &
+	       (ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT) | ABI_BUDGET_BIT(ABI_BUDGET_BYTES_IN) |
+		       ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS));
+}
+
 /* connect(2), and sending a datagram. */
 MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts *facts)
 {
@@ -94,6 +105,8 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 		return decide_deny(ABI_REASON_NO_SANDBOX);
 	if (facts->protocol != MATCH_TCP && facts->protocol != MATCH_UDP)
 		return decide_deny(ABI_REASON_SOCKET_TYPE);
+	if (decide_is_query(facts) && facts->spent & ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES))
+		return decide_deny(ABI_REASON_BUDGET);
 	if (decide_is_query(facts))
 		return decide_as(ABI_VERDICT_RESOLVE, ABI_REASON_RESOLVER, ABI_RULE_NONE);
 	if (match_is_loopback(&facts->address)) {
@@ -109,6 +122,8 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 								       : ABI_REASON_DEFAULT);
 	if (!facts->gate_port)
 		return decide_as(ABI_VERDICT_DENY, ABI_REASON_NO_GATE, facts->rule);
+	if (decide_relay_spent(facts))
+		return decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, facts->rule);
 	return decide_as(ABI_VERDICT_REDIRECT, ABI_REASON_RULE, facts->rule);
 }
 

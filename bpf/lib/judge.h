@@ -2,6 +2,7 @@
 /* From a destination to a verdict: asks the image's maps or the tickets, then decides. */
 #pragma once
 
+#include "bpf/lib/budget.h"
 #include "bpf/lib/decide.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/sandbox.h"
@@ -45,8 +46,8 @@ MATCH_INLINE __u16 judge_find_ticket(
 	return ticket ? decide_ticket(ticket, facts) : ABI_RULE_NONE;
 }
 
-/* Completes `facts` (address, port and protocol are given) from the sandbox and its image.
- * `sandbox` is all zero when `live` is false. */
+/* Completes `facts` (address, port, protocol and what is spent are given) from the sandbox and its
+ * image. `sandbox` is all zero when `live` is false. */
 MATCH_INLINE struct decide_verdict judge_destination(
 	bool live, const struct sandbox *sandbox, struct decide_facts *facts)
 {

@@ -2,6 +2,7 @@
 /* The maps, their types and the knobs. bpf/maps.bpf.c defines them; every program shares them. */
 #pragma once
 
+#include "bpf/abi/budget.h"
 #include "bpf/abi/event.h"
 #include "bpf/abi/flow.h"
 #include "bpf/abi/meta.h"
@@ -30,10 +31,10 @@ struct socket_state {
 	__u32 slot;
 	__u16 port; /* host order */
 	__u16 rule;
-	__u8 redirected; /* enum socket_redirected */
-	__u8 published;  /* the gate can find out where it was to go */
-	__u8 reported;   /* a refused packet of it was reported under `policy` */
-	__u8 reserved;
+	__u8 redirected;     /* enum socket_redirected */
+	__u8 published;      /* the gate can find out where it was to go */
+	__u8 reported;       /* a refused packet of it was reported under `policy` */
+	__u8 protocol;       /* of the socket: IPPROTO_TCP or IPPROTO_UDP */
 	__u16 resolver_port; /* where its datagrams to a name server went; 0: it sent none */
 	__u16 reserved2;
 	struct abi_address resolver; /* the name server that the last of them was meant for */
@@ -59,6 +60,14 @@ struct counters_map {
 	__uint(max_entries, ABI_SLOTS_MAX);
 	__type(key, __u32);
 	__type(value, struct abi_counters);
+};
+
+struct budgets_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ABI_SLOTS_MAX);
+	__type(key, __u32);
+	__type(value, struct abi_budget);
 };
 
 struct exact_map {
@@ -140,6 +149,7 @@ struct meta_map {
 extern struct slots_map slots SEC(".maps");
 extern struct id2slot_map id2slot SEC(".maps");
 extern struct counters_map counters SEC(".maps");
+extern struct budgets_map budgets SEC(".maps");
 extern struct exact_map exact SEC(".maps");
 extern struct cidrs_map cidrs SEC(".maps");
 extern struct flows_map flows SEC(".maps");

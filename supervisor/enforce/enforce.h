@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/abi/budget.h"
 #include "bpf/abi/event.h"
 #include "bpf/abi/slot.h"
 #include "bpf/abi/ticket.h"
@@ -97,7 +98,23 @@ void enforce_ticket_drop(
 bool enforce_slot_would_allow(
 	struct enforce *enforce, uint32_t slot, const struct abi_address *address, uint16_t port);
 
-/* Sets the counters to zero, as of a claim: what it took to make the sandbox is nobody's. */
+/* Budgets: a limit for each counter, 0 for none; `window_ns` 0 for one as long as the sandbox
+ * lives. What is used stays. A window of another length begins now, with what the last one had
+ * used; so no change gives anything back. A slot that was just taken has no budgets. Returns 0,
+ * -EINVAL. */
+int enforce_slot_set_budgets(struct enforce *enforce, uint32_t slot,
+	const uint64_t limits[ABI_BUDGET_COUNTERS], uint64_t window_ns);
+struct enforce_budgets {
+	uint64_t limits[ABI_BUDGET_COUNTERS]; /* 0: none */
+	uint64_t used[ABI_BUDGET_COUNTERS];   /* in this window, never more than the limit */
+	uint64_t window_ns;
+};
+/* Returns 0, -EINVAL when the slot is not taken. */
+int enforce_slot_budgets(
+	const struct enforce *enforce, uint32_t slot, struct enforce_budgets *ret_budgets);
+
+/* Sets the counters to zero, and what is used of the budgets, as of a claim: what it took to make
+ * the sandbox is nobody's. */
 int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot);
 
 /* Sums the per-CPU counters of a slot. */

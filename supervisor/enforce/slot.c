@@ -51,6 +51,7 @@ int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot)
 
 	if (!zero)
 		return -ENOMEM;
+	budget_restart(enforce, slot);
 	return bpf_map_update_elem(enforce->counters_fd, &slot, zero, BPF_ANY);
 }
 
@@ -90,6 +91,7 @@ int enforce_slot_take(
 	slot = take_free(table);
 	row = &enforce->rows[slot];
 	clear_row(row);
+	budget_clear(enforce, slot);
 	r = enforce_slot_reset_counters(enforce, slot);
 	if (r == 0)
 		r = bpf_map_update_elem(enforce->id2slot_fd, &cgroup_id, &slot, BPF_NOEXIST);

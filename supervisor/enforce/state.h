@@ -49,9 +49,10 @@ struct enforce {
 	char *pin_dir;
 	char *set_dir; /* below pin_dir: the set of programs in force */
 	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, events_fd, emitted_fd, images_fd,
-		tickets_fd;
+		tickets_fd, budgets_fd;
 	int n_cpus;
-	struct abi_slot *rows; /* the map `slots`, mapped */
+	struct abi_slot *rows;      /* the map `slots`, mapped */
+	struct abi_budget *budgets; /* the map `budgets`, mapped */
 	struct slot_table slots;
 	struct ticket_span tickets[ABI_SLOTS_MAX];
 	struct image images[ABI_IMAGES_MAX];
@@ -69,6 +70,13 @@ struct cgroup_place {
 
 /* Bytes of the rows' mapping. */
 size_t slot_rows_size(void);
+/* Maps the budgets; unmaps them. 0 or -errno. */
+int budget_table_open(struct enforce *enforce);
+void budget_table_close(struct enforce *enforce);
+/* No limits, nothing used. */
+void budget_clear(struct enforce *enforce, uint32_t slot);
+/* The limits stay, what was used is forgotten. */
+void budget_restart(struct enforce *enforce, uint32_t slot);
 /* Reads which slots are in use. 0 or -errno. */
 int slot_table_read(struct enforce *enforce);
 bool slot_is_taken(const struct enforce *enforce, uint32_t slot);
