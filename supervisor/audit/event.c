@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "bpf/abi/budget.h"
 #include "bpf/abi/rule.h"
 #include "bpf/abi/slot.h"
 #include "supervisor/audit/log-file.h"
@@ -40,6 +41,7 @@ static const char *const reason_names[] = {
 	[ABI_REASON_NO_MEMORY] = "no_memory",
 	[ABI_REASON_BIND] = "bind",
 	[ABI_REASON_TICKET] = "ticket",
+	[ABI_REASON_BUDGET] = "budget",
 };
 
 static const char *const family_names[] = {
@@ -115,6 +117,28 @@ static void add_address(struct json_line *line, const struct abi_address *addres
 	json_line_add_text(line, "address", text);
 }
 
+static void add_spent(struct json_line *line, unsigned int spent)
+{
+	static const char *const names[] = {
+		[ABI_BUDGET_BYTES_OUT] = "[\"bytes_out\"",
+		[ABI_BUDGET_BYTES_IN] = "[\"bytes_in\"",
+		[ABI_BUDGET_CONNECTIONS] = "[\"connections\"",
+		[ABI_BUDGET_DNS_QUERIES] = "[\"dns_queries\"",
+	};
+	bool any = false;
+
+	json_line_key(line, "budgets");
+	for (unsigned int i = 0; i < ABI_BUDGET_COUNTERS; i++) {
+		if (!(spent & ABI_BUDGET_BIT(i)))
+			continue;
+		if (any)
+			json_line_raw(line, ",");
+		json_line_raw(line, names[i] + any);
+		any = true;
+	}
+	json_line_raw(line, any ? "]" : "[]");
+}
+
 static void add_network(struct json_line *line, const struct abi_network_event *event)
 {
 	add_named(line, "operation", NAME_OF(operation_names, event->operation), event->operation);
@@ -122,6 +146,8 @@ static void add_network(struct json_line *line, const struct abi_network_event *
 	if (event->verdict == ABI_VERDICT_REDIRECT)
 		json_line_add_text(line, "via", "gate");
 	add_named(line, "reason", NAME_OF(reason_names, event->reason), event->reason);
+	if (event->reason == ABI_REASON_BUDGET)
+		add_spent(line, event->spent);
 	json_line_key(line, "rule");
 	if (event->rule == ABI_RULE_NONE)
 		json_line_raw(line, "null");

@@ -111,6 +111,8 @@ static int restore_policy(
 	if (policy_has_network(sandbox->effective->policy))
 		r = egress_listen(sandbox, why);
 	if (r == 0)
+		r = sandbox_set_budgets(sandbox, sandbox->effective->policy);
+	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, sandbox->effective->image,
 			&sandbox->generation);

@@ -116,8 +116,24 @@ void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_su
 	}
 }
 
+int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy)
+{
+	return enforce_slot_set_budgets(sandbox->core->enforce, sandbox->slot,
+		policy->budgets.limits, policy->budgets.per_seconds * NS_PER_SECOND);
+}
+
+_Static_assert(WIRE_BUDGETS == ABI_BUDGET_COUNTERS, "one for one");
+
+static void fill_budgets(struct wire_usage *usage, const struct enforce_budgets *budgets)
+{
+	for (size_t i = 0; i < WIRE_BUDGETS; i++)
+		usage->budgets[i] = (struct wire_budget){budgets->limits[i], budgets->used[i]};
+	usage->budget_window_seconds = budgets->window_ns / NS_PER_SECOND;
+}
+
 int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage)
 {
+	struct enforce_budgets budgets;
 	struct abi_counters counters;
 	struct cgroup_usage cgroup;
 	int r;
@@ -129,6 +145,8 @@ int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage)
 	r = cgroup_read_usage(&sandbox->cgroup, &cgroup);
 	if (r == 0)
 		r = enforce_slot_counters(sandbox->core->enforce, sandbox->slot, &counters);
+	if (r == 0)
+		r = enforce_slot_budgets(sandbox->core->enforce, sandbox->slot, &budgets);
 	if (r < 0)
 		return r;
 	*ret_usage = (struct wire_usage){.cpu_ns = cgroup.cpu_ns,
@@ -145,6 +163,7 @@ int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage)
 		.execs = counters.execs,
 		.oom_kills = cgroup.oom_kills,
 		.n_sandboxes = 1};
+	fill_budgets(ret_usage, &budgets);
 	ret_usage->wall_ns = clock_realtime_ns() - sandbox->created_ns;
 	return 0;
 }

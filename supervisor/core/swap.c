@@ -60,8 +60,10 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 		r = store_sandbox_set_policy(core->store, sandbox->id, effective->policy->name);
 	if (r < 0)
 		return why->error ? r : failure_set(why, r, "policy", "the swap was not made");
-	r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
-		sandbox->sockets.relay_port, effective->image, &sandbox->generation);
+	r = sandbox_set_budgets(sandbox, effective->policy);
+	if (r == 0)
+		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
+			sandbox->sockets.relay_port, effective->image, &sandbox->generation);
 	if (r < 0 && sandbox->stored)
 		store_sandbox_set_policy(
 			core->store, sandbox->id, sandbox->effective->policy->name);

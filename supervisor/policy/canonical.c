@@ -156,6 +156,9 @@ int policy_canonicalize(struct policy *policy, const json_t *allow, struct failu
 	if (policy->description[0])
 		r |= json_object_set_new(root, "description", json_string(policy->description));
 	r |= json_object_set_new(root, "network", write_network(policy, allow));
+	/* Left out when there are none: hashes of policies without them stay what they were. */
+	if (policy_has_budgets(policy))
+		r |= json_object_set_new(root, "budgets", policy_write_budgets(&policy->budgets));
 	r |= json_object_set_new(root, "resources", write_resources(&policy->limits));
 	r |= json_object_set_new(root, "syscalls", write_syscalls(policy));
 	/* 12 digits: thousandths of a CPU as they are written, not as they are stored. */

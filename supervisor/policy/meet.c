@@ -265,7 +265,9 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	strcpy(meeting.policy->name, request->name);
 	strcpy(meeting.policy->description, request->description);
 	meeting.policy->limits = meet_limits(&bound->limits, &request->limits);
-	r = meet_addresses(&meeting);
+	r = meet_budgets(&meeting);
+	if (r == 0)
+		r = meet_addresses(&meeting);
 	if (r == 0)
 		r = meet_names(&meeting);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/abi/budget.h"
 #include "bpf/abi/rule.h"
 
 #define POLICY_NAME_SIZE 64
@@ -49,6 +50,12 @@ struct policy_limits {
 	uint32_t cpu_millis, pids, open_files;
 };
 
+/* What may be used of the network in all, or in each window of time. */
+struct policy_budgets {
+	uint64_t limits[ABI_BUDGET_COUNTERS]; /* 0: none */
+	uint32_t per_seconds;                 /* 0: as long as the sandbox lives */
+};
+
 struct policy {
 	char name[POLICY_NAME_SIZE];
 	char description[POLICY_DESCRIPTION_SIZE];
@@ -56,6 +63,7 @@ struct policy {
 	char *canonical;             /* canonical JSON: sorted keys, no white space; owned */
 	struct policy_rule *rules;   /* owned */
 	size_t n_rules;
+	struct policy_budgets budgets;
 	struct policy_ports inbound[POLICY_INBOUND_MAX]; /* open to previews; sorted, apart */
 	size_t n_inbound;
 	struct policy_limits limits; /* never zero after parsing: defaults are filled in */
@@ -68,6 +76,14 @@ struct policy {
 static inline bool policy_has_network(const struct policy *policy)
 {
 	return policy->n_rules > 0;
+}
+
+static inline bool policy_has_budgets(const struct policy *policy)
+{
+	for (unsigned int i = 0; i < ABI_BUDGET_COUNTERS; i++)
+		if (policy->budgets.limits[i])
+			return true;
+	return false;
 }
 
 /* True if a connection from outside, through the API, may reach this port on the loopback. */

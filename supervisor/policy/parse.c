@@ -274,8 +274,8 @@ static int read_syscalls(const struct policy_reader *reader, const struct policy
 static int read_document(
 	const struct policy_reader *reader, const json_t *document, struct policy *policy)
 {
-	static const char *const keys[] = {
-		"version", "name", "description", "network", "resources", "syscalls", NULL};
+	static const char *const keys[] = {"version", "name", "description", "network", "budgets",
+		"resources", "syscalls", NULL};
 	const struct policy_place root = {NULL, NULL, 0}, description = {&root, "description", 0};
 	const json_t *text;
 	int r;
@@ -294,6 +294,9 @@ static int read_document(
 		r = policy_read_description(reader, &description, text, policy->description);
 	if (r == 0)
 		r = read_network(reader, &root, json_object_get(document, "network"), policy);
+	if (r == 0)
+		r = policy_read_budgets(
+			reader, &root, json_object_get(document, "budgets"), &policy->budgets);
 	if (r == 0)
 		r = read_resources(reader, &root, json_object_get(document, "resources"), policy);
 	if (r == 0)

@@ -31,7 +31,7 @@ int policy_load_dir(const char *directory, policy_syscall_known known,
 /* The meet: allowed is only what both allow; the smaller limit; either one's denied system calls.
  * Rules keep the `id` of `request`, so one id may stand on several rules. `bound` NULL: another
  * reference to `request` itself. The name is `request`'s; the hash is of the meet. Returns 0,
- * -E2BIG, -ENOMEM. */
+ * -E2BIG, -ENOMEM, -EINVAL when their budgets are for windows of different lengths. */
 int policy_meet(const struct policy *bound, const struct policy *request,
 	struct policy **ret_policy, struct failure *why);
 

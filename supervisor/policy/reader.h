@@ -71,6 +71,10 @@ int policy_read_rule(const struct policy_reader *reader, const struct policy_pla
 int policy_read_description(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, char *ret_field);
 
+/* The object `budgets` of `root`, which may be absent (NULL). */
+int policy_read_budgets(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy_budgets *ret_budgets);
+
 /* What holds between the parts of a policy that was read: no rule given twice, an image that the
  * kernel takes. `rules` is the place of the list. */
 int policy_check(const struct policy_reader *reader, const struct policy_place *rules,

@@ -242,6 +242,14 @@ struct wire_usage_query {
 	char name[WIRE_NAME_SIZE];
 };
 
+#define WIRE_BUDGETS 4 /* bytes out, bytes in, connections, DNS queries: bpf/abi/budget.h */
+
+struct wire_budget {
+	uint64_t limit; /* 0: none */
+	uint64_t used;  /* in this window */
+};
+
+/* Stored as it is: it grows at its end only. */
 struct wire_usage {
 	uint64_t cpu_ns, cpu_user_ns, cpu_system_ns;
 	uint64_t memory_bytes, memory_peak_bytes; /* of a tenant: sum now, highest of one */
@@ -251,6 +259,9 @@ struct wire_usage {
 	uint64_t oom_kills;
 	uint64_t wall_ns;     /* alive since the claim */
 	uint64_t n_sandboxes; /* that this row sums */
+	/* Of one sandbox; all 0 in a tenant's row. */
+	struct wire_budget budgets[WIRE_BUDGETS];
+	uint64_t budget_window_seconds; /* 0: as long as it lives */
 };
 
 struct wire_usage_row {

@@ -67,7 +67,7 @@ static const struct wire_usage_row usage = {.sandbox = 0xab,
 	"\"cpu_system_ns\":3,\"memory_bytes\":4,\"memory_peak_bytes\":5,\"bytes_sent\":6,"         \
 	"\"bytes_received\":7,\"packets_sent\":8,\"packets_received\":9,"                          \
 	"\"connections_allowed\":10,\"connections_denied\":11,\"execs\":12,\"oom_kills\":13,"      \
-	"\"wall_ns\":14,\"sandboxes\":15}}"
+	"\"wall_ns\":14,\"sandboxes\":15}"
 
 TEST(shows_usage_of_a_sandbox)
 {
@@ -79,7 +79,30 @@ TEST(shows_usage_of_a_sandbox)
 	CHECK_INT(query->scope, WIRE_USAGE_SANDBOX);
 	CHECK_INT(query->sandbox, 0xab);
 	answers_rows(WIRE_API_USAGES, &usage, sizeof(usage), 1);
-	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE);
+	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE ",\"budgets\":null}");
+	end();
+}
+
+TEST(shows_budgets_of_a_sandbox)
+{
+	struct wire_usage_row row = usage;
+
+	row.usage.budgets[0] = (struct wire_budget){1000, 1000};
+	row.usage.budgets[3] = (struct wire_budget){5, 0};
+	begin();
+	asks("GET", "/v1/sandboxes/sb-00000000000000ab/usage", NULL, WIRE_API_USAGE,
+		sizeof(struct wire_usage_query));
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE
+		   ",\"budgets\":{\"bytes_out\":{\"limit\":1000,\"used\":1000},"
+		   "\"dns_queries\":{\"limit\":5,\"used\":0}}}");
+	row.usage.budget_window_seconds = 60;
+	asks("GET", "/v1/sandboxes/sb-00000000000000ab/usage", NULL, WIRE_API_USAGE,
+		sizeof(struct wire_usage_query));
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE
+		   ",\"budgets\":{\"bytes_out\":{\"limit\":1000,\"used\":1000},"
+		   "\"dns_queries\":{\"limit\":5,\"used\":0},\"per_seconds\":60}}");
 	end();
 }
 
@@ -94,16 +117,16 @@ TEST(shows_usage_of_tenants)
 	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
 	CHECK_TEXT(query->name, "");
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
-	reads(200, "{" USAGE);
+	reads(200, "{" USAGE "}");
 	query = asks("GET", "/v1/usage?tenant=acme", NULL, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
 	CHECK_TEXT(query->name, "acme");
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
-	reads(200, "{" USAGE);
+	reads(200, "{" USAGE "}");
 	query = asks("GET", "/v1/usage?group_by=tenant", NULL, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_TENANTS);
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 2);
-	reads(200, "{\"tenants\":[{" USAGE ",{" USAGE "]}");
+	reads(200, "{\"tenants\":[{" USAGE "},{" USAGE "}]}");
 	end();
 }
 

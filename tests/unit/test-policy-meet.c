@@ -284,3 +284,65 @@ TEST(meet_allows_what_both_allow_on_drawn_policies)
 	if (n_open < 5000 || n_one < 20000)
 		CHECK_FAIL("%zu open, %zu by one of the two only", n_open, n_one);
 }
+
+/* ---- budgets */
+
+static void check_budgets(const char *bound, const char *request, const char *expected)
+{
+	struct policy *policy = meet(bound, request);
+	char *start = strstr(policy->canonical, "\"budgets\":"), *end;
+
+	CHECK((start != NULL) == (expected != NULL));
+	if (start) {
+		end = strchr(start, '}');
+		end[1] = '\0';
+		CHECK_TEXT(start + strlen("\"budgets\":"), expected);
+	}
+	policy_unref(policy);
+}
+
+#define BUDGETS(members) "\"budgets\":{" members "}"
+
+TEST(meet_takes_the_smaller_of_each_budget)
+{
+	check_budgets(BUDGETS("\"connections\":10,\"bytes_out\":2048"),
+		BUDGETS("\"connections\":20,\"bytes_out\":1024,\"dns_queries\":5"),
+		"{\"bytes_out\":1024,\"connections\":10,\"dns_queries\":5}");
+	check_budgets(BUDGETS("\"bytes_in\":4096,\"per\":\"1h\""),
+		BUDGETS("\"connections\":3,\"per\":\"60m\""),
+		"{\"bytes_in\":4096,\"connections\":3,\"per\":\"3600s\"}");
+	check_budgets(BUDGETS(""), BUDGETS(""), NULL);
+}
+
+TEST(meet_with_one_that_has_no_budgets_keeps_those_of_the_other)
+{
+	check_budgets(BUDGETS("\"connections\":10,\"per\":\"1h\""), ALLOW(""),
+		"{\"connections\":10,\"per\":\"3600s\"}");
+	check_budgets(ALLOW(""), BUDGETS("\"connections\":10,\"per\":\"1h\""),
+		"{\"connections\":10,\"per\":\"3600s\"}");
+}
+
+/* 10 in an hour and 100 in a day: neither holds the other. */
+TEST(meet_refuses_budgets_for_different_times)
+{
+	static const char *const pairs[][2] = {
+		{BUDGETS("\"connections\":10,\"per\":\"1h\""),
+			BUDGETS("\"connections\":100,\"per\":\"1d\"")},
+		{BUDGETS("\"connections\":10"), BUDGETS("\"connections\":10,\"per\":\"1d\"")},
+		{BUDGETS("\"connections\":10,\"per\":\"1d\""), BUDGETS("\"bytes_in\":1024")},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct policy *bound = parse("bound", pairs[i][0]);
+		struct policy *request = parse("request", pairs[i][1]), *policy = NULL;
+		struct failure why = {0};
+
+		CHECK_INT(policy_meet(bound, request, &policy, &why), -EINVAL);
+		CHECK(!policy);
+		CHECK_TEXT(why.sentence,
+			"The budgets of \"bound\" and \"request\" are for different times; give "
+			"both the same \"per\".");
+		policy_unref(bound);
+		policy_unref(request);
+	}
+}

@@ -5,6 +5,34 @@
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
 
+/* "12 of 1,000", and over what time. */
+static void budgets_print(struct print_table *table, const json_t *budgets)
+{
+	static const struct {
+		const char *key, *label;
+		bool bytes;
+	} rows[] = {{"bytes_out", "budget sent", true}, {"bytes_in", "budget received", true},
+		{"connections", "budget connections", false},
+		{"dns_queries", "budget DNS queries", false}};
+	uint64_t seconds = print_number(budgets, "per_seconds");
+	char one[PRINT_CELL_SIZE], two[PRINT_CELL_SIZE], per[PRINT_CELL_SIZE + 8] = "", text[256];
+
+	if (seconds)
+		snprintf(per, sizeof(per), " per %s", print_duration(one, seconds * 1000000000));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const json_t *budget = json_object_get(budgets, rows[i].key);
+		uint64_t used = print_number(budget, "used"), limit = print_number(budget, "limit");
+
+		if (!budget)
+			continue;
+		snprintf(text, sizeof(text), "%s of %s%s",
+			rows[i].bytes ? print_bytes(one, used) : print_count(one, (int64_t)used),
+			rows[i].bytes ? print_bytes(two, limit) : print_count(two, (int64_t)limit),
+			per);
+		print_row(table, rows[i].label, text, NULL);
+	}
+}
+
 static void usage_print(const char *what, const char *name, const json_t *answer)
 {
 	const json_t *usage = json_object_get(answer, "usage");
@@ -44,6 +72,7 @@ static void usage_print(const char *what, const char *name, const json_t *answer
 		print_count(one, (int64_t)print_number(usage, "execs")), NULL);
 	print_row(&table, "out of memory",
 		print_count(one, (int64_t)print_number(usage, "oom_kills")), NULL);
+	budgets_print(&table, json_object_get(answer, "budgets"));
 	print_table_end(&table);
 }
 
