@@ -48,7 +48,7 @@ GATE_LIBS := -lseccomp -lcap -lldns
 API_LIBS := -lmicrohttpd -ljansson -lseccomp -lcap
 CLI_LIBS := -lcurl -ljansson -lcrypto
 
-.PHONY: all deps demo test bench fuzz lint install uninstall clean help check-build
+.PHONY: all deps demo test test-vm bench fuzz lint install uninstall clean help check-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -73,6 +73,12 @@ test: deps
 	$(Q)tests/run $(T)
 
 check-build: all $(UNIT_BIN) $(ROOT_BIN) $(PROBE_BIN) $(BENCH_BIN)
+
+## make test-vm    what a kernel can break, under Debian's 6.12 and 6.1 in QEMU; K="6.1" for some
+test-vm: deps
+	$(Q)tests/vm/deps
+	$(Q)$(MAKE) --no-print-directory check-build
+	$(Q)tests/vm/run $(K)
 
 ## make bench      measure beside bwrap, crun and plain veth; leaves build/bench/results.json (needs root)
 bench: deps
