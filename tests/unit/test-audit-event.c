@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bpf/abi/budget.h"
 #include "bpf/abi/rule.h"
 #include "bpf/abi/slot.h"
 #include "supervisor/audit/audit.h"
@@ -134,6 +135,20 @@ TEST(an_allowed_connect_goes_by_the_gate_and_names_its_rule)
 		"\"rule\","
 		"\"rule\":0,\"family\":\"ipv4\",\"address\":\"10.214.0.2\",\"port\":443,"
 		"\"protocol\":\"tcp\",\"socket_type\":\"stream\"");
+}
+
+TEST(a_denial_for_a_budget_names_those_that_are_used_up)
+{
+	struct abi_network_event event = network(ABI_OPERATION_PACKET, "fd00::1");
+
+	event.reason = ABI_REASON_BUDGET;
+	event.rule = 2;
+	event.spent = ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT) | ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES);
+	check_event(&event.header, "network.packet",
+		"\"operation\":\"packet\",\"verdict\":\"deny\",\"reason\":\"budget\","
+		"\"budgets\":[\"bytes_out\",\"dns_queries\"],\"rule\":2,"
+		"\"family\":\"ipv6\",\"address\":\"fd00::1\",\"port\":443,\"protocol\":\"tcp\","
+		"\"socket_type\":\"stream\"");
 }
 
 TEST(a_mapped_address_is_told_as_ipv4_with_the_family_that_was_asked)

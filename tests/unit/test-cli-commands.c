@@ -470,6 +470,24 @@ TEST(cli_json_is_what_the_api_said)
 	CHECK_TEXT(o->out, "{ \"tenant\":\"acme\",\"usage\":{\"cpu_ns\":1}}\n");
 }
 
+TEST(cli_usage_shows_budgets)
+{
+	const struct reply replies[] = {
+		{"GET /v1/sandboxes/sb-1/usage", 200,
+			"{\"sandbox\":\"sb-1\",\"ended\":false,\"usage\":{},\"budgets\":{"
+			"\"bytes_out\":{\"limit\":1048576,\"used\":1048576},"
+			"\"connections\":{\"limit\":1000,\"used\":12},\"per_seconds\":60}}",
+			false},
+		{0}};
+	struct outcome *o =
+		scene_play(&(struct scene){.replies = replies, .argv = ARGV("usage", "sb-1")});
+
+	CHECK_INT(o->code, 0);
+	CHECK(strstr(o->out, "budget sent         1.0 MiB of 1.0 MiB per "));
+	CHECK(strstr(o->out, "budget connections  12 of 1"));
+	CHECK(!strstr(o->out, "DNS queries"));
+}
+
 TEST(cli_encodes_what_goes_into_a_path)
 {
 	const struct reply replies[] = {
