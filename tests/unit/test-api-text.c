@@ -201,6 +201,17 @@ TEST(routes_are_found_by_method_and_path)
 	CHECK(!match.route && !match.path_known);
 	route_find(&table, "GET", "/v1/sandboxes/x/usage/y", &match);
 	CHECK(!match.route && !match.path_known);
+	route_find(&table, "GET", "/v1/sandboxes/sb-1/ports/80", &match);
+	CHECK(match.route && match.route->handler == ports_get);
+	route_find(&table, "POST", "/v1/sandboxes/sb-1/ports/80", &match);
+	CHECK(!match.route && match.path_known);
+	route_find(&table, "PROPFIND", "/v1/sandboxes/sb-1/ports/80/", &match);
+	CHECK(match.route && match.route->handler == ports_preview);
+	route_find(&table, "HEAD", "/v1/sandboxes/sb-1/ports/80/a/b", &match);
+	CHECK(match.route && match.route->handler == ports_preview);
+	CHECK_TEXT(match.parameters[1], "80");
+	route_find(&table, "GET", "/v1/sandboxes/sb-1/ports//a", &match);
+	CHECK(!match.route && !match.path_known);
 }
 
 TEST(keys_are_taken_out_of_the_header)
@@ -214,7 +225,8 @@ TEST(keys_are_taken_out_of_the_header)
 	CHECK_INT(auth_take_key("Bearer a\x80", key), -EINVAL);
 }
 
-/* True if the path's section of openapi.yaml has the method. */
+/* True if the path's section of openapi.yaml has the method. OpenAPI has neither "any method" nor
+ * tails of paths: there they are GET and "{path}". */
 static bool is_described(const char *document, const struct route *route)
 {
 	char mark[128], method[16] = "";
@@ -222,7 +234,10 @@ static bool is_described(const char *document, const struct route *route)
 
 	for (size_t i = 0; route->method[i]; i++)
 		method[i] = (char)tolower(route->method[i]);
-	snprintf(mark, sizeof(mark), "\n  %s:\n", route->pattern);
+	if (strcmp(route->method, "*") == 0)
+		strcpy(method, "get");
+	snprintf(mark, sizeof(mark), "\n  %.*s%s:\n", (int)strcspn(route->pattern, "*"),
+		route->pattern, strchr(route->pattern, '*') ? "{path}" : "");
 	section = strstr(document, mark);
 	if (!section)
 		return false;
