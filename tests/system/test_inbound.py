@@ -321,5 +321,14 @@ def the_end_of_the_sandbox_ends_it():
             pass
 
 
+@test
+def ports_stay_as_they_are_over_a_restart():
+    where = sandbox()
+    daemon().kill()
+    daemon().start()
+    check_equal(preview("again", where=where).expect(201).json["path"], "/again")
+    client().get(f"{where.path}/ports/{CLOSED}").problem(403, "forbidden")
+
+
 if __name__ == "__main__":
     main()
