@@ -127,8 +127,8 @@ static void on_report(struct loop_source *source _unused_, uint32_t events _unus
 	ssize_t got = recv(job->report_fd, &failed, sizeof(failed), MSG_DONTWAIT);
 	struct wire_spawn_made made = {.pid = (uint32_t)job->pid};
 
-	/* A stage that fails before it has read its mounts resets the socket; the kernel tells of that
-	 * once, before it hands out the report that is there all the same. */
+	/* A stage that fails before it has read its mounts resets the socket; the kernel tells of
+	 * that once, before it hands out the report that is there all the same. */
 	if (got < 0 && errno == ECONNRESET)
 		got = recv(job->report_fd, &failed, sizeof(failed), MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
