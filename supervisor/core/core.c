@@ -15,6 +15,8 @@
 #include "supervisor/core/sandbox.h"
 
 #define STOCK_PERIOD_MS 20
+#define REMOVE_PERIOD_MS 50
+#define REMOVE_TRIES 60
 #define BPFFS_DIR "/sys/fs/bpf"
 
 static int make_dirs(struct core *core, struct failure *why)
@@ -155,7 +157,9 @@ static int fill_pool(struct core *core, struct failure *why)
 	return r < 0 ? failure_set(why, r, "pool", "cannot be made") : 0;
 }
 
-static void remove_kernel_state(struct core *core)
+/* Returns -errno while something is left in the cgroup tree: a process that has ended may take a
+ * moment to leave it. */
+static int remove_kernel_state(struct core *core)
 {
 	int r;
 
@@ -163,22 +167,22 @@ static void remove_kernel_state(struct core *core)
 	core->events_timer = loop_source_free(core->events_timer);
 	core->stock_timer = loop_source_free(core->stock_timer);
 	core->retry_timer = loop_source_free(core->retry_timer);
-	r = enforce_remove(core->enforce);
-
-	if (r < 0)
-		log_warning("the kernel's programs stay pinned: %s", strerror(-r));
 	r = cgroup_tree_remove(core->tree);
 	if (r < 0)
-		log_warning("the cgroup tree stays: %s", strerror(-r));
+		return r;
+	r = enforce_remove(core->enforce);
+	if (r < 0)
+		log_warning("the kernel's programs stay pinned: %s", strerror(-r));
 	unmount_own_bpffs(core->config);
+	return 0;
 }
 
 /* What an earlier process left stays: its sandboxes run on, judged by the kernel, until a start
  * succeeds. What this one made goes. */
 static void undo_start(struct core *core)
 {
-	if (core->enforce && core->tree && !core->adopted)
-		remove_kernel_state(core);
+	if (core->enforce && core->tree && !core->adopted && remove_kernel_state(core) < 0)
+		log_warning("the cgroup tree stays");
 	core_free(core);
 }
 
@@ -276,7 +280,25 @@ struct stop {
 	void (*done)(void *userdata);
 	void *userdata;
 	size_t n_left;
+	struct loop_source *timer;
+	int n_tries;
 };
+
+static void try_remove(struct loop_source *source _unused_, void *userdata)
+{
+	struct stop *stop = userdata;
+	int r = remove_kernel_state(stop->core);
+
+	if (r < 0 && ++stop->n_tries < REMOVE_TRIES) {
+		loop_timer_arm(stop->timer, REMOVE_PERIOD_MS, 0);
+		return;
+	}
+	if (r < 0)
+		log_warning("the cgroup tree stays: %s", strerror(-r));
+	loop_source_free(stop->timer);
+	stop->done(stop->userdata);
+	free(stop);
+}
 
 static void one_ended(void *userdata)
 {
@@ -290,9 +312,7 @@ static void one_ended(void *userdata)
 	core->gate = peer_stop(core->gate);
 	policies_free(core->policies);
 	core->policies = NULL;
-	remove_kernel_state(core);
-	stop->done(stop->userdata);
-	free(stop);
+	try_remove(NULL, stop);
 }
 
 void core_stop(struct core *core, void (*done)(void *userdata), void *userdata)
@@ -310,7 +330,9 @@ void core_stop(struct core *core, void (*done)(void *userdata), void *userdata)
 	}
 	core->stopping = true;
 	pool_stop(core->pool);
-	*stop = (struct stop){core, done, userdata, 1};
+	*stop = (struct stop){.core = core, .done = done, .userdata = userdata, .n_left = 1};
+	if (loop_add_timer(core->loop, try_remove, stop, &stop->timer) < 0)
+		stop->n_tries = REMOVE_TRIES; /* one try only */
 	while ((sandbox = table_next(core->sandboxes, &position)))
 		all[n++] = sandbox;
 	for (size_t i = 0; i < n; i++) {

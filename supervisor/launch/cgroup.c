@@ -120,7 +120,7 @@ int cgroup_tree_remove(struct cgroup_tree *tree)
 {
 	int r = cgroup_tree_each(tree, remove_left, tree);
 
-	if (r == 0)
+	if (r == 0 || r == -ENOENT) /* an earlier try may have come further */
 		r = tree->backend->remove_tree(tree);
 	if (r == 0)
 		r = cgroup_remove_path(tree->v2_mount, tree->base);
