@@ -210,8 +210,9 @@ class UnixConnection(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        # blocking: with a time-out Python would ask without waiting, and a full backlog is EAGAIN then
         self.sock.connect(self.path)
+        self.sock.settimeout(self.timeout)
 
 
 class Answer:

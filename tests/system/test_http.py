@@ -124,7 +124,7 @@ def what_is_no_http_is_dropped():
             sock.connect(daemon().socket_path)
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
-            check(wait_readable([sock], 20), f"no answer and no end for {data[:40]!r}")
+            check(wait_readable([sock], 90), f"no answer and no end for {data[:40]!r}")
     check_equal(client().get("/healthz").status, 200, "afterwards")
 
 
