@@ -5,6 +5,7 @@
 #include "api/http/respond.h"
 #include "api/text/json.h"
 #include "api/v1/body.h"
+#include "api/v1/list.h"
 #include "api/v1/routes.h"
 
 static bool row_is_valid(const struct wire_key_row *row)
@@ -27,28 +28,19 @@ static void write_key(struct writer *writer, const struct wire_key_row *row, con
 	json_write_close(writer, '}');
 }
 
+static int take_key(struct writer *writer, struct answer_rows *rows)
+{
+	struct wire_key_row row;
+
+	if (answer_rows_take(rows, &row, sizeof(row)) < 0 || !row_is_valid(&row))
+		return -EPROTO;
+	write_key(writer, &row, NULL);
+	return 0;
+}
+
 static int on_listed(struct request *request, const struct answer *answer)
 {
-	struct writer *writer = &request->answer;
-	struct wire_key_row row;
-	struct answer_rows rows;
-
-	if (answer_rows_begin(&rows, answer, WIRE_API_KEYS) < 0)
-		return -EPROTO;
-	json_write_open(writer, '{');
-	json_write_name(writer, "keys");
-	json_write_open(writer, '[');
-	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
-		if (answer_rows_take(&rows, &row, sizeof(row)) < 0 || !row_is_valid(&row))
-			return -EPROTO;
-		write_key(writer, &row, NULL);
-	}
-	json_write_close(writer, ']');
-	json_write_close(writer, '}');
-	if (rows.left)
-		return -EPROTO;
-	respond_json(request, 200);
-	return ANSWER_LAST;
+	return list_respond(request, answer, WIRE_API_KEYS, "keys", take_key);
 }
 
 void keys_list(struct request *request)

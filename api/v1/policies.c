@@ -6,6 +6,7 @@
 #include "api/http/respond.h"
 #include "api/text/json.h"
 #include "api/v1/body.h"
+#include "api/v1/list.h"
 #include "api/v1/routes.h"
 #include "supervisor/wire/strings.h"
 
@@ -26,28 +27,19 @@ static void write_policy(struct writer *writer, const struct wire_policy_row *ro
 	json_write_close(writer, '}');
 }
 
+static int take_policy(struct writer *writer, struct answer_rows *rows)
+{
+	struct wire_policy_row row;
+
+	if (answer_rows_take(rows, &row, sizeof(row)) < 0 || !row_is_valid(&row))
+		return -EPROTO;
+	write_policy(writer, &row);
+	return 0;
+}
+
 static int on_listed(struct request *request, const struct answer *answer)
 {
-	struct writer *writer = &request->answer;
-	struct wire_policy_row row;
-	struct answer_rows rows;
-
-	if (answer_rows_begin(&rows, answer, WIRE_API_POLICIES) < 0)
-		return -EPROTO;
-	json_write_open(writer, '{');
-	json_write_name(writer, "policies");
-	json_write_open(writer, '[');
-	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
-		if (answer_rows_take(&rows, &row, sizeof(row)) < 0 || !row_is_valid(&row))
-			return -EPROTO;
-		write_policy(writer, &row);
-	}
-	json_write_close(writer, ']');
-	json_write_close(writer, '}');
-	if (rows.left)
-		return -EPROTO;
-	respond_json(request, 200);
-	return ANSWER_LAST;
+	return list_respond(request, answer, WIRE_API_POLICIES, "policies", take_policy);
 }
 
 void policies_list(struct request *request)

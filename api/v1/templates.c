@@ -3,6 +3,7 @@
 
 #include "api/http/respond.h"
 #include "api/text/json.h"
+#include "api/v1/list.h"
 #include "api/v1/routes.h"
 #include "supervisor/wire/strings.h"
 
@@ -18,29 +19,20 @@ static void write_template(struct writer *writer, const struct wire_template_row
 	json_write_close(writer, '}');
 }
 
+static int take_template(struct writer *writer, struct answer_rows *rows)
+{
+	struct wire_template_row row;
+
+	if (answer_rows_take(rows, &row, sizeof(row)) < 0 || !WIRE_TEXT_VALID(row.name) ||
+		!WIRE_TEXT_VALID(row.runtime) || !WIRE_TEXT_VALID(row.reason))
+		return -EPROTO;
+	write_template(writer, &row);
+	return 0;
+}
+
 static int on_listed(struct request *request, const struct answer *answer)
 {
-	struct writer *writer = &request->answer;
-	struct wire_template_row row;
-	struct answer_rows rows;
-
-	if (answer_rows_begin(&rows, answer, WIRE_API_TEMPLATES) < 0)
-		return -EPROTO;
-	json_write_open(writer, '{');
-	json_write_name(writer, "templates");
-	json_write_open(writer, '[');
-	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
-		if (answer_rows_take(&rows, &row, sizeof(row)) < 0 || !WIRE_TEXT_VALID(row.name) ||
-			!WIRE_TEXT_VALID(row.runtime) || !WIRE_TEXT_VALID(row.reason))
-			return -EPROTO;
-		write_template(writer, &row);
-	}
-	json_write_close(writer, ']');
-	json_write_close(writer, '}');
-	if (rows.left)
-		return -EPROTO;
-	respond_json(request, 200);
-	return ANSWER_LAST;
+	return list_respond(request, answer, WIRE_API_TEMPLATES, "templates", take_template);
 }
 
 void templates_list(struct request *request)

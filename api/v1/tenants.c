@@ -5,6 +5,7 @@
 #include "api/http/respond.h"
 #include "api/text/json.h"
 #include "api/v1/body.h"
+#include "api/v1/list.h"
 #include "api/v1/routes.h"
 
 #define SANDBOXES_MAX 1000000
@@ -31,23 +32,7 @@ static int take_tenant(struct writer *writer, struct answer_rows *rows)
 
 static int on_listed(struct request *request, const struct answer *answer)
 {
-	struct writer *writer = &request->answer;
-	struct answer_rows rows;
-
-	if (answer_rows_begin(&rows, answer, WIRE_API_TENANTS) < 0)
-		return -EPROTO;
-	json_write_open(writer, '{');
-	json_write_name(writer, "tenants");
-	json_write_open(writer, '[');
-	for (uint32_t i = 0; i < rows.page.n_rows; i++)
-		if (take_tenant(writer, &rows) < 0)
-			return -EPROTO;
-	json_write_close(writer, ']');
-	json_write_close(writer, '}');
-	if (rows.left)
-		return -EPROTO;
-	respond_json(request, 200);
-	return ANSWER_LAST;
+	return list_respond(request, answer, WIRE_API_TENANTS, "tenants", take_tenant);
 }
 
 void tenants_list(struct request *request)

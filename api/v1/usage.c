@@ -6,6 +6,7 @@
 #include "api/text/json.h"
 #include "api/v1/body.h"
 #include "api/v1/ids.h"
+#include "api/v1/list.h"
 #include "api/v1/routes.h"
 #include "api/v1/usage.h"
 
@@ -98,28 +99,19 @@ static int on_one(struct request *request, const struct answer *answer)
 	return ANSWER_LAST;
 }
 
-static int on_all(struct request *request, const struct answer *answer)
+static int take_row(struct writer *writer, struct answer_rows *rows)
 {
-	struct writer *writer = &request->answer;
-	struct answer_rows rows;
 	struct wire_usage_row row;
 
-	if (answer_rows_begin(&rows, answer, WIRE_API_USAGES) < 0)
+	if (usage_take_row(rows, &row) < 0)
 		return -EPROTO;
-	json_write_open(writer, '{');
-	json_write_name(writer, "tenants");
-	json_write_open(writer, '[');
-	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
-		if (usage_take_row(&rows, &row) < 0)
-			return -EPROTO;
-		write_row(writer, &row);
-	}
-	json_write_close(writer, ']');
-	json_write_close(writer, '}');
-	if (rows.left)
-		return -EPROTO;
-	respond_json(request, 200);
-	return ANSWER_LAST;
+	write_row(writer, &row);
+	return 0;
+}
+
+static int on_all(struct request *request, const struct answer *answer)
+{
+	return list_respond(request, answer, WIRE_API_USAGES, "tenants", take_row);
 }
 
 void usage_of_sandbox(struct request *request)
