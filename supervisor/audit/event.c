@@ -1,5 +1,4 @@
 /* A record of the kernel's ring buffer becomes a line of the log. */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "bpf/abi/rule.h"
 #include "bpf/abi/slot.h"
 #include "supervisor/audit/log-file.h"
+#include "supervisor/base/address.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/clock.h"
 
@@ -106,14 +106,9 @@ static void add_process(struct json_line *line, const struct abi_process *proces
 
 static void add_address(struct json_line *line, const struct abi_address *address)
 {
-	char text[INET6_ADDRSTRLEN];
-	struct in6_addr in6;
+	char text[ADDRESS_TEXT_SIZE];
 
-	memcpy(&in6, address->bytes, sizeof(in6));
-	if (IN6_IS_ADDR_V4MAPPED(&in6))
-		inet_ntop(AF_INET, address->bytes + 12, text, sizeof(text));
-	else
-		inet_ntop(AF_INET6, &in6, text, sizeof(text));
+	address_to_text(address->bytes, text);
 	json_line_add_text(line, "address", text);
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/base/address.h"
 #include "supervisor/base/log.h"
-#include "supervisor/core/address.h"
 #include "supervisor/core/peer.h"
 #include "supervisor/core/resolvers.h"
 #include "supervisor/core/sandbox.h"
@@ -62,14 +62,14 @@ static void describe_flow(const struct wire_gate_flow *flow, json_t *body)
 	static const struct abi_address nothing;
 	char address[ADDRESS_TEXT_SIZE];
 
-	address_to_text(&flow->address, address);
+	address_to_text(flow->address.bytes, address);
 	json_object_set_new(body, "address", json_string(address));
 	json_object_set_new(body, "port", json_integer(flow->port));
 	json_object_set_new(body, "rule", json_integer(flow->rule));
 	json_object_set_new(body, "name", text(flow->name));
 	json_object_set_new(body, "said", text(flow->said));
 	if (memcmp(&flow->dialled, &nothing, sizeof(nothing)) != 0) {
-		address_to_text(&flow->dialled, address);
+		address_to_text(flow->dialled.bytes, address);
 		json_object_set_new(body, "dialled", json_string(address));
 	}
 	json_object_set_new(body, "end", json_string(end_name(flow->end)));
