@@ -9,32 +9,12 @@
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
 
-static void on_expiry(struct loop_source *source _unused_, void *userdata)
-{
-	sandbox_end(userdata, "timeout", NULL, NULL);
-}
-
-static int restore_expiry(struct sandbox *sandbox)
-{
-	uint64_t now_ns = clock_realtime_ns();
-	uint64_t left_ms = 0;
-	int r;
-
-	if (sandbox->expires_ns == 0)
-		return 0;
-	if (sandbox->expires_ns > now_ns)
-		left_ms = (sandbox->expires_ns - now_ns) / NS_PER_MS;
-	r = loop_add_timer(sandbox->core->loop, on_expiry, sandbox, &sandbox->expiry);
-	return r < 0 ? r : loop_timer_arm(sandbox->expiry, left_ms, 0);
-}
-
 static int restore_row(struct sandbox *sandbox, const struct store_sandbox *row)
 {
 	sandbox->tenant = tenants_get(sandbox->core->tenants, row->tenant);
 	if (!sandbox->tenant)
 		return -ENOENT;
 	sandbox->created_ns = row->created_ns;
-	sandbox->created_monotonic_ns = clock_monotonic_ns();
 	sandbox->expires_ns = row->expires_ns;
 	sandbox->limits = (struct wire_limits){.memory_bytes = row->memory_bytes,
 		.disk_bytes = row->disk_bytes,
@@ -157,7 +137,7 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 	if (r == 0)
 		r = restore_policy(sandbox, row, &why);
 	if (r == 0)
-		r = restore_expiry(sandbox);
+		r = sandbox_arm_expiry(sandbox);
 	if (r < 0) {
 		close_down(sandbox, &why);
 		return;

@@ -188,17 +188,18 @@ static void on_expiry(struct loop_source *source _unused_, void *userdata)
 	sandbox_end(userdata, "timeout", NULL, NULL);
 }
 
-static int arm_expiry(struct sandbox *sandbox, uint64_t timeout_ms, struct failure *why)
+int sandbox_arm_expiry(struct sandbox *sandbox)
 {
+	const uint64_t now_ns = clock_realtime_ns();
+	uint64_t left_ms = 0;
 	int r;
 
-	if (timeout_ms == 0)
+	if (sandbox->expires_ns == 0)
 		return 0;
-	sandbox->expires_ns = sandbox->created_ns + timeout_ms * NS_PER_MS;
+	if (sandbox->expires_ns > now_ns)
+		left_ms = (sandbox->expires_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
 	r = loop_add_timer(sandbox->core->loop, on_expiry, sandbox, &sandbox->expiry);
-	if (r == 0)
-		r = loop_timer_arm(sandbox->expiry, timeout_ms, 0);
-	return r < 0 ? failure_set(why, r, "timeout", "no timer") : 0;
+	return r < 0 ? r : loop_timer_arm(sandbox->expiry, left_ms, 0);
 }
 
 void claim_undo(struct sandbox *sandbox)
@@ -254,15 +255,19 @@ void claim_begin(struct sandbox *sandbox, struct claim *claim)
 	sandbox->tenant = claim->tenant;
 	sandbox->limits = claim->request.limits;
 	sandbox->created_ns = clock_realtime_ns();
-	sandbox->created_monotonic_ns = clock_monotonic_ns();
+	if (claim->request.timeout_ms > 0)
+		sandbox->expires_ns = sandbox->created_ns + claim->request.timeout_ms * NS_PER_MS;
 	if (r < 0)
 		failure_set(&failure, r, "claim", "out of memory");
 	if (r == 0)
 		r = apply_limits(sandbox, &waits, &failure);
 	if (r == 0)
 		r = apply_policy(sandbox, &failure);
-	if (r == 0)
-		r = arm_expiry(sandbox, claim->request.timeout_ms, &failure);
+	if (r == 0) {
+		r = sandbox_arm_expiry(sandbox);
+		if (r < 0)
+			failure_set(&failure, r, "timeout", "no timer");
+	}
 	if (r == 0)
 		r = remember(sandbox, &failure);
 	if (r < 0) {

@@ -61,7 +61,7 @@ struct sandbox {
 	struct names *names;           /* tickets; NULL: none yet */
 	struct swap *swaps;            /* oldest first; the first is under way */
 
-	uint64_t created_ns, created_monotonic_ns, expires_ns;
+	uint64_t created_ns, expires_ns;
 	struct loop_source *expiry;
 	uint64_t oom_kills_seen, pids_hits_seen;
 	uint32_t n_execs;
@@ -98,6 +98,8 @@ struct sandbox *sandbox_new(struct core *core, uint64_t id, const char *template
 struct sandbox *sandbox_free(struct sandbox *sandbox);
 
 /* ---- create.c */
+/* Ends the sandbox at `expires_ns`, at once when that has passed; 0: never. */
+int sandbox_arm_expiry(struct sandbox *sandbox);
 void claim_begin(struct sandbox *sandbox, struct claim *claim);
 void claim_joined(struct sandbox *sandbox, int error);
 void claim_fail(struct claim *claim, const struct refusal *why);
