@@ -1,5 +1,5 @@
 /* Every row of tests/table/rows.h as the host judges it, and what no row can say. */
-#include "supervisor/enforce/judge.h"
+#include "supervisor/policy/matcher.h"
 #include "tests/harness/check.h"
 #include "tests/table/rows.h"
 
@@ -23,15 +23,20 @@ static struct decide_facts facts_of(const struct row *row)
 static struct decide_verdict judge(const struct row *row, struct decide_facts *facts)
 {
 	const struct abi_ticket *found = row_ticket(&facts->address);
-	struct abi_ticket ticket;
+	struct policy_matcher *matcher;
+	struct decide_verdict verdict;
 	struct policy_image image;
+	struct abi_ticket ticket;
 
 	row_image(row->image, &image);
-	if (!found)
-		return enforce_judge(&image, NULL, facts);
-	ticket = *found;
-	ticket.sandbox = SANDBOX;
-	return enforce_judge(&image, &ticket, facts);
+	CHECK_INT(policy_matcher_new(&image, &matcher), 0);
+	if (found) {
+		ticket = *found;
+		ticket.sandbox = SANDBOX;
+	}
+	verdict = policy_judge(matcher, found ? &ticket : NULL, facts);
+	policy_matcher_free(matcher);
+	return verdict;
 }
 
 TEST(host_judges_every_row_as_written)
