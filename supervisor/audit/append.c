@@ -6,18 +6,14 @@
 #include <unistd.h>
 
 #include "supervisor/audit/log-file.h"
+#include "supervisor/audit/time-text.h"
 #include "supervisor/base/clock.h"
 
 static void put_time(struct json_line *line, uint64_t time_ns)
 {
-	time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
-	struct tm when;
-	char text[64];
-	size_t used;
+	char text[TIME_TEXT_LENGTH + 1];
 
-	gmtime_r(&seconds, &when);
-	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &when);
-	snprintf(text + used, sizeof(text) - used, ".%09uZ", (unsigned)(time_ns % NS_PER_SECOND));
+	time_text_write(time_ns, text);
 	json_line_add_text(line, "time", text);
 }
 
@@ -58,7 +54,7 @@ void audit_line_begin(struct audit *audit, struct audit_line *line, const char *
 	struct json_line *pending = &audit->pending;
 
 	*line = (struct audit_line){
-		.facts = {.sequence = audit->sequence + 1},
+		.facts = {.sequence = audit->sequence + 1, .time_ns = time_ns},
 		.start_bytes = pending->size_bytes,
 	};
 	snprintf(line->facts.type, sizeof(line->facts.type), "%s", type);
@@ -91,7 +87,8 @@ int audit_line_end(struct audit *audit, struct audit_line *line)
 	}
 	audit->sequence = line->facts.sequence;
 	audit->n_pending++;
-	audit_index_add(&audit->index, &line->facts, audit->size_bytes + line->start_bytes,
+	audit_index_add(&audit->index, &line->facts,
+		segments_newest(&audit->segments)->size_bytes + line->start_bytes,
 		(uint32_t)size_bytes);
 	return 0;
 }
@@ -111,6 +108,33 @@ void audit_count_loss(struct audit *audit, uint64_t n, const char *where)
 	audit->losses[i].n += n;
 }
 
+/* Whole lines reached the file: the first of them is the first of `pending`. */
+static void took(struct audit *audit, size_t size_bytes)
+{
+	struct segment *newest = segments_newest(&audit->segments);
+	const struct audit_index_entry *first = audit_index_get(&audit->index, newest->first);
+
+	if (newest->size_bytes == 0 && size_bytes > 0 && first) {
+		newest->first_time_ns = first->facts.time_ns;
+		audit->segments.begun_ns = clock_realtime_ns();
+	}
+	newest->size_bytes += size_bytes;
+	audit->segments.total_bytes += size_bytes;
+}
+
+/* Between two writes, so that what waits belongs to the segment that is the newest. When it fails
+ * the old one goes on, and the next write tries again. */
+static void rotate(struct audit *audit)
+{
+	const struct segment *newest = segments_newest(&audit->segments);
+
+	if (newest->size_bytes == 0)
+		return;
+	if (newest->size_bytes >= audit->segment_bytes ||
+		clock_realtime_ns() - audit->segments.begun_ns >= audit->segment_age_ns)
+		segments_rotate(&audit->segments, audit->sequence + 1);
+}
+
 /* Takes back the records that did not reach the file: all after the first `kept_bytes` of pending.
  */
 static void take_back(struct audit *audit, size_t written_bytes)
@@ -126,7 +150,7 @@ static void take_back(struct audit *audit, size_t written_bytes)
 		n_kept++;
 	}
 	audit->torn = written_bytes > kept_bytes;
-	audit->size_bytes += kept_bytes;
+	took(audit, kept_bytes);
 	audit->sequence -= audit->n_pending - n_kept;
 	audit_index_cut(&audit->index, audit->sequence);
 	audit_count_loss(audit, audit->n_pending - n_kept, "disk");
@@ -136,7 +160,7 @@ static int mend(struct audit *audit)
 {
 	if (!audit->torn)
 		return 0;
-	if (ftruncate(audit->fd, (off_t)audit->size_bytes) < 0)
+	if (ftruncate(audit->segments.fd, (off_t)segments_newest(&audit->segments)->size_bytes) < 0)
 		return -errno;
 	audit->torn = false;
 	return 0;
@@ -149,7 +173,7 @@ static int write_pending(const struct audit *audit, size_t *ret_written_bytes)
 	int r = 0;
 
 	while (r == 0 && written_bytes < audit->pending.size_bytes) {
-		ssize_t n = write(audit->fd, audit->pending.data + written_bytes,
+		ssize_t n = write(audit->segments.fd, audit->pending.data + written_bytes,
 			audit->pending.size_bytes - written_bytes);
 
 		if (n >= 0)
@@ -172,7 +196,7 @@ int audit_flush(struct audit *audit)
 	if (r == 0)
 		r = write_pending(audit, &written_bytes);
 	if (r == 0) {
-		audit->size_bytes += written_bytes;
+		took(audit, written_bytes);
 	} else {
 		take_back(audit, written_bytes);
 		audit->writable = false;
@@ -181,6 +205,8 @@ int audit_flush(struct audit *audit)
 	}
 	json_line_cut(&audit->pending, 0);
 	audit->n_pending = 0;
+	if (r == 0)
+		rotate(audit);
 	return r;
 }
 

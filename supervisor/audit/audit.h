@@ -1,4 +1,4 @@
-/* The audit log, first form: append-only JSON lines, one record per line, dense sequence numbers.
+/* The audit log: append-only JSON lines, one record per line, dense sequence numbers, in segments.
  *
  * Record: {"v":1,"seq":…,"time":"…Z","type":"network.connect","sandbox":"sb-…","tenant_id":…,
  * "tenant":"…","policy":{"name","hash","generation"},"process":{…},…body}; what does not apply is
@@ -32,11 +32,17 @@ struct audit_subject {
 	uint32_t policy_generation;
 };
 
-/* Opens or continues the log in `directory` (made if its parent exists; one file, audit.jsonl): the
- * sequence goes on after the last whole line; half a line left by a crash is cut off and recorded.
- * -EBUSY when another process has it open, -EBADMSG when its last whole line is none of ours. */
-int audit_open(
-	struct loop *loop, const char *directory, struct audit **ret_audit, struct failure *why);
+struct audit_config {
+	const char *state_dir; /* the log is in audit/ below it, which is made if it is not there */
+	uint64_t segment_bytes;  /* a segment that has so many is the last one no more; 0: 64 MiB */
+	uint64_t segment_age_ns; /* or whose first record is so old; 0: a day */
+};
+
+/* Opens or continues the log: the sequence goes on after the last whole line; half a line left by a
+ * crash is cut off and recorded. -EBUSY when another process has it open, -EBADMSG when what is
+ * there is no log of ours. `config` is borrowed for the call. */
+int audit_open(struct loop *loop, const struct audit_config *config, struct audit **ret_audit,
+	struct failure *why);
 /* Writes what waits and syncs the file. Takes NULL, returns NULL. */
 struct audit *audit_free(struct audit *audit);
 
@@ -63,18 +69,29 @@ bool audit_is_writable(const struct audit *audit);
 
 struct audit_query {
 	uint64_t after;   /* records with a larger sequence */
+	uint64_t until;   /* none with a larger one; 0: to the end */
 	uint64_t sandbox; /* 0: any */
 	uint32_t tenant;  /* 0: any (administrators) */
 	uint32_t limit;   /* records; 0: as many as fit */
-	const char *type; /* "" or NULL: any; a whole type or a prefix that ends before a dot */
+	/* "" or NULL: any; whole types or prefixes that end before a dot, separated by commas */
+	const char *type;
+	const char *verdict; /* "" or NULL: any; else only records that have this one: "deny" */
+	/* Realtime: since <= time < until; 0: no bound. Records are in order of sequence, and of
+	 * time as far as AUDIT_DISORDER_NS: what is further out of order, because the machine's
+	 * clock was set back, may be missed. */
+	uint64_t since_ns, until_ns;
 };
+
+#define AUDIT_DISORDER_NS (600 * 1000000000ULL)
 
 /* Fills `buffer` with whole lines that match, oldest first. `*ret_next` is the sequence to pass as
  * `after` next time; `*ret_more` says to ask again at once: one call looks at a bounded stretch of
- * the file, so it may find nothing and still say so. -EMSGSIZE when `buffer` is too small for the
- * first. */
+ * the log, so it may find nothing and still say so. It says no more when all that the query's upper
+ * bounds allow was looked at. -EMSGSIZE when `buffer` is too small for the first. */
 int audit_read(struct audit *audit, const struct audit_query *query, char *buffer,
 	size_t size_bytes, size_t *ret_used, uint32_t *ret_n, uint64_t *ret_next, bool *ret_more);
+/* The oldest sequence that is still there; what is older was removed. */
+uint64_t audit_first_sequence(const struct audit *audit);
 
 /* Called after records were appended, once per round of the loop: for those who follow. */
 void audit_set_listener(struct audit *audit, void (*listener)(void *userdata), void *userdata);

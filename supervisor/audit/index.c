@@ -50,14 +50,25 @@ const struct audit_index_entry *audit_index_get(const struct audit_index *index,
 	return &index->entries[sequence % AUDIT_INDEX_MAX];
 }
 
+static bool word_matches(const char *type, const char *wanted, size_t length)
+{
+	return length > 0 && strncmp(type, wanted, length) == 0 &&
+	       (type[length] == '\0' || type[length] == '.');
+}
+
 static bool type_matches(const char *type, const char *wanted)
 {
-	size_t length;
-
 	if (!wanted || !*wanted)
 		return true;
-	length = strlen(wanted);
-	return strncmp(type, wanted, length) == 0 && (type[length] == '\0' || type[length] == '.');
+	while (*wanted) {
+		size_t length = strcspn(wanted, ",");
+
+		if (word_matches(type, wanted, length))
+			return true;
+		wanted += length;
+		wanted += *wanted == ',';
+	}
+	return false;
 }
 
 bool audit_facts_match(const struct audit_facts *facts, const struct audit_query *query)
@@ -66,5 +77,27 @@ bool audit_facts_match(const struct audit_facts *facts, const struct audit_query
 		return false;
 	if (query->tenant && facts->tenant != query->tenant)
 		return false;
+	if (facts->time_ns < query->since_ns ||
+		(query->until_ns && facts->time_ns >= query->until_ns))
+		return false;
 	return type_matches(facts->type, query->type);
+}
+
+/* A quote inside a text is escaped, so these bytes are a key of ours and nothing that a client
+ * chose. */
+bool audit_verdict_matches(const char *line, size_t size_bytes, const struct audit_query *query)
+{
+	static const char key[] = ",\"verdict\":\"";
+	const char *end = line + size_bytes, *found;
+	size_t length;
+
+	if (!query->verdict || !*query->verdict)
+		return true;
+	found = memmem(line, size_bytes, key, strlen(key));
+	if (!found)
+		return false;
+	found += strlen(key);
+	length = strlen(query->verdict);
+	return (size_t)(end - found) > length && memcmp(found, query->verdict, length) == 0 &&
+	       found[length] == '"';
 }

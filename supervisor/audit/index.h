@@ -1,4 +1,5 @@
-/* The most recent records, in memory: where each lies in the file and what a filter asks about it.
+/* The most recent records, in memory: where each lies in its segment and what a filter asks about
+ * it.
  */
 #pragma once
 
@@ -11,7 +12,8 @@
 
 /* What a query can filter by. */
 struct audit_facts {
-	uint64_t sequence, sandbox;
+	uint64_t sequence, sandbox, time_ns;
+	uint64_t sandbox_sequence; /* 0: not of a sandbox's stream */
 	uint32_t tenant;
 	char type[AUDIT_TYPE_SIZE];
 };
@@ -40,5 +42,7 @@ void audit_index_cut(struct audit_index *index, uint64_t last_sequence);
 const struct audit_index_entry *audit_index_get(const struct audit_index *index, uint64_t sequence);
 
 struct audit_query;
-/* Whether a record passes the filters of `query` (not `after`). */
+/* Whether a record passes the filters of `query` but those by sequence and verdict. */
 bool audit_facts_match(const struct audit_facts *facts, const struct audit_query *query);
+/* The filter by verdict, which needs the whole line. */
+bool audit_verdict_matches(const char *line, size_t size_bytes, const struct audit_query *query);

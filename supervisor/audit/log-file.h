@@ -12,8 +12,11 @@
 #include "supervisor/audit/audit.h"
 #include "supervisor/audit/index.h"
 #include "supervisor/audit/json-line.h"
+#include "supervisor/audit/segment.h"
+#include "supervisor/base/clock.h"
 
-#define AUDIT_FILE "audit.jsonl"
+#define AUDIT_SEGMENT_BYTES (64ULL << 20)
+#define AUDIT_SEGMENT_AGE_NS (24 * 3600 * NS_PER_SECOND)
 #define AUDIT_LINE_MAX                                                                             \
 	32768 /* bytes of one record; a larger body is left out, and that is said                  \
 	       */
@@ -27,11 +30,12 @@ struct audit_loss {
 };
 
 struct audit {
-	int fd;
+	int dir_fd; /* of audit/; locked */
+	struct segments segments;
+	uint64_t segment_bytes, segment_age_ns;
 	bool writable;
-	bool torn;           /* bytes past `size_bytes` must be cut before the next write */
-	uint64_t size_bytes; /* of the file, to the end of its last whole line */
-	uint64_t sequence;   /* of the last record, pending ones included */
+	bool torn;         /* bytes past the newest segment's size must be cut before a write */
+	uint64_t sequence; /* of the last record, pending ones included */
 	struct json_line pending;
 	uint32_t n_pending;
 	struct audit_index index;

@@ -79,6 +79,7 @@ static void unmount_own_bpffs(const struct core_config *config)
 static int open_state(struct core *core, struct failure *why)
 {
 	const struct core_config *config = core->config;
+	const struct audit_config audit = {.state_dir = config->state_dir};
 	char path[256];
 	int r;
 
@@ -86,11 +87,7 @@ static int open_state(struct core *core, struct failure *why)
 	r = store_open(path, &core->store, why);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "%s/audit", config->state_dir);
-	r = fd_make_dir_at(AT_FDCWD, path, 0700);
-	if (r < 0)
-		return failure_set(why, r, "audit", "cannot make %s", path);
-	r = audit_open(core->loop, path, &core->audit, why);
+	r = audit_open(core->loop, &audit, &core->audit, why);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/admin.key", config->state_dir);

@@ -8,6 +8,7 @@ or, where there is none, asks again until a deadline (until())."""
 
 import base64
 import contextlib
+import glob
 import hashlib
 import http.client
 import json
@@ -562,8 +563,14 @@ class Daemon:
 
     def audit_lines(self):
         """The log as it is on the disk."""
-        return [json.loads(line) for line in
-                read_text(f"{self.state_dir}/audit/audit.jsonl").splitlines()]
+        return [json.loads(line) for line in self.audit_text().splitlines()]
+
+    def audit_segments(self):
+        """The paths of the log's files, oldest first."""
+        return sorted(glob.glob(f"{self.state_dir}/audit/log/*.jsonl"))
+
+    def audit_text(self):
+        return "".join(read_text(path) for path in self.audit_segments())
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main, read_text, running, test,
+from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main, running, test,
                             until)
 
 
@@ -100,7 +100,7 @@ def sequence_numbers_are_dense_on_the_disk():
     records = daemon().audit_lines()
     check_equal([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence")
     check_equal(records[0]["type"], "daemon.start", "the first")
-    mode = os.stat(f"{daemon().state_dir}/audit/audit.jsonl").st_mode & 0o777
+    mode = os.stat(daemon().audit_segments()[0]).st_mode & 0o777
     check_equal(mode, 0o600, "mode of the file")
 
 
@@ -158,7 +158,7 @@ def what_a_client_sends_cannot_forge_a_line():
         client().get("/v1/sandboxes/%0a%7b%22seq%22:1%7d").expect(404)
         records = daemon().audit_lines()
         check_equal([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence")
-        text = read_text(f"{daemon().state_dir}/audit/audit.jsonl")
+        text = daemon().audit_text()
         check("\x1b" not in text, "an escape character in the file")
         record = client().events(sandbox=sandbox.id, type="exec.start")[-1]
         check_equal(record["argv"][1], forged, "argv")
@@ -204,7 +204,7 @@ def start_and_stop_are_told_and_numbers_go_on():
 def half_a_line_of_a_crash_is_cut_off_and_told():
     with running(pool="python=0") as own:
         own.kill()
-        with open(f"{own.state_dir}/audit/audit.jsonl", "ab") as file:
+        with open(own.audit_segments()[-1], "ab") as file:
             file.write(b'{"v":1,"seq":77,"ti')
         own.start()
         kinds = [record["type"] for record in own.audit_lines()]

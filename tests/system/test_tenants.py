@@ -119,7 +119,7 @@ def keys_are_made_listed_without_the_secret_and_revoked():
 def secrets_are_not_on_the_disk_or_in_the_log():
     answer = admin().post("/v1/keys", {"tenant": "acme"}).expect(201).json
     secret = answer["key"].split("_")[2].encode()
-    for name in ["state.db", "state.db-wal", "audit/audit.jsonl"]:
+    for name in ["state.db", "state.db-wal", "audit/log/00000000000000000001.jsonl"]:
         try:
             with open(f"{daemon().state_dir}/{name}", "rb") as file:
                 check(secret not in file.read(), f"the secret is in {name}")

@@ -13,7 +13,7 @@
 #include "bpf/abi/slot.h"
 #include "supervisor/audit/audit.h"
 #include "supervisor/base/clock.h"
-#include "supervisor/base/fd.h"
+#include "tests/harness/audit-scene.h"
 #include "tests/harness/check.h"
 
 static const struct audit_subject subject = {
@@ -55,21 +55,14 @@ static struct abi_event_header header(enum abi_event_type type, size_t size_byte
 /* Writes the event and returns its line without what changes: sequence and time. */
 static char *line_of(const struct abi_event_header *event)
 {
-	char directory[] = "/tmp/cloche-test-audit-XXXXXX", path[64], *text = NULL, *type;
-	struct audit *audit = NULL;
-	struct loop *loop = NULL;
+	struct audit_scene scene = {};
+	char *text, *type;
 
-	CHECK(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/audit.jsonl", directory);
-	CHECK_INT(loop_new(&loop), 0);
-	CHECK_INT(audit_open(loop, directory, &audit, NULL), 0);
-	audit_event(audit, event, &subject);
-	CHECK_INT(loop_run_once(loop, 0), 0);
-	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
-	audit_free(audit);
-	loop_free(loop);
-	unlink(path);
-	rmdir(directory);
+	audit_scene_begin(&scene);
+	audit_event(scene.audit, event, &subject);
+	CHECK_INT(loop_run_once(scene.loop, 0), 0);
+	text = audit_scene_text(&scene);
+	audit_scene_end(&scene);
 	type = strstr(text, "\"type\"");
 	CHECK(type);
 	memmove(text, type, strlen(type) + 1);
@@ -240,29 +233,22 @@ TEST(an_earlier_generation_is_told_without_the_hash_of_the_later)
 TEST(the_time_is_that_of_the_event)
 {
 	struct abi_exit_event event = {.header = header(ABI_EVENT_EXIT, sizeof(event))};
-	char directory[] = "/tmp/cloche-test-audit-XXXXXX", path[64], *text = NULL, *found;
-	struct audit *audit = NULL;
-	struct loop *loop = NULL;
+	struct audit_scene scene = {};
+	char *text, *found;
 	int64_t hour_before_s;
 	struct tm when = {};
 
-	CHECK(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/audit.jsonl", directory);
-	CHECK_INT(loop_new(&loop), 0);
-	CHECK_INT(audit_open(loop, directory, &audit, NULL), 0);
+	audit_scene_begin(&scene);
 	event.header.boottime_ns -= 3600 * NS_PER_SECOND;
 	hour_before_s = (int64_t)(clock_realtime_ns() / NS_PER_SECOND) - 3600;
-	audit_event(audit, &event.header, NULL);
-	CHECK_INT(loop_run_once(loop, 0), 0);
-	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
+	audit_event(scene.audit, &event.header, NULL);
+	CHECK_INT(loop_run_once(scene.loop, 0), 0);
+	text = audit_scene_text(&scene);
 	found = strstr(text, "\"time\":\"");
 	CHECK(found && strptime(found + 8, "%Y-%m-%dT%H:%M:%S", &when));
 	CHECK(llabs(timegm(&when) - hour_before_s) <= 60);
 	free(text);
-	audit_free(audit);
-	loop_free(loop);
-	unlink(path);
-	rmdir(directory);
+	audit_scene_end(&scene);
 }
 
 TEST(an_event_that_is_malformed_is_a_counted_loss)
@@ -270,27 +256,20 @@ TEST(an_event_that_is_malformed_is_a_counted_loss)
 	struct abi_exec_event exec = {.header = header(ABI_EVENT_EXEC, 100)};
 	struct abi_event_header unknown = header(77, sizeof(unknown));
 	struct abi_network_event operation = network(99, "::");
-	char directory[] = "/tmp/cloche-test-audit-XXXXXX", path[64], *text = NULL;
-	struct audit *audit = NULL;
-	struct loop *loop = NULL;
+	struct audit_scene scene = {};
+	char *text;
 
-	CHECK(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/audit.jsonl", directory);
-	CHECK_INT(loop_new(&loop), 0);
-	CHECK_INT(audit_open(loop, directory, &audit, NULL), 0);
-	audit_event(audit, &exec.header, &subject);
-	audit_event(audit, &unknown, &subject);
-	audit_event(audit, &operation.header, &subject);
+	audit_scene_begin(&scene);
+	audit_event(scene.audit, &exec.header, &subject);
+	audit_event(scene.audit, &unknown, &subject);
+	audit_event(scene.audit, &operation.header, &subject);
 	unknown.version = ABI_VERSION + 1;
-	audit_event(audit, &unknown, &subject);
-	CHECK_INT(loop_run_once(loop, 0), 0);
-	CHECK_INT(audit_n_lost(audit), 4);
-	CHECK_INT(audit_last_sequence(audit), 1);
-	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
+	audit_event(scene.audit, &unknown, &subject);
+	CHECK_INT(loop_run_once(scene.loop, 0), 0);
+	CHECK_INT(audit_n_lost(scene.audit), 4);
+	CHECK_INT(audit_last_sequence(scene.audit), 1);
+	text = audit_scene_text(&scene);
 	CHECK(strstr(text, "\"type\":\"audit.lost\",\"lost\":4,\"where\":\"malformed\"}"));
 	free(text);
-	audit_free(audit);
-	loop_free(loop);
-	unlink(path);
-	rmdir(directory);
+	audit_scene_end(&scene);
 }

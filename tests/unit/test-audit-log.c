@@ -12,72 +12,38 @@
 
 #include "supervisor/audit/audit.h"
 #include "supervisor/base/fd.h"
+#include "tests/harness/audit-scene.h"
 #include "tests/harness/check.h"
 
-static struct {
-	struct loop *loop;
-	struct audit *audit;
-	char directory[64], path[96];
-} log_;
-
-static void open_log(void)
-{
-	struct failure why = {};
-
-	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, &why), 0);
-}
+static struct audit_scene log_;
 
 static void begin(void)
 {
-	snprintf(log_.directory, sizeof(log_.directory), "/tmp/cloche-test-audit-XXXXXX");
-	CHECK(mkdtemp(log_.directory));
-	snprintf(log_.path, sizeof(log_.path), "%s/audit.jsonl", log_.directory);
-	CHECK_INT(loop_new(&log_.loop), 0);
-	open_log();
+	audit_scene_begin(&log_);
 }
 
 static void reopen(void)
 {
-	log_.audit = audit_free(log_.audit);
-	open_log();
+	audit_scene_reopen(&log_);
 }
 
 static void end(void)
 {
-	log_.audit = audit_free(log_.audit);
-	log_.loop = loop_free(log_.loop);
-	unlink(log_.path);
-	rmdir(log_.directory);
+	audit_scene_end(&log_);
 }
 
 static void append_bytes(const char *bytes, size_t size_bytes)
 {
-	int fd = open(log_.path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	int fd = open(log_.segment_path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
 	CHECK(fd >= 0);
 	CHECK_INT(write(fd, bytes, size_bytes), size_bytes);
 	close(fd);
 }
 
-/* The n-th line (from 0) of the file, parsed; NULL when there are fewer. */
 static json_t *line_at(size_t n)
 {
-	char *text = NULL, *line;
-	json_t *record;
-
-	CHECK_INT(fd_read_file_at(AT_FDCWD, log_.path, 1 << 24, &text, NULL), 0);
-	line = text;
-	while (n-- > 0 && line)
-		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
-	if (!line || !*line) {
-		free(text);
-		return NULL;
-	}
-	*strchr(line, '\n') = '\0';
-	record = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
-	CHECK(record);
-	free(text);
-	return record;
+	return audit_scene_record(&log_, n);
 }
 
 static void check_line(size_t n, int64_t sequence, const char *type)
@@ -100,12 +66,12 @@ TEST(a_record_is_in_the_file_when_the_call_returns)
 		.policy_hash = "00ff",
 		.policy_generation = 3,
 	};
-	char *text = NULL, *time;
+	char *text, *time;
 
 	begin();
 	audit_record(log_.audit, "sandbox.create", &subject,
 		json_pack("{s:s,s:b}", "template", "python", "warm", 1));
-	CHECK_INT(fd_read_file_at(AT_FDCWD, log_.path, 4096, &text, NULL), 0);
+	text = audit_scene_text(&log_);
 	time = strstr(text, "\"time\":\"20");
 	CHECK(time && time[8 + 29] == 'Z' && time[8 + 19] == '.');
 	memmove(time + 7, time + 8 + 31, strlen(time + 8 + 31) + 1);
@@ -139,11 +105,11 @@ TEST(the_file_is_private_and_one_process_has_it)
 	int status;
 
 	begin();
-	CHECK_INT(stat(log_.path, &info), 0);
+	CHECK_INT(stat(log_.segment_path, &info), 0);
 	CHECK_INT(info.st_mode & 07777, 0600);
 	child = fork();
 	if (child == 0)
-		_exit(audit_open(log_.loop, log_.directory, &second, &why) == -EBUSY ? 0 : 1);
+		_exit(audit_open(log_.loop, &log_.config, &second, &why) == -EBUSY ? 0 : 1);
 	CHECK_INT(waitpid(child, &status, 0), child);
 	CHECK_INT(status, 0);
 	end();
@@ -217,19 +183,20 @@ TEST(a_last_line_that_is_no_record_is_not_continued)
 	audit_record(log_.audit, "a.one", NULL, NULL);
 	append_bytes("hello\n", 6);
 	log_.audit = audit_free(log_.audit);
-	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, &why), -EBADMSG);
-	CHECK(strstr(why.sentence, "move the file away"));
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, &why), -EBADMSG);
+	CHECK(strstr(why.sentence, "not what was written"));
 	CHECK(!log_.audit);
 	end();
 }
 
 TEST(a_directory_that_cannot_be_made_is_named)
 {
+	struct audit_config nowhere = {.state_dir = "/nowhere"};
 	struct failure why = {};
 
 	begin();
 	log_.audit = audit_free(log_.audit);
-	CHECK_INT(audit_open(log_.loop, "/nowhere/audit", &log_.audit, &why), -ENOENT);
+	CHECK_INT(audit_open(log_.loop, &nowhere, &log_.audit, &why), -ENOENT);
 	CHECK(strstr(why.sentence, "/nowhere/audit"));
 	end();
 }
@@ -259,7 +226,7 @@ static void set_room(rlim_t room_bytes)
 	struct rlimit limit;
 	struct stat info;
 
-	CHECK_INT(stat(log_.path, &info), 0);
+	CHECK_INT(stat(log_.segment_path, &info), 0);
 	CHECK_INT(getrlimit(RLIMIT_FSIZE, &limit), 0);
 	limit.rlim_cur =
 		room_bytes == RLIM_INFINITY ? limit.rlim_max : (rlim_t)info.st_size + room_bytes;

@@ -8,40 +8,32 @@
 
 #include "supervisor/audit/audit.h"
 #include "supervisor/audit/log-file.h"
+#include "tests/harness/audit-scene.h"
 #include "tests/harness/check.h"
 
+static struct audit_scene log_;
 static struct {
-	struct loop *loop;
-	struct audit *audit;
-	char directory[64], path[96];
 	char buffer[1 << 17];
 	size_t used;
 	uint32_t n;
 	uint64_t next;
 	bool more;
-} log_;
+} got;
 
 static void begin(void)
 {
-	snprintf(log_.directory, sizeof(log_.directory), "/tmp/cloche-test-audit-XXXXXX");
-	CHECK(mkdtemp(log_.directory));
-	snprintf(log_.path, sizeof(log_.path), "%s/audit.jsonl", log_.directory);
-	CHECK_INT(loop_new(&log_.loop), 0);
-	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, NULL), 0);
+	log_.config = (struct audit_config){};
+	audit_scene_begin(&log_);
 }
 
 static void reopen(void)
 {
-	audit_free(log_.audit);
-	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, NULL), 0);
+	audit_scene_reopen(&log_);
 }
 
 static void end(void)
 {
-	audit_free(log_.audit);
-	loop_free(log_.loop);
-	unlink(log_.path);
-	rmdir(log_.directory);
+	audit_scene_end(&log_);
 }
 
 /* Records i = 1…n: sandbox i % 4 (0: none), tenant i % 3, types in turn. */
@@ -62,11 +54,11 @@ static void fill(int n)
 
 static int ask(const struct audit_query *query)
 {
-	int r = audit_read(log_.audit, query, log_.buffer, sizeof(log_.buffer) - 1, &log_.used,
-		&log_.n, &log_.next, &log_.more);
+	int r = audit_read(log_.audit, query, got.buffer, sizeof(got.buffer) - 1, &got.used, &got.n,
+		&got.next, &got.more);
 
 	if (r == 0)
-		log_.buffer[log_.used] = '\0';
+		got.buffer[got.used] = '\0';
 	return r;
 }
 
@@ -87,17 +79,17 @@ static uint64_t ask_all(struct audit_query query)
 		const char *line;
 
 		CHECK_INT(ask(&query), 0);
-		CHECK(log_.next > query.after || !log_.more);
-		line = log_.buffer;
-		for (uint32_t i = 0; i < log_.n; i++) {
+		CHECK(got.next > query.after || !got.more);
+		line = got.buffer;
+		for (uint32_t i = 0; i < got.n; i++) {
 			CHECK(sequence_of(line) > last);
 			last = sequence_of(line);
 			line = strchr(line, '\n') + 1;
 		}
 		CHECK_INT(*line, 0);
-		n += log_.n;
-		query.after = log_.next;
-	} while (log_.more);
+		n += got.n;
+		query.after = got.next;
+	} while (got.more);
 	return n;
 }
 
@@ -105,7 +97,7 @@ TEST(an_empty_log_has_no_records_and_no_more)
 {
 	begin();
 	CHECK_INT(ask(&(struct audit_query){}), 0);
-	CHECK(log_.n == 0 && log_.used == 0 && log_.next == 0 && !log_.more);
+	CHECK(got.n == 0 && got.used == 0 && got.next == 0 && !got.more);
 	end();
 }
 
@@ -114,15 +106,15 @@ TEST(all_records_come_in_order_and_the_next_place_is_named)
 	begin();
 	fill(9);
 	CHECK_INT(ask(&(struct audit_query){}), 0);
-	CHECK_INT(log_.n, 9);
-	CHECK_INT(log_.next, 9);
-	CHECK(!log_.more);
-	CHECK_INT(sequence_of(log_.buffer), 1);
+	CHECK_INT(got.n, 9);
+	CHECK_INT(got.next, 9);
+	CHECK(!got.more);
+	CHECK_INT(sequence_of(got.buffer), 1);
 	CHECK_INT(ask(&(struct audit_query){.after = 9}), 0);
-	CHECK_INT(log_.n, 0);
-	CHECK_INT(log_.next, 9);
+	CHECK_INT(got.n, 0);
+	CHECK_INT(got.next, 9);
 	CHECK_INT(ask(&(struct audit_query){.after = 1000}), 0);
-	CHECK(log_.n == 0 && !log_.more);
+	CHECK(got.n == 0 && !got.more);
 	end();
 }
 
@@ -150,12 +142,12 @@ TEST(a_limit_ends_a_page_and_the_next_page_goes_on)
 	begin();
 	fill(10);
 	CHECK_INT(ask(&query), 0);
-	CHECK_INT(log_.n, 3);
-	CHECK(log_.more);
-	query.after = log_.next;
+	CHECK_INT(got.n, 3);
+	CHECK(got.more);
+	query.after = got.next;
 	CHECK_INT(ask(&query), 0);
-	CHECK_INT(log_.n, 2);
-	CHECK(!log_.more);
+	CHECK_INT(got.n, 2);
+	CHECK(!got.more);
 	reopen();
 	query.after = 0;
 	CHECK_INT(ask_all(query), 5);
@@ -197,8 +189,8 @@ TEST(what_lies_before_the_index_is_found_in_the_file)
 	CHECK_INT(ask_all((struct audit_query){.after = 2990, .limit = 7}), 3010);
 	for (uint64_t after = 0; after < 6000; after += 487) {
 		CHECK_INT(ask(&(struct audit_query){.after = after, .limit = 1}), 0);
-		CHECK_INT(log_.n, 1);
-		CHECK_INT(sequence_of(log_.buffer), after + 1);
+		CHECK_INT(got.n, 1);
+		CHECK_INT(sequence_of(got.buffer), after + 1);
 	}
 	end();
 }
@@ -208,7 +200,7 @@ TEST(records_older_than_the_ring_are_found_without_a_restart)
 	begin();
 	fill(AUDIT_INDEX_MAX + 100);
 	CHECK_INT(ask(&(struct audit_query){.limit = 1}), 0);
-	CHECK_INT(sequence_of(log_.buffer), 1);
+	CHECK_INT(sequence_of(got.buffer), 1);
 	CHECK_INT(ask_all((struct audit_query){.after = 50, .type = "network"}),
 		AUDIT_INDEX_MAX / 2 + 25);
 	end();
@@ -222,9 +214,9 @@ TEST(one_call_looks_at_a_bounded_stretch_of_the_file)
 	fill(45000);
 	reopen();
 	CHECK_INT(ask(&query), 0);
-	CHECK(log_.n == 0 && log_.more && log_.next > 10000 && log_.next < 45000);
+	CHECK(got.n == 0 && got.more && got.next > 10000 && got.next < 45000);
 	CHECK_INT(ask_all(query), 0);
-	CHECK_INT(log_.next, 45000);
+	CHECK_INT(got.next, 45000);
 	end();
 }
 
@@ -234,13 +226,13 @@ TEST(a_damaged_line_in_the_middle_is_passed_over)
 
 	begin();
 	fill(10);
-	audit_free(log_.audit);
-	file = fopen(log_.path, "r+");
+	log_.audit = audit_free(log_.audit);
+	file = fopen(log_.segment_path, "r+");
 	CHECK(file);
 	fseek(file, 400, SEEK_SET);
 	fputs("#####", file);
 	fclose(file);
-	CHECK_INT(audit_open(log_.loop, log_.directory, &log_.audit, NULL), 0);
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
 	CHECK(ask_all((struct audit_query){}) >= 9);
 	end();
 }
@@ -262,19 +254,23 @@ TEST(only_lines_of_ours_are_parsed)
 	static const char *const bad[] = {
 		"",
 		"{}",
-		"{\"v\":2,\"seq\":1,\"time\":\"x\",\"type\":\"a\"}",
-		"{\"v\":1,\"seq\":-1,\"time\":\"x\",\"type\":\"a\"}",
-		"{\"v\":1,\"seq\":,\"time\":\"x\",\"type\":\"a\"}",
+		"{\"v\":2,\"seq\":1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a\"}",
+		"{\"v\":1,\"seq\":-1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a\"}",
+		"{\"v\":1,\"seq\":,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a\"}",
 		"{\"v\":1,\"seq\":1,\"time\":\"x",
-		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":\"a",
-		("{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":"
+		"{\"v\":1,\"seq\":1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a",
+		("{\"v\":1,\"seq\":1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":"
 		 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
-		"{\"v\":1,\"seq\":99999999999999999999999,\"time\":\"x\",\"type\":\"a\"}",
-		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":\"a\",\"sandbox\":\"sb-\"}",
-		"{\"v\":1,\"seq\":1,\"time\":\"x\",\"type\":\"a\",\"tenant_id\":x}",
+		"{\"v\":1,\"seq\":99999999999999999999999,\"time\":\"2026-01-31T00:00:00."
+		"000000000Z\",\"type\":\"a\"}",
+		"{\"v\":1,\"seq\":1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a\","
+		"\"sandbox\":\"sb-\"}",
+		"{\"v\":1,\"seq\":1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a\","
+		"\"tenant_id\":x}",
 	};
-	static const char good[] = "{\"v\":1,\"seq\":9,\"time\":\"x\",\"type\":\"a.b\","
-				   "\"sandbox\":\"sb-00000000000000ff\",\"tenant_id\":3,\"z\":1}";
+	static const char good[] =
+		"{\"v\":1,\"seq\":9,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a.b\","
+		"\"sandbox\":\"sb-00000000000000ff\",\"tenant_id\":3,\"z\":1}";
 	struct audit_facts facts = {.sequence = 5};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
