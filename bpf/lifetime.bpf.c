@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* exec and exit of processes in sandboxes. */
+#include "bpf/lib/block.h"
 #include "bpf/lib/emit.h"
 
 #include <bpf/bpf_core_read.h>
@@ -60,6 +61,25 @@ int BPF_PROG(cloche_exec, struct task_struct *task)
 	return 0;
 }
 
+/* Each thread once, at its own end. */
+MATCH_INLINE void count_block(struct task_struct *task)
+{
+	struct sandbox sandbox = {};
+	struct block_bytes bytes;
+	struct abi_ledger *row;
+
+	if (!sandbox_of_current(&sandbox))
+		return;
+	row = bpf_map_lookup_elem(&ledgers, &sandbox.slot);
+	if (!row)
+		return;
+	block_of_task(task, &bytes);
+	if (bytes.read)
+		sandbox_count(&row->dead_read_bytes, bytes.read);
+	if (bytes.written)
+		sandbox_count(&row->dead_written_bytes, bytes.written);
+}
+
 /* What wait(2) will report; see wait_task_zombie() in kernel/exit.c. */
 MATCH_INLINE int exit_status(struct task_struct *task)
 {
@@ -101,6 +121,7 @@ int BPF_PROG(cloche_exit, struct task_struct *task)
 {
 	bool last = exit_tells_last ? (bool)ctx[1] : BPF_CORE_READ(task, signal, live.counter) == 0;
 
+	count_block(task);
 	return last ? record_exit(task) : 0;
 }
 
@@ -109,5 +130,6 @@ int BPF_PROG(cloche_exit, struct task_struct *task)
 SEC("fentry/taskstats_exit")
 int BPF_PROG(cloche_exit_early, struct task_struct *task, int group_dead)
 {
+	count_block(task);
 	return group_dead ? record_exit(task) : 0;
 }

@@ -150,6 +150,9 @@ int cloche_egress(struct __sk_buff *context)
 		queries = queries_in(context, state, &sandbox);
 		if (queries && !pays(state, &sandbox, ABI_BUDGET_DNS_QUERIES, queries))
 			goto refused;
+		row = queries ? sandbox_counters(sandbox.slot) : NULL;
+		if (row)
+			sandbox_count(&row->dns_queries, queries);
 		return 1;
 	}
 	if (!state->published || !still_allowed(state, &sandbox) ||

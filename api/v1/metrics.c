@@ -17,6 +17,7 @@
 struct metrics {
 	struct wire_usage_row *rows;
 	uint32_t n_rows;
+	uint64_t cursor; /* of the next page */
 };
 
 /* One measure of a tenant. */
@@ -169,16 +170,21 @@ static int on_status(struct request *request, const struct answer *answer)
 
 static int take_rows(struct metrics *metrics, const struct answer *answer)
 {
+	struct wire_usage_row *larger;
 	struct answer_rows rows;
 
 	if (answer_rows_begin(&rows, answer, WIRE_API_USAGES) < 0 ||
-		rows.page.n_rows > rows.left / sizeof(*metrics->rows))
+		rows.page.n_rows > rows.left / sizeof(*metrics->rows) ||
+		(rows.page.next_cursor && rows.page.next_cursor <= metrics->cursor))
 		return -EPROTO;
-	metrics->rows = calloc(rows.page.n_rows + 1, sizeof(*metrics->rows));
-	if (!metrics->rows)
+	metrics->cursor = rows.page.next_cursor;
+	larger = reallocarray(
+		metrics->rows, metrics->n_rows + rows.page.n_rows + 1, sizeof(*metrics->rows));
+	if (!larger)
 		return -ENOMEM;
-	for (; metrics->n_rows < rows.page.n_rows; metrics->n_rows++)
-		if (usage_take_row(&rows, &metrics->rows[metrics->n_rows]) < 0)
+	metrics->rows = larger;
+	for (uint32_t i = 0; i < rows.page.n_rows; i++)
+		if (usage_take_row(&rows, &metrics->rows[metrics->n_rows++]) < 0)
 			return -EPROTO;
 	return rows.left ? -EPROTO : 0;
 }
@@ -205,8 +211,16 @@ static int on_all_usage(struct request *request, const struct answer *answer)
 {
 	int r = take_rows(request->context, answer);
 
+	const struct metrics *metrics = request->context;
+	struct wire_usage_query query = {.caller = request->caller, .scope = WIRE_USAGE_TENANTS};
+
 	if (r < 0)
 		return r;
+	query.cursor = metrics->cursor;
+	if (query.cursor) {
+		request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_all_usage);
+		return ANSWER_LAST;
+	}
 	request_ask(request, WIRE_API_STATUS, &request->caller, sizeof(request->caller), NULL, 0,
 		on_status);
 	return ANSWER_LAST;

@@ -1,21 +1,35 @@
 /* GET /v1/sandboxes/{id}/usage, GET /v1/usage. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/http/respond.h"
 #include "api/text/json.h"
+#include "api/text/utf8.h"
 #include "api/v1/body.h"
 #include "api/v1/ids.h"
-#include "api/v1/list.h"
 #include "api/v1/routes.h"
 #include "api/v1/usage.h"
 
 int usage_take_row(struct answer_rows *rows, struct wire_usage_row *ret_row)
 {
 	if (answer_rows_take(rows, ret_row, sizeof(*ret_row)) < 0 ||
-		!WIRE_TEXT_VALID(ret_row->tenant))
+		!WIRE_TEXT_VALID(ret_row->tenant) || !WIRE_TEXT_VALID(ret_row->label) ||
+		!utf8_is_valid(ret_row->label, strlen(ret_row->label)))
 		return -EPROTO;
 	return 0;
+}
+
+/* MiB times milliseconds, with all digits that they have: 1/1024 GiB times 1/1000 s. */
+static void write_gib_seconds(struct writer *writer, uint64_t mib_ms)
+{
+	const uint64_t unit = 1024 * 1000;
+
+	json_write_name(writer, "memory_gib_seconds");
+	writer_print(
+		writer, "%" PRIu64 ".%06" PRIu64, mib_ms / unit, mib_ms % unit * 1000000 / unit);
 }
 
 static void write_usage(struct writer *writer, const struct wire_usage *usage)
@@ -37,6 +51,10 @@ static void write_usage(struct writer *writer, const struct wire_usage *usage)
 	json_write_number(writer, "oom_kills", usage->oom_kills);
 	json_write_number(writer, "wall_ns", usage->wall_ns);
 	json_write_number(writer, "sandboxes", usage->n_sandboxes);
+	write_gib_seconds(writer, usage->memory_mib_ms);
+	json_write_number(writer, "block_read_bytes", usage->block_read_bytes);
+	json_write_number(writer, "block_written_bytes", usage->block_written_bytes);
+	json_write_number(writer, "dns_queries", usage->dns_queries);
 	json_write_close(writer, '}');
 }
 
@@ -99,19 +117,82 @@ static int on_one(struct request *request, const struct answer *answer)
 	return ANSWER_LAST;
 }
 
-static int take_row(struct writer *writer, struct answer_rows *rows)
-{
-	struct wire_usage_row row;
+/* ---- GET /v1/usage: one row, or a list that cloched gives in pages */
 
-	if (usage_take_row(rows, &row) < 0)
-		return -EPROTO;
-	write_row(writer, &row);
-	return 0;
+struct listing {
+	struct wire_usage_query query;
+	char name[16]; /* of the list in the answer */
+	bool begun;
+};
+
+static void write_label_row(struct writer *writer, const struct wire_usage_row *row)
+{
+	json_write_open(writer, '{');
+	if (row->is_rest)
+		json_write_null(writer, "value");
+	else
+		json_write_text(writer, "value", row->label);
+	json_write_text(writer, "tenant", row->tenant);
+	write_usage(writer, &row->usage);
+	json_write_close(writer, '}');
 }
 
-static int on_all(struct request *request, const struct answer *answer)
+static int on_page(struct request *request, const struct answer *answer)
 {
-	return list_respond(request, answer, WIRE_API_USAGES, "tenants", take_row);
+	struct listing *listing = request->context;
+	struct writer *writer = &request->answer;
+	struct wire_usage_row row;
+	struct answer_rows rows;
+
+	if (answer_rows_begin(&rows, answer, WIRE_API_USAGES) < 0)
+		return -EPROTO;
+	if (!listing->begun) {
+		json_write_open(writer, '{');
+		json_write_name(writer, listing->name);
+		json_write_open(writer, '[');
+	}
+	listing->begun = true;
+	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
+		if (usage_take_row(&rows, &row) < 0)
+			return -EPROTO;
+		if (listing->query.scope == WIRE_USAGE_LABELS)
+			write_label_row(writer, &row);
+		else
+			write_row(writer, &row);
+	}
+	if (rows.left || (rows.page.next_cursor && rows.page.next_cursor <= listing->query.cursor))
+		return -EPROTO;
+	listing->query.cursor = rows.page.next_cursor;
+	if (listing->query.cursor) {
+		request_ask(request, WIRE_API_USAGE, &listing->query, sizeof(listing->query), NULL,
+			0, on_page);
+		return ANSWER_LAST;
+	}
+	json_write_close(writer, ']');
+	json_write_close(writer, '}');
+	respond_json(request, 200);
+	return ANSWER_LAST;
+}
+
+static void on_ended(struct request *request)
+{
+	free(request->context);
+}
+
+static void ask_list(
+	struct request *request, const struct wire_usage_query *query, const char *name)
+{
+	struct listing *listing = calloc(1, sizeof(*listing));
+
+	if (!listing) {
+		respond_problem(request, WIRE_CODE_UNAVAILABLE, "out of memory; try again later");
+		return;
+	}
+	listing->query = *query;
+	snprintf(listing->name, sizeof(listing->name), "%s", name);
+	request->context = listing;
+	request->ended = on_ended;
+	request_ask(request, WIRE_API_USAGE, query, sizeof(*query), NULL, 0, on_page);
 }
 
 void usage_of_sandbox(struct request *request)
@@ -124,6 +205,14 @@ void usage_of_sandbox(struct request *request)
 	request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_one);
 }
 
+static void refuse_group(struct request *request)
+{
+	respond_problem(request, WIRE_CODE_INVALID,
+		"query: \"group_by\" must be \"tenant\" (without \"tenant\"), \"sandbox\", or "
+		"\"label:KEY\" with a key of 1 to %d bytes",
+		WIRE_USAGE_LABEL_SIZE - 2);
+}
+
 void usage_of_tenant(struct request *request)
 {
 	static const char *const known[] = {"tenant", "group_by", NULL};
@@ -134,14 +223,20 @@ void usage_of_tenant(struct request *request)
 		!request_argument_text(request, "tenant", query.name, sizeof(query.name)))
 		return;
 	group_by = request_argument(request, "group_by", 0);
-	if (group_by && (strcmp(group_by, "tenant") != 0 || query.name[0])) {
-		respond_problem(request, WIRE_CODE_INVALID,
-			"query: \"group_by\" can only be \"tenant\", and not together with "
-			"\"tenant\"");
-		return;
-	}
-	if (group_by)
+	if (!group_by) {
+		request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_one);
+	} else if (strcmp(group_by, "tenant") == 0 && !query.name[0]) {
 		query.scope = WIRE_USAGE_TENANTS;
-	request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0,
-		group_by ? on_all : on_one);
+		ask_list(request, &query, "tenants");
+	} else if (strcmp(group_by, "sandbox") == 0) {
+		query.scope = WIRE_USAGE_SANDBOXES;
+		ask_list(request, &query, "sandboxes");
+	} else if (strncmp(group_by, "label:", 6) == 0 && group_by[6] &&
+		   strlen(group_by + 6) < sizeof(query.label) - 1) {
+		query.scope = WIRE_USAGE_LABELS;
+		snprintf(query.label, sizeof(query.label), "%s", group_by + 6);
+		ask_list(request, &query, "labels");
+	} else {
+		refuse_group(request);
+	}
 }

@@ -28,6 +28,7 @@ struct abi_counters {
 	__u64 connections_allowed, connections_denied;
 	__u64 execs;
 	__u64 events_lost; /* events of this sandbox that found no room in the ring */
+	__u64 dns_queries; /* to its resolver, answered or not; counted as budgets count them */
 };
 
-_Static_assert(sizeof(struct abi_counters) == 64, "counters are read by user space");
+_Static_assert(sizeof(struct abi_counters) == 72, "counters are read by user space");

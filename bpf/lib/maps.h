@@ -5,6 +5,7 @@
 #include "bpf/abi/budget.h"
 #include "bpf/abi/event.h"
 #include "bpf/abi/flow.h"
+#include "bpf/abi/ledger.h"
 #include "bpf/abi/meta.h"
 #include "bpf/abi/rule.h"
 #include "bpf/abi/slot.h"
@@ -68,6 +69,14 @@ struct budgets_map {
 	__uint(max_entries, ABI_SLOTS_MAX);
 	__type(key, __u32);
 	__type(value, struct abi_budget);
+};
+
+struct ledgers_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ABI_SLOTS_MAX);
+	__type(key, __u32);
+	__type(value, struct abi_ledger);
 };
 
 struct exact_map {
@@ -150,6 +159,7 @@ extern struct slots_map slots SEC(".maps");
 extern struct id2slot_map id2slot SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 extern struct budgets_map budgets SEC(".maps");
+extern struct ledgers_map ledgers SEC(".maps");
 extern struct exact_map exact SEC(".maps");
 extern struct cidrs_map cidrs SEC(".maps");
 extern struct flows_map flows SEC(".maps");

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/control/request.h"
@@ -53,37 +54,139 @@ static void fill_tenant_row(
 	tenant_usage(core, tenant, &ret_row->usage);
 }
 
-static void tenant_row(struct request *request, const char *name)
+/* The tenant that is asked about: the caller's own, or any by name for an administrator. NULL when
+ * that was refused. */
+static const struct tenant *find_tenant(struct request *request, const char *name)
 {
-	struct core *core = request->control->core;
 	const struct tenant *tenant = request->key->tenant;
+
+	if (!name[0] || strcmp(name, tenant->row.name) == 0)
+		return tenant;
+	tenant =
+		request_scope(request) ? NULL : tenants_find(request->control->core->tenants, name);
+	if (!tenant)
+		request_fail(request, WIRE_CODE_NOT_FOUND, "There is no tenant \"%s\".", name);
+	return tenant;
+}
+
+static void tenant_row(struct request *request, const struct tenant *tenant)
+{
 	struct wire_usage_row row;
 
-	if (name[0] && strcmp(name, tenant->row.name) != 0) {
-		tenant = request_scope(request) ? NULL : tenants_find(core->tenants, name);
-		if (!tenant) {
-			request_fail(
-				request, WIRE_CODE_NOT_FOUND, "There is no tenant \"%s\".", name);
-			return;
-		}
-	}
-	fill_tenant_row(core, tenant, &row);
+	fill_tenant_row(request->control->core, tenant, &row);
 	answer_row(request, &row);
 }
 
-static void all_rows(struct request *request)
+static int by_tenant(const void *a, const void *b)
+{
+	uint32_t left = (*(const struct tenant *const *)a)->row.id;
+	uint32_t right = (*(const struct tenant *const *)b)->row.id;
+
+	return left < right ? -1 : left > right;
+}
+
+/* In order of id; the cursor is the last id of the page. */
+static void all_rows(struct request *request, uint64_t cursor)
 {
 	struct core *core = request->control->core;
-	struct rows rows = {0};
+	const struct tenant **tenants = calloc(TENANTS_MAX, sizeof(*tenants));
+	struct rows rows = {.failed = !tenants};
+	size_t n = 0;
 
-	for (const struct tenant *each = tenants_first(core->tenants); each; each = each->next) {
-		struct wire_usage_row row;
+	tenants_usage(core);
+	for (const struct tenant *each = tenants_first(core->tenants); tenants && each;
+		each = each->next)
+		if (each->row.id > cursor && n < TENANTS_MAX)
+			tenants[n++] = each;
+	if (n > 0)
+		qsort(tenants, n, sizeof(*tenants), by_tenant);
+	for (size_t i = 0; i < n; i++) {
+		struct wire_usage_row row = {.usage = tenants[i]->now};
 
-		if (rows.size + sizeof(row) + 64 > WIRE_FRAME_MAX)
+		if (i == WIRE_PAGE_MAX) {
+			rows.page.next_cursor = tenants[i - 1]->row.id;
 			break;
-		fill_tenant_row(core, each, &row);
+		}
+		snprintf(row.tenant, sizeof(row.tenant), "%s", tenants[i]->row.name);
 		rows_add(&rows, &row, sizeof(row), NULL, 0);
 	}
+	free(tenants);
+	rows_answer(&rows, request, WIRE_API_USAGES);
+}
+
+/* ---- each sandbox that lives, in order of id */
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* The ids above `cursor`, all of them, so that a page can be cut. NULL when memory is out. */
+static uint64_t *collect_ids(
+	const struct core *core, const struct tenant *tenant, uint64_t cursor, size_t *ret_n)
+{
+	uint64_t *ids = calloc(table_count(core->sandboxes) + 1, sizeof(*ids));
+	size_t position = 0, n = 0;
+	struct sandbox *sandbox;
+
+	while (ids && (sandbox = table_next(core->sandboxes, &position)))
+		if (sandbox_id(sandbox) > cursor && sandbox_find(core, tenant, sandbox_id(sandbox)))
+			ids[n++] = sandbox_id(sandbox);
+	if (n > 0)
+		qsort(ids, n, sizeof(*ids), by_id);
+	*ret_n = n;
+	return ids;
+}
+
+static void sandbox_rows(struct request *request, const struct tenant *tenant, uint64_t cursor)
+{
+	struct core *core = request->control->core;
+	size_t n = 0;
+	uint64_t *ids = collect_ids(core, tenant, cursor, &n);
+	struct rows rows = {.failed = !ids};
+
+	for (size_t i = 0; i < n && i < WIRE_PAGE_MAX; i++) {
+		struct wire_usage_row row = {.sandbox = ids[i]};
+		struct sandbox *sandbox = sandbox_find(core, tenant, ids[i]);
+
+		snprintf(row.tenant, sizeof(row.tenant), "%s", sandbox_tenant(sandbox)->row.name);
+		if (sandbox_usage(sandbox, &row.usage) == 0)
+			rows_add(&rows, &row, sizeof(row), NULL, 0);
+	}
+	if (n > WIRE_PAGE_MAX)
+		rows.page.next_cursor = ids[WIRE_PAGE_MAX - 1];
+	free(ids);
+	rows_answer(&rows, request, WIRE_API_USAGES);
+}
+
+/* ---- by label */
+
+static void label_rows(
+	struct request *request, const struct tenant *tenant, const struct wire_usage_query *query)
+{
+	struct core *core = request->control->core;
+	struct usage_label *labels = NULL;
+	struct rows rows = {0};
+	size_t n = 0, at = query->cursor;
+	int r = usage_by_label(core, tenant, query->label, &labels, &n);
+
+	if (r < 0) {
+		request_fail(request, WIRE_CODE_INTERNAL, "The totals cannot be read: %s.",
+			strerror(-r));
+		return;
+	}
+	for (; at < n && at - query->cursor < WIRE_PAGE_MAX; at++) {
+		struct wire_usage_row row = {
+			.is_rest = labels[at].is_rest, .usage = labels[at].usage};
+
+		snprintf(row.tenant, sizeof(row.tenant), "%s", tenant->row.name);
+		snprintf(row.label, sizeof(row.label), "%s", labels[at].value);
+		rows_add(&rows, &row, sizeof(row), NULL, 0);
+	}
+	rows.page.next_cursor = at < n ? at : 0;
+	free(labels);
 	rows_answer(&rows, request, WIRE_API_USAGES);
 }
 
@@ -91,17 +194,33 @@ void handle_usage(struct request *request, const void *body, const char *tail _u
 	size_t tail_size _unused_)
 {
 	const struct wire_usage_query *query = body;
+	const struct tenant *tenant = NULL;
 
-	if (!WIRE_TEXT_VALID(query->name)) {
-		request_fail(request, WIRE_CODE_INVALID, "The tenant's name is not a text.");
+	if (!WIRE_TEXT_VALID(query->name) || !WIRE_TEXT_VALID(query->label)) {
+		request_fail(request, WIRE_CODE_INVALID,
+			"The tenant's name or the label is not a text.");
 		return;
+	}
+	if (query->scope == WIRE_USAGE_TENANT || query->scope == WIRE_USAGE_LABELS ||
+		query->scope == WIRE_USAGE_SANDBOXES) {
+		tenant = find_tenant(request, query->name);
+		if (!tenant)
+			return;
 	}
 	switch ((enum wire_usage_scope)query->scope) {
 	case WIRE_USAGE_SANDBOX:
 		sandbox_row(request, query->sandbox);
 		return;
 	case WIRE_USAGE_TENANT:
-		tenant_row(request, query->name);
+		tenant_row(request, tenant);
+		return;
+	case WIRE_USAGE_LABELS:
+		label_rows(request, tenant, query);
+		return;
+	case WIRE_USAGE_SANDBOXES:
+		/* An administrator who names no tenant sees the host's. */
+		sandbox_rows(request, query->name[0] || request_scope(request) ? tenant : NULL,
+			query->cursor);
 		return;
 	case WIRE_USAGE_TENANTS:
 		if (request_scope(request))
@@ -110,7 +229,7 @@ void handle_usage(struct request *request, const void *body, const char *tail _u
 				"\"%s\".",
 				request->key->tenant->row.name);
 		else
-			all_rows(request);
+			all_rows(request, query->cursor);
 		return;
 	}
 	request_fail(request, WIRE_CODE_INVALID, "There is no usage scope %u.", query->scope);

@@ -114,7 +114,9 @@ static void close_down(struct sandbox *sandbox, const struct failure *why)
 		why->sentence);
 	if (sandbox->tenant) {
 		sandbox->tenant->n_sandboxes++;
-		sandbox_usage(sandbox, &sandbox->last_usage);
+		if (store_failed_get(sandbox->core->store, sandbox->id, &sandbox->last_usage,
+			    sizeof(sandbox->last_usage)) < 0)
+			sandbox_usage(sandbox, &sandbox->last_usage);
 		sandbox->phase = PHASE_FAILED;
 	}
 	sandbox_finish(sandbox);

@@ -61,7 +61,8 @@ struct core {
 	bool adopted;            /* the kernel's part was there already */
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */
 	struct table *execs;     /* id → struct exec */
-	struct loop_source *events_timer, *stock_timer, *retry_timer;
+	struct loop_source *events_timer, *stock_timer, *retry_timer, *usage_timer;
+	size_t sample_position; /* in `sandboxes` */
 	uint64_t next_exec, events_lost_seen, started_ns;
 	uint32_t n_cold_starts;
 	struct core_counts counts;
@@ -105,9 +106,28 @@ void sandbox_describe(
 	const struct sandbox *sandbox, struct wire_sandbox *ret_row, const char **ret_labels);
 bool sandbox_has_labels(const struct sandbox *sandbox, const char *labels, uint32_t n_labels);
 void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_subject);
-int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage);
+int sandbox_usage(struct sandbox *sandbox, struct wire_usage *ret_usage);
 void tenant_usage(
 	const struct core *core, const struct tenant *tenant, struct wire_usage *ret_usage);
+/* Fills `now` of every tenant, in one walk. */
+void tenants_usage(const struct core *core);
+/* A tenant's usage by the values of one label, in order, then the rest: of sandboxes that have no
+ * such label, or a value that is not summed up (store.h has the bounds). All together they are the
+ * tenant's usage, but for `memory_peak_bytes` of the rest, which nobody knows: 0. Owned by the
+ * caller: free(). 0 or -errno. */
+struct usage_label {
+	char value[STORE_LABEL_SIZE];
+	bool is_rest;
+	struct wire_usage usage;
+};
+int usage_by_label(const struct core *core, const struct tenant *tenant, const char *key,
+	struct usage_label **ret_labels, size_t *ret_n);
+/* Calls back for each living sandbox of `tenant` (NULL: of all). When there are hundreds, most
+ * numbers may be some seconds old; they never go back. */
+void usage_each(const struct core *core, const struct tenant *tenant,
+	void (*callback)(
+		const struct sandbox *sandbox, const struct wire_usage *usage, void *userdata),
+	void *userdata);
 uint64_t sandbox_id(const struct sandbox *sandbox);
 const struct tenant *sandbox_tenant(const struct sandbox *sandbox);
 

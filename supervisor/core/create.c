@@ -231,6 +231,7 @@ static void claim_done(struct sandbox *sandbox, struct claim *claim)
 	struct audit_subject subject;
 
 	sandbox->phase = PHASE_CLAIMED;
+	usage_begin(sandbox);
 	if (sandbox->warm)
 		core->counts.warm_starts++;
 	else

@@ -7,6 +7,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/wire/strings.h"
 
 static void call_waiters(struct waiter *waiters)
 {
@@ -34,7 +35,31 @@ static int add_waiter(struct sandbox *sandbox, sandbox_ended_callback callback, 
 	return 0;
 }
 
-/* The sandbox's last row and its tenant's total change together, or a kill between them would make
+/* A pair that is longer than what is summed up stays in its tenant's total alone. */
+static int add_to_labels(struct sandbox *sandbox, const struct wire_usage *usage)
+{
+	const char *cursor = sandbox->labels;
+	struct core *core = sandbox->core;
+
+	for (uint32_t i = 0; i < sandbox->n_labels; i++) {
+		const char *label = wire_strings_next(&cursor);
+		struct wire_usage sum = {0};
+		int r;
+
+		if (strlen(label) >= STORE_LABEL_SIZE)
+			continue;
+		r = store_label_get(core->store, sandbox->tenant->row.id, label, &sum, sizeof(sum));
+		if (r < 0 && r != -ENOENT)
+			return r;
+		usage_add(&sum, usage);
+		r = store_label_put(core->store, sandbox->tenant->row.id, label, &sum, sizeof(sum));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The sandbox's last row and the totals change together, or a kill between them would make
  * the total wrong for good. */
 static int store_end(struct sandbox *sandbox, const struct wire_usage *usage)
 {
@@ -46,6 +71,8 @@ static int store_end(struct sandbox *sandbox, const struct wire_usage *usage)
 	if (sandbox->stored)
 		r = store_sandbox_end(core->store, sandbox->id, sandbox->tenant->row.id,
 			clock_realtime_ns(), usage, sizeof(*usage));
+	if (r == 0)
+		r = add_to_labels(sandbox, usage);
 	if (r == 0)
 		r = tenants_add_usage(core->tenants, sandbox->tenant, usage);
 	if (r == 0)
@@ -153,6 +180,9 @@ static void fail(struct sandbox *sandbox, uint64_t oom_kills)
 		json_pack("{s:s}", "reason", sandbox->reason));
 	take_away(sandbox);
 	if (sandbox->stored)
+		store_failed_put(sandbox->core->store, sandbox->id, &sandbox->last_usage,
+			sizeof(sandbox->last_usage));
+	if (sandbox->stored)
 		store_sandbox_set_state(sandbox->core->store, sandbox->id, WIRE_SANDBOX_FAILED);
 }
 
@@ -204,6 +234,7 @@ void sandbox_end(struct sandbox *sandbox, const char *reason, sandbox_ended_call
 		sandbox_finish(sandbox);
 		return;
 	}
+	usage_sample(sandbox);
 	sandbox->phase = PHASE_STOPPING;
 	snprintf(sandbox->reason, sizeof(sandbox->reason), "%s", reason);
 	sandbox->expiry = loop_source_free(sandbox->expiry);

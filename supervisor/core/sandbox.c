@@ -1,4 +1,4 @@
-/* Looking at a sandbox: finding it, describing it, what it used. */
+/* Looking at a sandbox: finding it, describing it. */
 #include "supervisor/core/sandbox.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/wire/strings.h"
 
-static bool is_somebodys(const struct sandbox *sandbox)
+bool sandbox_is_somebodys(const struct sandbox *sandbox)
 {
 	switch (sandbox->phase) {
 	case PHASE_CLAIMED:
@@ -28,7 +28,7 @@ struct sandbox *sandbox_find(const struct core *core, const struct tenant *tenan
 {
 	struct sandbox *sandbox = table_get(core->sandboxes, id);
 
-	if (!sandbox || !is_somebodys(sandbox) || (tenant && sandbox->tenant != tenant))
+	if (!sandbox || !sandbox_is_somebodys(sandbox) || (tenant && sandbox->tenant != tenant))
 		return NULL;
 	return sandbox;
 }
@@ -120,66 +120,4 @@ int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy)
 {
 	return enforce_slot_set_budgets(sandbox->core->enforce, sandbox->slot,
 		policy->budgets.limits, policy->budgets.per_seconds * NS_PER_SECOND);
-}
-
-_Static_assert(WIRE_BUDGETS == ABI_BUDGET_COUNTERS, "one for one");
-
-static void fill_budgets(struct wire_usage *usage, const struct enforce_budgets *budgets)
-{
-	for (size_t i = 0; i < WIRE_BUDGETS; i++)
-		usage->budgets[i] = (struct wire_budget){budgets->limits[i], budgets->used[i]};
-	usage->budget_window_seconds = budgets->window_ns / NS_PER_SECOND;
-}
-
-int sandbox_usage(const struct sandbox *sandbox, struct wire_usage *ret_usage)
-{
-	struct enforce_budgets budgets;
-	struct abi_counters counters;
-	struct cgroup_usage cgroup;
-	int r;
-
-	if (sandbox->phase == PHASE_FAILED) {
-		*ret_usage = sandbox->last_usage;
-		return 0;
-	}
-	r = cgroup_read_usage(&sandbox->cgroup, &cgroup);
-	if (r == 0)
-		r = enforce_slot_counters(sandbox->core->enforce, sandbox->slot, &counters);
-	if (r == 0)
-		r = enforce_slot_budgets(sandbox->core->enforce, sandbox->slot, &budgets);
-	if (r < 0)
-		return r;
-	*ret_usage = (struct wire_usage){.cpu_ns = cgroup.cpu_ns,
-		.cpu_user_ns = cgroup.cpu_user_ns,
-		.cpu_system_ns = cgroup.cpu_system_ns,
-		.memory_bytes = cgroup.memory_bytes,
-		.memory_peak_bytes = cgroup.memory_peak_bytes,
-		.bytes_sent = counters.bytes_sent,
-		.bytes_received = counters.bytes_received,
-		.packets_sent = counters.packets_sent,
-		.packets_received = counters.packets_received,
-		.connections_allowed = counters.connections_allowed,
-		.connections_denied = counters.connections_denied,
-		.execs = counters.execs,
-		.oom_kills = cgroup.oom_kills,
-		.n_sandboxes = 1};
-	fill_budgets(ret_usage, &budgets);
-	ret_usage->wall_ns = clock_realtime_ns() - sandbox->created_ns;
-	return 0;
-}
-
-void tenant_usage(
-	const struct core *core, const struct tenant *tenant, struct wire_usage *ret_usage)
-{
-	size_t position = 0;
-	struct sandbox *sandbox;
-
-	*ret_usage = tenant->ended;
-	while ((sandbox = table_next(core->sandboxes, &position))) {
-		struct wire_usage usage;
-
-		if (sandbox->tenant == tenant && is_somebodys(sandbox) &&
-			sandbox_usage(sandbox, &usage) == 0)
-			usage_add(ret_usage, &usage);
-	}
 }

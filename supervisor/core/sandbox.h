@@ -66,6 +66,8 @@ struct sandbox {
 	uint64_t oom_kills_seen, pids_hits_seen;
 	uint32_t n_execs;
 	struct wire_usage last_usage; /* taken when it failed */
+	struct wire_usage snapshot;   /* as last read */
+	uint64_t snapshot_ns;         /* CLOCK_MONOTONIC; 0: never */
 	char reason[WIRE_REASON_SIZE];
 	struct waiter *waiters;
 };
@@ -96,6 +98,7 @@ int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy);
 int sandbox_attach(struct sandbox *sandbox, const struct launch_result *result);
 struct sandbox *sandbox_new(struct core *core, uint64_t id, const char *template);
 struct sandbox *sandbox_free(struct sandbox *sandbox);
+bool sandbox_is_somebodys(const struct sandbox *sandbox);
 
 /* ---- create.c */
 /* Ends the sandbox at `expires_ns`, at once when that has passed; 0: never. */
@@ -119,6 +122,13 @@ void sandbox_uncount_cold(struct sandbox *sandbox);
 void exec_message(struct sandbox *sandbox, struct channel_message *message);
 /* The sandbox has ended: tells everybody who waits for a command of it. */
 void exec_end_all(struct sandbox *sandbox);
+
+/* ---- usage.c */
+int usage_start(struct core *core);
+/* At the claim: what was used before is nobody's. The counters have been reset. */
+void usage_begin(struct sandbox *sandbox);
+/* Takes a sample of its memory. */
+void usage_sample(struct sandbox *sandbox);
 
 /* ---- egress.c */
 int egress_start(struct core *core, struct failure *why);

@@ -349,26 +349,6 @@ int tenants_revoke_key(struct tenants *tenants, const char *id, struct refusal *
 	return 0;
 }
 
-void usage_add(struct wire_usage *sum, const struct wire_usage *part)
-{
-	sum->cpu_ns += part->cpu_ns;
-	sum->cpu_user_ns += part->cpu_user_ns;
-	sum->cpu_system_ns += part->cpu_system_ns;
-	sum->memory_bytes += part->memory_bytes;
-	if (part->memory_peak_bytes > sum->memory_peak_bytes)
-		sum->memory_peak_bytes = part->memory_peak_bytes;
-	sum->bytes_sent += part->bytes_sent;
-	sum->bytes_received += part->bytes_received;
-	sum->packets_sent += part->packets_sent;
-	sum->packets_received += part->packets_received;
-	sum->connections_allowed += part->connections_allowed;
-	sum->connections_denied += part->connections_denied;
-	sum->execs += part->execs;
-	sum->oom_kills += part->oom_kills;
-	sum->wall_ns += part->wall_ns;
-	sum->n_sandboxes += part->n_sandboxes;
-}
-
 int tenants_add_usage(
 	struct tenants *tenants, struct tenant *tenant, const struct wire_usage *usage)
 {

@@ -16,6 +16,7 @@ struct tenant {
 	struct store_tenant row;
 	uint32_t n_sandboxes;    /* alive */
 	struct wire_usage ended; /* sum over its ended sandboxes */
+	struct wire_usage now;   /* with the living, by tenants_usage() */
 	struct tenant *next;
 };
 
@@ -53,5 +54,7 @@ int tenants_revoke_key(struct tenants *tenants, const char *id, struct refusal *
 /* Adds an ended sandbox's numbers to its tenant's totals, also on disk. */
 int tenants_add_usage(
 	struct tenants *tenants, struct tenant *tenant, const struct wire_usage *usage);
-/* `*sum += *part`; of memory_peak_bytes the larger. */
+/* `*sum += *part`; of memory_peak_bytes the larger. Budgets stay as they are. */
 void usage_add(struct wire_usage *sum, const struct wire_usage *part);
+/* `*sum -= *part`, not below 0; memory_peak_bytes becomes 0. */
+void usage_subtract(struct wire_usage *sum, const struct wire_usage *part);

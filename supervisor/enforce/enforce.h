@@ -9,6 +9,7 @@
 
 #include "bpf/abi/budget.h"
 #include "bpf/abi/event.h"
+#include "bpf/abi/ledger.h"
 #include "bpf/abi/slot.h"
 #include "bpf/abi/ticket.h"
 #include "supervisor/base/failure.h"
@@ -120,6 +121,17 @@ int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot);
 /* Sums the per-CPU counters of a slot. */
 int enforce_slot_counters(
 	struct enforce *enforce, uint32_t slot, struct abi_counters *ret_counters);
+
+/* What user space notes of a sandbox, for as long as its slot is taken: also over a restart. Zero
+ * when the slot is taken, and when its counters are reset. NULL when the slot is not taken. Of the
+ * members, `dead_…`, `living_…` and `block_…` are this room's. */
+struct abi_ledger *enforce_slot_ledger(struct enforce *enforce, uint32_t slot);
+/* Block I/O of a sandbox so far. Never goes back. Walks all tasks of the host unless that was done
+ * less than ENFORCE_WALK_NS ago, or so lately that walking would take more than a fiftieth of the
+ * time; so what the living did since then may be missing. Returns 0, -EINVAL, -errno. */
+#define ENFORCE_WALK_NS 1000000000ULL
+int enforce_slot_block(struct enforce *enforce, uint32_t slot, uint64_t *ret_read_bytes,
+	uint64_t *ret_written_bytes);
 
 /* A read-only descriptor of the map of flows (abi_flow_key to abi_flow), for the gate. Entries are
  * overwritten by the next connection from the same port, never deleted at close: the client may be

@@ -30,6 +30,7 @@ static int open_maps(struct enforce *enforce)
 		{"images", &enforce->images_fd},
 		{"tickets", &enforce->tickets_fd},
 		{"budgets", &enforce->budgets_fd},
+		{"ledgers", &enforce->ledgers_fd},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
@@ -89,6 +90,8 @@ static int take_over(struct enforce *enforce, struct failure *why)
 	if (r == 0)
 		r = budget_table_open(enforce);
 	if (r == 0)
+		r = ledger_table_open(enforce);
+	if (r == 0)
 		r = slot_table_read(enforce);
 	if (r == 0)
 		r = ticket_table_read(enforce);
@@ -134,7 +137,8 @@ static struct enforce *enforce_new(const char *pin_dir)
 		return NULL;
 	enforce->slots_fd = enforce->id2slot_fd = enforce->counters_fd = enforce->exact_fd = -1;
 	enforce->cidrs_fd = enforce->events_fd = enforce->emitted_fd = enforce->images_fd = -1;
-	enforce->tickets_fd = enforce->budgets_fd = -1;
+	enforce->tickets_fd = enforce->budgets_fd = enforce->ledgers_fd = -1;
+	enforce->living_fd = -1;
 	enforce->pin_dir = strdup(pin_dir);
 	return enforce->pin_dir ? enforce : enforce_free(enforce);
 }
@@ -172,6 +176,7 @@ struct enforce *enforce_free(struct enforce *enforce)
 	ring_buffer__free(enforce->ring);
 	image_table_fini(enforce);
 	budget_table_close(enforce);
+	ledger_table_close(enforce);
 	if (enforce->rows)
 		munmap(enforce->rows, slot_rows_size());
 	cleanup_close(&enforce->slots_fd);
@@ -184,6 +189,8 @@ struct enforce *enforce_free(struct enforce *enforce)
 	cleanup_close(&enforce->images_fd);
 	cleanup_close(&enforce->tickets_fd);
 	cleanup_close(&enforce->budgets_fd);
+	cleanup_close(&enforce->ledgers_fd);
+	cleanup_close(&enforce->living_fd);
 	free(enforce->set_dir);
 	free(enforce->pin_dir);
 	free(enforce);

@@ -52,6 +52,7 @@ int enforce_slot_reset_counters(struct enforce *enforce, uint32_t slot)
 	if (!zero)
 		return -ENOMEM;
 	budget_restart(enforce, slot);
+	ledger_clear(enforce, slot);
 	return bpf_map_update_elem(enforce->counters_fd, &slot, zero, BPF_ANY);
 }
 
@@ -239,6 +240,7 @@ int enforce_slot_counters(struct enforce *enforce, uint32_t slot, struct abi_cou
 		sum.connections_denied += rows[i].connections_denied;
 		sum.execs += rows[i].execs;
 		sum.events_lost += rows[i].events_lost;
+		sum.dns_queries += rows[i].dns_queries;
 	}
 	*ret_counters = sum;
 	return 0;

@@ -49,10 +49,13 @@ struct enforce {
 	char *pin_dir;
 	char *set_dir; /* below pin_dir: the set of programs in force */
 	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, events_fd, emitted_fd, images_fd,
-		tickets_fd, budgets_fd;
+		tickets_fd, budgets_fd, ledgers_fd;
+	int living_fd;        /* link of the iterator over tasks */
+	uint64_t walk_due_ns; /* CLOCK_MONOTONIC */
 	int n_cpus;
 	struct abi_slot *rows;      /* the map `slots`, mapped */
 	struct abi_budget *budgets; /* the map `budgets`, mapped */
+	struct abi_ledger *ledgers; /* the map `ledgers`, mapped */
 	struct slot_table slots;
 	struct ticket_span tickets[ABI_SLOTS_MAX];
 	struct image images[ABI_IMAGES_MAX];
@@ -77,6 +80,11 @@ void budget_table_close(struct enforce *enforce);
 void budget_clear(struct enforce *enforce, uint32_t slot);
 /* The limits stay, what was used is forgotten. */
 void budget_restart(struct enforce *enforce, uint32_t slot);
+/* Maps the ledgers and opens the iterator's link; lets go of the mapping. 0 or -errno. */
+int ledger_table_open(struct enforce *enforce);
+void ledger_table_close(struct enforce *enforce);
+/* All zero, as for a sandbox that is nobody's yet. */
+void ledger_clear(struct enforce *enforce, uint32_t slot);
 /* Reads which slots are in use. 0 or -errno. */
 int slot_table_read(struct enforce *enforce);
 bool slot_is_taken(const struct enforce *enforce, uint32_t slot);

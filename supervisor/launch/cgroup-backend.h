@@ -29,6 +29,7 @@ struct cgroup_backend {
 		int *ret_join_fd, struct failure *why);
 	void (*refill)(struct cgroup_tree *tree);
 	int (*read_memory)(const struct cgroup *cgroup, struct cgroup_usage *usage);
+	int (*read_memory_now)(const struct cgroup *cgroup, uint64_t *ret_bytes);
 	int (*read_pids)(const struct cgroup *cgroup, const char *name, struct cgroup_usage *usage);
 	/* Removes what create() and claim() made; what is gone already is no error. */
 	int (*remove)(struct cgroup_tree *tree, const char *name);

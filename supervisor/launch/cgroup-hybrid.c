@@ -290,6 +290,13 @@ static int hybrid_read_memory(const struct cgroup *cgroup, struct cgroup_usage *
 	return r < 0 ? r : cgroup_read_key(fd, "memory.oom_control", "oom_kill", &usage->oom_kills);
 }
 
+static int hybrid_read_memory_now(const struct cgroup *cgroup, uint64_t *ret_bytes)
+{
+	if (cgroup->memory_fd < 0)
+		return -ENOENT; /* not claimed yet */
+	return fd_read_number_at(cgroup->memory_fd, "memory.usage_in_bytes", ret_bytes);
+}
+
 static int hybrid_read_pids(
 	const struct cgroup *cgroup, const char *name, struct cgroup_usage *usage)
 {
@@ -352,6 +359,7 @@ const struct cgroup_backend cgroup_hybrid = {
 	.claim = hybrid_claim,
 	.refill = hybrid_refill,
 	.read_memory = hybrid_read_memory,
+	.read_memory_now = hybrid_read_memory_now,
 	.read_pids = hybrid_read_pids,
 	.remove = hybrid_remove,
 	.remove_tree = hybrid_remove_tree,

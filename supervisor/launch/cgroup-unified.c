@@ -107,6 +107,11 @@ static int unified_read_memory(const struct cgroup *cgroup, struct cgroup_usage 
 			       cgroup->dir_fd, "memory.events", "oom_kill", &usage->oom_kills);
 }
 
+static int unified_read_memory_now(const struct cgroup *cgroup, uint64_t *ret_bytes)
+{
+	return fd_read_number_at(cgroup->dir_fd, "memory.current", ret_bytes);
+}
+
 static int unified_read_pids(
 	const struct cgroup *cgroup, const char *name _unused_, struct cgroup_usage *usage)
 {
@@ -135,6 +140,7 @@ const struct cgroup_backend cgroup_unified = {
 	.open_tasks = unified_open_tasks,
 	.claim = unified_claim,
 	.read_memory = unified_read_memory,
+	.read_memory_now = unified_read_memory_now,
 	.read_pids = unified_read_pids,
 	.remove = unified_remove,
 	.remove_tree = unified_remove_tree,

@@ -66,6 +66,10 @@ struct cgroup_usage {
 };
 
 int cgroup_read_usage(const struct cgroup *cgroup, struct cgroup_usage *ret_usage);
+/* The CPU time alone: fills those three. */
+int cgroup_read_cpu(const struct cgroup *cgroup, struct cgroup_usage *ret_usage);
+/* Memory charged now, alone and cheaply. */
+int cgroup_read_memory(const struct cgroup *cgroup, uint64_t *ret_bytes);
 /* The two counters that tell why a command ended, alone and cheaply. */
 int cgroup_read_limit_hits(
 	const struct cgroup *cgroup, uint64_t *ret_oom_kills, uint64_t *ret_pids_limit_hits);

@@ -67,6 +67,16 @@ static const char *const schema_steps[] = {
 	" name TEXT NOT NULL,"
 	" PRIMARY KEY (sandbox, place)"
 	") STRICT, WITHOUT ROWID;",
+	"CREATE TABLE label_totals ("
+	" tenant INTEGER NOT NULL,"
+	" label TEXT NOT NULL,"
+	" usage BLOB NOT NULL,"
+	" PRIMARY KEY (tenant, label)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE failed_usage ("
+	" sandbox INTEGER PRIMARY KEY,"
+	" usage BLOB NOT NULL"
+	") STRICT;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -111,6 +121,21 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 			    " VALUES (?, ?, ?, ?)",
 	[STORE_USAGE_TRIM] = "DELETE FROM usage"
 			     " WHERE place <= (SELECT max(place) FROM usage) - ?",
+	[STORE_USAGE_EXPIRE] =
+		"DELETE FROM usage WHERE place IN"
+		" (SELECT place FROM (SELECT place, ended_ns FROM usage ORDER BY place LIMIT 8)"
+		" WHERE ended_ns < ?)",
+	[STORE_FAILED_PUT] = "INSERT OR REPLACE INTO failed_usage (sandbox, usage) VALUES (?, ?)",
+	[STORE_FAILED_GET] = "SELECT usage FROM failed_usage WHERE sandbox = ?",
+	[STORE_FAILED_DELETE] = "DELETE FROM failed_usage WHERE sandbox = ?",
+	[STORE_LABEL_PUT] = "UPDATE label_totals SET usage = ?3 WHERE tenant = ?1 AND label = ?2",
+	[STORE_LABEL_ADD] = "INSERT INTO label_totals (tenant, label, usage) SELECT ?1, ?2, ?3"
+			    " WHERE (SELECT count(*) FROM label_totals WHERE tenant = ?1) < ?4",
+	[STORE_LABEL_GET] = "SELECT usage FROM label_totals WHERE tenant = ? AND label = ?",
+	[STORE_LABEL_EACH] = "SELECT label, usage FROM label_totals"
+			     " WHERE tenant = ?1 AND label >= ?2 AND label < ?3 ORDER BY label",
+	[STORE_LABEL_COUNT] = "SELECT count(*) FROM label_totals WHERE tenant = ?",
+	[STORE_LABEL_DELETE] = "DELETE FROM label_totals WHERE tenant = ?",
 	[STORE_USAGE_GET] = "SELECT tenant, usage FROM usage WHERE sandbox = ?",
 	[STORE_USAGE_EACH] = "SELECT sandbox, usage FROM usage WHERE tenant = ? ORDER BY place",
 	[STORE_TOTAL_PUT] = "INSERT INTO totals (tenant, usage) VALUES (?, ?)"

@@ -81,6 +81,10 @@ static int end_sandbox(struct store *store, uint64_t id, uint32_t tenant, uint64
 		return r;
 	store_bind_number(store_statement(store, STORE_NAME_DELETE), 1, id);
 	r = store_run(store, STORE_NAME_DELETE);
+	if (r < 0)
+		return r;
+	store_bind_number(store_statement(store, STORE_FAILED_DELETE), 1, id);
+	r = store_run(store, STORE_FAILED_DELETE);
 	if (r < 0 || !usage)
 		return r;
 	statement = store_statement(store, STORE_USAGE_PUT);
@@ -92,7 +96,12 @@ static int end_sandbox(struct store *store, uint64_t id, uint32_t tenant, uint64
 	if (r < 0)
 		return r;
 	store_bind_number(store_statement(store, STORE_USAGE_TRIM), 1, STORE_USAGES_MAX);
-	return store_run(store, STORE_USAGE_TRIM);
+	r = store_run(store, STORE_USAGE_TRIM);
+	if (r < 0 || ended_ns < STORE_USAGE_KEPT_NS)
+		return r;
+	store_bind_number(
+		store_statement(store, STORE_USAGE_EXPIRE), 1, ended_ns - STORE_USAGE_KEPT_NS);
+	return store_run(store, STORE_USAGE_EXPIRE);
 }
 
 int store_sandbox_end(struct store *store, uint64_t id, uint32_t tenant, uint64_t ended_ns,

@@ -18,6 +18,9 @@ struct store;
 #define STORE_TENANT_UNBOUND "*"
 
 #define STORE_USAGES_MAX 1000000 /* ended sandboxes whose numbers are kept; the oldest go first */
+#define STORE_USAGE_KEPT_NS (30ULL * 86400 * 1000000000) /* and for this long */
+#define STORE_LABEL_SIZE 256  /* of a pair "key=value" that is summed up */
+#define STORE_LABELS_MAX 1024 /* pairs of one tenant that are summed up: the first ones */
 
 /* Opens or creates `path` (mode 0600), and holds it alone until store_free() or the process's end.
  * -EPROTONOSUPPORT: a newer cloched wrote it; -EBUSY: another process has it open; -EBADMSG: it is
@@ -105,6 +108,22 @@ int store_usage_get(struct store *store, uint64_t sandbox, uint32_t *ret_tenant,
 	size_t usage_size);
 int store_usage_each(struct store *store, uint32_t tenant,
 	void (*callback)(uint64_t sandbox, const void *usage, size_t usage_size, void *userdata),
+	void *userdata);
+/* Last numbers of a sandbox that died by itself and is still listed; they go with its row. */
+int store_failed_put(struct store *store, uint64_t sandbox, const void *usage, size_t usage_size);
+int store_failed_get(struct store *store, uint64_t sandbox, void *ret_usage, size_t usage_size);
+/* Running totals of a label ("key=value") of a tenant over its ended sandboxes. -ENOENT. */
+int store_label_get(struct store *store, uint32_t tenant, const char *label, void *ret_usage,
+	size_t usage_size);
+/* Replaces them. A label that is not there yet is taken in unless STORE_LABELS_MAX are: then it is
+ * not summed up, and that is no error. */
+int store_label_put(struct store *store, uint32_t tenant, const char *label, const void *usage,
+	size_t usage_size);
+/* How many are summed up for the tenant. */
+int store_label_count(struct store *store, uint32_t tenant, size_t *ret_n);
+/* Those that begin with `key` and '=', in order. */
+int store_label_each(struct store *store, uint32_t tenant, const char *key,
+	void (*callback)(const char *label, const void *usage, size_t usage_size, void *userdata),
 	void *userdata);
 /* Running totals of a tenant over all its ended sandboxes, replaced at each end. */
 int store_total_put(struct store *store, uint32_t tenant, const void *usage, size_t usage_size);

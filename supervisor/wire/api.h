@@ -231,15 +231,21 @@ struct wire_port {
 enum wire_usage_scope {
 	WIRE_USAGE_SANDBOX = 1, /* one, also after its end */
 	WIRE_USAGE_TENANT = 2,  /* sum of the caller's tenant, or of `name` for an administrator */
-	WIRE_USAGE_TENANTS = 3, /* administrators: a row for each tenant */
+	WIRE_USAGE_TENANTS = 3, /* administrators: a row for each tenant, in pages */
+	WIRE_USAGE_LABELS = 4,  /* of TENANT's sandboxes, by value of label `label`, in pages */
+	WIRE_USAGE_SANDBOXES = 5, /* of TENANT: each that lives, in pages */
 };
+
+#define WIRE_USAGE_LABEL_SIZE 256
 
 struct wire_usage_query {
 	struct wire_caller caller;
 	uint32_t scope;
 	uint32_t reserved;
 	uint64_t sandbox;
+	uint64_t cursor; /* 0: the first page */
 	char name[WIRE_NAME_SIZE];
+	char label[WIRE_USAGE_LABEL_SIZE]; /* a label's key */
 };
 
 #define WIRE_BUDGETS 4 /* bytes out, bytes in, connections, DNS queries: bpf/abi/budget.h */
@@ -262,13 +268,18 @@ struct wire_usage {
 	/* Of one sandbox; all 0 in a tenant's row. */
 	struct wire_budget budgets[WIRE_BUDGETS];
 	uint64_t budget_window_seconds; /* 0: as long as it lives */
+	uint64_t memory_mib_ms; /* memory over time: supervisor/core/usage.c says how exactly */
+	uint64_t block_read_bytes, block_written_bytes; /* bpf/lib/block.h */
+	uint64_t dns_queries; /* to the sandbox's resolver, answered or not */
 };
 
 struct wire_usage_row {
 	uint64_t sandbox; /* 0 in a tenant's row */
 	char tenant[WIRE_NAME_SIZE];
-	uint8_t ended; /* the sandbox is gone; these are its last numbers */
-	uint8_t reserved[7];
+	char label[WIRE_USAGE_LABEL_SIZE]; /* a value, in rows by label */
+	uint8_t ended;                     /* the sandbox is gone; these are its last numbers */
+	uint8_t is_rest; /* by label: of sandboxes without it, or with a value past the bound */
+	uint8_t reserved[6];
 	struct wire_usage usage;
 };
 

@@ -5,7 +5,10 @@ from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main,
 
 KEYS = {"cpu_ns", "cpu_user_ns", "cpu_system_ns", "memory_bytes", "memory_peak_bytes", "bytes_sent",
         "bytes_received", "packets_sent", "packets_received", "connections_allowed",
-        "connections_denied", "execs", "oom_kills", "wall_ns", "sandboxes"}
+        "connections_denied", "execs", "oom_kills", "wall_ns", "sandboxes", "memory_gib_seconds",
+        "block_read_bytes", "block_written_bytes", "dns_queries"}
+# What only ever grows, also of a tenant.
+GROWING = KEYS - {"memory_bytes"}
 BUSY = ("import time\nend = time.process_time() + 0.4\n"
         "while time.process_time() < end:\n  for i in range(20000): pass")
 

@@ -34,16 +34,22 @@ static void answers(uint16_t type, const void *body, size_t size)
 	api_answer(&api, &question, type, body, size, NULL, 0, NULL, 0);
 }
 
-/* A page of `n` equal rows. */
-static void answers_rows(uint16_t type, const void *row, size_t size, uint32_t n)
+/* A page of `n` equal rows; `next_cursor` 0: the last one. */
+static void answers_page(
+	uint16_t type, const void *row, size_t size, uint32_t n, uint64_t next_cursor)
 {
-	struct wire_page page = {.n_rows = n};
+	struct wire_page page = {.n_rows = n, .next_cursor = next_cursor};
 	char *rows = malloc(size * n + 1);
 
 	for (uint32_t i = 0; i < n; i++)
 		memcpy(rows + i * size, row, size);
 	api_answer(&api, &question, type, &page, sizeof(page), rows, size * n, NULL, 0);
 	free(rows);
+}
+
+static void answers_rows(uint16_t type, const void *row, size_t size, uint32_t n)
+{
+	answers_page(type, row, size, n, 0);
 }
 
 static void reads(unsigned status, const char *body)
@@ -60,14 +66,19 @@ static void reads(unsigned status, const char *body)
 static const struct wire_usage_row usage = {.sandbox = 0xab,
 	.tenant = "acme",
 	.ended = 1,
-	.usage = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
+	.usage = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		.memory_mib_ms = 1024000 * 3 + 1024, .block_read_bytes = 16,
+		.block_written_bytes = 17, .dns_queries = 18}};
 
-#define USAGE                                                                                      \
-	"\"tenant\":\"acme\",\"ended\":true,\"usage\":{\"cpu_ns\":1,\"cpu_user_ns\":2,"            \
+#define OF_LABEL "\"tenant\":\"acme\"," NUMBERS
+#define USAGE "\"tenant\":\"acme\",\"ended\":true," NUMBERS
+#define NUMBERS                                                                                    \
+	"\"usage\":{\"cpu_ns\":1,\"cpu_user_ns\":2,"                                               \
 	"\"cpu_system_ns\":3,\"memory_bytes\":4,\"memory_peak_bytes\":5,\"bytes_sent\":6,"         \
 	"\"bytes_received\":7,\"packets_sent\":8,\"packets_received\":9,"                          \
 	"\"connections_allowed\":10,\"connections_denied\":11,\"execs\":12,\"oom_kills\":13,"      \
-	"\"wall_ns\":14,\"sandboxes\":15}"
+	"\"wall_ns\":14,\"sandboxes\":15,\"memory_gib_seconds\":3.001000,"                         \
+	"\"block_read_bytes\":16,\"block_written_bytes\":17,\"dns_queries\":18}"
 
 TEST(shows_usage_of_a_sandbox)
 {
@@ -127,6 +138,25 @@ TEST(shows_usage_of_tenants)
 	CHECK_INT(query->scope, WIRE_USAGE_TENANTS);
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 2);
 	reads(200, "{\"tenants\":[{" USAGE "},{" USAGE "}]}");
+	query = asks("GET", "/v1/usage?group_by=label:job", NULL, WIRE_API_USAGE, sizeof(*query));
+	CHECK_INT(query->scope, WIRE_USAGE_LABELS);
+	CHECK_TEXT(query->label, "job");
+	strcpy(row.label, "17");
+	answers_page(WIRE_API_USAGES, &row, sizeof(row), 1, 100);
+	query = (const struct wire_usage_query *)api_expect(
+		&api, &question, WIRE_API_USAGE, sizeof(*query));
+	CHECK_INT(query->cursor, 100);
+	row.is_rest = 1;
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	reads(200, "{\"labels\":[{\"value\":\"17\"," OF_LABEL "},{\"value\":null," OF_LABEL "}]}");
+	row = usage;
+	query = asks("GET", "/v1/usage?group_by=sandbox&tenant=acme", NULL, WIRE_API_USAGE,
+		sizeof(*query));
+	CHECK_INT(query->scope, WIRE_USAGE_SANDBOXES);
+	CHECK_TEXT(query->name, "acme");
+	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
+	reads(200, "{\"sandboxes\":[{\"sandbox\":\"sb-00000000000000ab\"," USAGE
+		   ",\"budgets\":null}]}");
 	end();
 }
 

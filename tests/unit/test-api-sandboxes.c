@@ -353,7 +353,7 @@ TEST(refuses_wrong_queries)
 		{"/v1/sandboxes?cursor=zz", "\\\"cursor\\\" must be the next_cursor"},
 		{"/v1/sandboxes/sb-00000000000000ab?x=1",
 			"unknown argument \\\"x\\\"; none are taken here"},
-		{"/v1/usage?group_by=day", "\\\"group_by\\\" can only be \\\"tenant\\\""},
+		{"/v1/usage?group_by=day", "\\\"group_by\\\" must be \\\"tenant\\\""},
 		{"/v1/events?follow=yes", "\\\"follow\\\" must be true or false"},
 		{"/v1/events?sandbox=7", "\\\"sandbox\\\" must be a sandbox's id"},
 	};

@@ -1,0 +1,144 @@
+/* What the store sums up beside tenants: labels, and what of ended sandboxes is kept how long. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/store/store.h"
+#include "tests/harness/check.h"
+
+static char directory[64], path[128];
+static struct store *opened;
+
+static void remove_files(void)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	char file[160];
+
+	opened = store_free(opened);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(file, sizeof(file), "%s%s", path, ends[i]);
+		unlink(file);
+	}
+}
+
+static void remove_directory(void)
+{
+	remove_files();
+	rmdir(directory);
+}
+
+static struct store *reopen(void)
+{
+	opened = store_free(opened);
+	CHECK_INT(store_open(path, &opened, NULL), 0);
+	return opened;
+}
+
+static struct store *open_fresh(void)
+{
+	if (!directory[0]) {
+		snprintf(directory, sizeof(directory), "/tmp/cloche-test-usage-XXXXXX");
+		CHECK(mkdtemp(directory) != NULL);
+		snprintf(path, sizeof(path), "%s/state.db", directory);
+		atexit(remove_directory);
+	}
+	remove_files();
+	return reopen();
+}
+
+static uint32_t add_tenant(struct store *store, const char *name)
+{
+	struct store_tenant tenant = {.created_ns = 99};
+
+	snprintf(tenant.name, sizeof(tenant.name), "%s", name);
+	snprintf(tenant.policy, sizeof(tenant.policy), "deny-all");
+	CHECK_INT(store_tenant_insert(store, &tenant), 0);
+	return tenant.id;
+}
+
+static void end_one(struct store *store, uint64_t id, uint64_t ended_ns)
+{
+	struct store_sandbox sandbox = {
+		.id = id, .tenant = 1, .template = "t", .policy = "p", .labels = "", .env = ""};
+
+	CHECK_INT(store_sandbox_insert(store, &sandbox), 0);
+	CHECK_INT(store_failed_put(store, id, "f", 1), 0);
+	CHECK_INT(store_sandbox_end(store, id, 1, ended_ns, "u", 1), 0);
+}
+
+TEST(ended_sandboxes_are_kept_for_a_time)
+{
+	const uint64_t day_ns = 86400ULL * 1000000000, kept_ns = STORE_USAGE_KEPT_NS;
+	struct store *store = open_fresh();
+	uint32_t tenant;
+	char usage[1];
+
+	end_one(store, 1, day_ns);
+	end_one(store, 2, 2 * day_ns);
+	CHECK_INT(store_failed_get(store, 1, usage, 1), -ENOENT); /* it went with the row */
+	end_one(store, 3, day_ns + kept_ns);
+	CHECK_INT(store_usage_get(store, 1, &tenant, usage, 1), 0);
+	end_one(store, 4, day_ns + kept_ns + 1);
+	CHECK_INT(store_usage_get(store, 1, &tenant, usage, 1), -ENOENT);
+	CHECK_INT(store_usage_get(store, 2, &tenant, usage, 1), 0);
+	CHECK_INT(store_usage_get(store, 4, &tenant, usage, 1), 0);
+}
+
+struct labels {
+	char text[256];
+	uint64_t sum;
+};
+
+static void take_label(const char *label, const void *blob, size_t size, void *userdata)
+{
+	struct labels *labels = userdata;
+	uint64_t value;
+
+	CHECK_INT(size, sizeof(value));
+	memcpy(&value, blob, sizeof(value));
+	labels->sum += value;
+	strcat(labels->text, label);
+	strcat(labels->text, " ");
+}
+
+TEST(totals_by_label_are_kept_up_to_their_bound)
+{
+	struct store *store = open_fresh();
+	uint32_t tenant = add_tenant(store, "acme"), other = add_tenant(store, "other");
+	struct labels labels = {0};
+	uint64_t value = 1, found = 0;
+	size_t n = 0;
+	char label[32];
+
+	CHECK_INT(store_label_get(store, tenant, "job=1", &found, sizeof(found)), -ENOENT);
+	CHECK_INT(store_label_put(store, tenant, "job=1", &value, sizeof(value)), 0);
+	CHECK_INT(store_label_put(store, tenant, "job=2", &value, sizeof(value)), 0);
+	CHECK_INT(store_label_put(store, tenant, "jobs=3", &value, sizeof(value)), 0);
+	CHECK_INT(store_label_put(store, other, "job=4", &value, sizeof(value)), 0);
+	value = 5;
+	CHECK_INT(store_label_put(store, tenant, "job=1", &value, sizeof(value)), 0);
+	store = reopen();
+	CHECK_INT(store_label_get(store, tenant, "job=1", &found, sizeof(found)), 0);
+	CHECK_INT(found, 5);
+	CHECK_INT(store_label_each(store, tenant, "job", take_label, &labels), 0);
+	CHECK_TEXT(labels.text, "job=1 job=2 ");
+	CHECK_INT(labels.sum, 6);
+	for (int i = 0; i < STORE_LABELS_MAX + 5; i++) {
+		snprintf(label, sizeof(label), "many=%d", i);
+		CHECK_INT(store_label_put(store, tenant, label, &value, sizeof(value)), 0);
+	}
+	CHECK_INT(store_label_count(store, tenant, &n), 0);
+	CHECK_INT(n, STORE_LABELS_MAX);
+	CHECK_INT(store_label_get(store, tenant, label, &found, sizeof(found)), -ENOENT);
+	value = 7;
+	CHECK_INT(store_label_put(store, tenant, "job=2", &value, sizeof(value)), 0);
+	CHECK_INT(store_label_get(store, tenant, "job=2", &found, sizeof(found)), 0);
+	CHECK_INT(found, 7);
+	CHECK_INT(store_tenant_delete(store, tenant), 0);
+	CHECK_INT(store_label_count(store, tenant, &n), 0);
+	CHECK_INT(n, 0);
+	CHECK_INT(store_label_count(store, other, &n), 0);
+	CHECK_INT(n, 1);
+}
