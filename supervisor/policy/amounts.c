@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -35,6 +36,44 @@ static bool parse_size(const char *text, uint64_t *ret_bytes)
 	return false;
 }
 
+/* What "4GB", "4 GiB" and "4g" may have meant. A unit of 1000 is not guessed at: it is asked about.
+ */
+static bool guess_size(const char *text, char ret_meant[32])
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text + digits;
+
+	unit += strspn(unit, " ");
+	if (text[0] < '1' || text[0] > '9' || digits > 15 || strlen(unit) > 3)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (tolower((unsigned char)unit[0]) != tolower((unsigned char)units[i].name[0]) ||
+			unit[1 + strspn(unit + 1, "iIbB")] != '\0')
+			continue;
+		snprintf(ret_meant, 32, "%.*s%s", (int)digits, text, units[i].name);
+		return true;
+	}
+	return false;
+}
+
+static int refuse_size(
+	const struct policy_reader *reader, const struct policy_place *place, const char *text)
+{
+	char brief[POLICY_SHORT_SIZE], meant[32];
+
+	policy_shorten(text, brief);
+	if (guess_size(text, meant))
+		return policy_fail(reader, place, -EINVAL,
+			"\"%s\" is no size; did you mean \"%s\"? Units are KiB, MiB, GiB and TiB, "
+			"of "
+			"1024.",
+			brief, meant);
+	return policy_fail(reader, place, -EINVAL,
+		"\"%s\" is no size; write \"512MiB\" (units are KiB, MiB, GiB and TiB) or a number "
+		"of bytes.",
+		brief);
+}
+
 static const char *format_size(uint64_t bytes, char ret_text[32])
 {
 	size_t i = ARRAY_SIZE(units);
@@ -52,16 +91,12 @@ static const char *format_size(uint64_t bytes, char ret_text[32])
 int policy_read_bytes(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, uint64_t min_bytes, uint64_t max_bytes, uint64_t *ret_bytes)
 {
-	char brief[POLICY_SHORT_SIZE], least[32], most[32];
+	char least[32], most[32];
 	uint64_t bytes;
 
 	if (json_is_string(value)) {
 		if (!parse_size(json_string_value(value), &bytes))
-			return policy_fail(reader, place, -EINVAL,
-				"\"%s\" is no size; write \"512MiB\" (units are KiB, MiB, GiB and "
-				"TiB) or "
-				"a number of bytes.",
-				policy_shorten(json_string_value(value), brief));
+			return refuse_size(reader, place, json_string_value(value));
 	} else if (json_is_integer(value)) {
 		json_int_t number = json_integer_value(value);
 
@@ -89,13 +124,28 @@ int policy_read_count(const struct policy_reader *reader, const struct policy_pl
 	return 0;
 }
 
+/* A number, or text such as "1.5": digits and at most one point. -1 when it is neither. */
+static double read_number(const json_t *value)
+{
+	const char *text = json_string_value(value);
+	char *end;
+	double number;
+
+	if (!text)
+		return json_is_number(value) ? json_number_value(value) : -1;
+	if (text[0] < '0' || text[0] > '9' || strspn(text, "0123456789.") != strlen(text))
+		return -1;
+	number = strtod(text, &end);
+	return *end == '\0' && end[-1] != '.' ? number : -1;
+}
+
 int policy_read_cpu(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, uint32_t *ret_millis)
 {
-	double millis = json_number_value(value) * 1000, off;
+	double millis = read_number(value) * 1000, off;
 	uint32_t nearest;
 
-	if (!json_is_number(value) || !(millis >= CPU_MILLIS_MIN) || !(millis <= CPU_MILLIS_MAX))
+	if (!(millis >= CPU_MILLIS_MIN) || !(millis <= CPU_MILLIS_MAX))
 		return policy_fail(reader, place, -EINVAL,
 			"This must be a number of CPUs between %g and %d, such as 1.5.",
 			CPU_MILLIS_MIN / 1000.0, CPU_MILLIS_MAX / 1000);
@@ -105,6 +155,70 @@ int policy_read_cpu(const struct policy_reader *reader, const struct policy_plac
 		return policy_fail(reader, place, -EINVAL,
 			"CPUs are counted in thousandths; write at most three decimals.");
 	*ret_millis = nearest;
+	return 0;
+}
+
+static const struct {
+	char unit;
+	uint32_t seconds;
+} time_units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+
+/* "90s", "1h30m": whole numbers with units, each smaller than the one before. Too much for the
+ * field ends as the most that it can hold. */
+static bool parse_duration(const char *text, uint32_t *ret_seconds)
+{
+	uint64_t seconds = 0;
+	size_t next = 0;
+
+	if (!*text)
+		return false;
+	while (*text) {
+		unsigned long long number;
+		char *end;
+		size_t i = next;
+
+		if (*text < '1' || *text > '9')
+			return false;
+		errno = 0;
+		number = strtoull(text, &end, 10);
+		while (i < ARRAY_SIZE(time_units) && time_units[i].unit != *end)
+			i++;
+		if (i == ARRAY_SIZE(time_units))
+			return false;
+		if (errno || number > UINT32_MAX)
+			number = UINT32_MAX;
+		seconds += number * time_units[i].seconds;
+		next = i + 1;
+		text = end + 1;
+	}
+	*ret_seconds = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+	return true;
+}
+
+static const char *format_duration(uint32_t seconds, char ret_text[16])
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_SIZE(time_units) && seconds % time_units[i].seconds != 0)
+		i++;
+	snprintf(ret_text, 16, "%u%c", seconds / time_units[i].seconds, time_units[i].unit);
+	return ret_text;
+}
+
+int policy_read_duration(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint32_t min_s, uint32_t max_s, uint32_t *ret_seconds)
+{
+	const char *text = json_string_value(value);
+	char least[16], most[16];
+	uint32_t seconds;
+
+	if (!text || !parse_duration(text, &seconds) || seconds < min_s || seconds > max_s)
+		return policy_fail(reader, place, -EINVAL,
+			"This is a time such as \"90s\", \"15m\", \"1h30m\" or \"7d\", between "
+			"\"%s\" "
+			"and \"%s\".",
+			format_duration(min_s, least), format_duration(max_s, most));
+	*ret_seconds = seconds;
 	return 0;
 }
 
@@ -178,6 +292,25 @@ static const struct policy_ports *insert_sorted(struct policy_rule *rule, struct
 	return NULL;
 }
 
+/* `port` is in the range at `at` and in one before it. */
+static int refuse_port(const struct policy_reader *reader, const struct policy_place *at,
+	const json_t *list, struct policy_ports ports, unsigned int port)
+{
+	struct policy_place first = {at->outer, NULL, 0};
+	char text[POLICY_SPOT_SIZE];
+
+	for (; first.index < at->index; first.index++) {
+		struct policy_ports each = {1, 0};
+
+		read_port(reader, &first, json_array_get(list, first.index), &each);
+		if (each.first <= ports.last && ports.first <= each.last)
+			break;
+	}
+	return policy_fail(reader, at, -EINVAL,
+		"Port %u is in this list twice; it is first at %s. Take one away.", port,
+		policy_describe_place(reader, &first, text));
+}
+
 int policy_read_ports(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule)
 {
@@ -205,8 +338,7 @@ int policy_read_ports(const struct policy_reader *reader, const struct policy_pl
 			return r;
 		same = insert_sorted(rule, ports);
 		if (same)
-			return policy_fail(reader, &at, -EINVAL,
-				"Port %u is in this list twice; take one away.",
+			return refuse_port(reader, &at, value, ports,
 				ports.first > same->first ? ports.first : same->first);
 	}
 	return 0;

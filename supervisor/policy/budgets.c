@@ -38,50 +38,11 @@ static int read_counter(const struct policy_reader *reader, const struct policy_
 	return r;
 }
 
-/* "90s", "15m", "1h", "7d". */
-static bool parse_duration(const char *text, uint32_t *ret_seconds)
-{
-	static const struct {
-		char unit;
-		uint32_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-	unsigned long number;
-	char *end;
-
-	if (text[0] < '1' || text[0] > '9')
-		return false;
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	if (errno || end[0] == '\0' || end[1] != '\0')
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (end[0] != units[i].unit)
-			continue;
-		if (number > PER_SECONDS_MAX / units[i].seconds)
-			return false;
-		*ret_seconds = (uint32_t)number * units[i].seconds;
-		return true;
-	}
-	return false;
-}
-
-static int read_per(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *value, uint32_t *ret_seconds)
-{
-	const char *text = json_string_value(value);
-
-	if (text && parse_duration(text, ret_seconds))
-		return 0;
-	return policy_fail(reader, place, -EINVAL,
-		"This is a time such as \"90s\", \"15m\", \"1h\" or \"7d\", a year at most; leave "
-		"it out for as long as the sandbox lives.");
-}
-
 int policy_read_budgets(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_budgets *ret_budgets)
 {
 	static const char *const keys[] = {
-		"bytes_out", "bytes_in", "connections", "dns_queries", "per", NULL};
+		"bytes_out", "bytes_in", "connections", "dns_queries", "per", "description", NULL};
 	const struct policy_place place = {root, "budgets", 0}, per = {&place, "per", 0};
 	const json_t *member;
 	size_t n = 0;
@@ -90,6 +51,8 @@ int policy_read_budgets(const struct policy_reader *reader, const struct policy_
 	if (!value)
 		return 0;
 	r = policy_check_keys(reader, &place, value, keys);
+	if (r == 0)
+		r = policy_check_description(reader, &place, value);
 	for (unsigned int i = 0; r == 0 && i < ABI_BUDGET_COUNTERS; i++) {
 		const struct policy_place at = {&place, names[i], 0};
 
@@ -106,10 +69,11 @@ int policy_read_budgets(const struct policy_reader *reader, const struct policy_
 		return policy_fail(reader, &per, -EINVAL,
 			"\"per\" says for how long a budget is; write what the budget is, such as "
 			"\"connections\": 1000.");
-	return read_per(reader, &per, member, &ret_budgets->per_seconds);
+	return policy_read_duration(
+		reader, &per, member, 1, PER_SECONDS_MAX, &ret_budgets->per_seconds);
 }
 
-json_t *policy_write_budgets(const struct policy_budgets *budgets)
+json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t *section)
 {
 	json_t *object = json_object();
 	int r = object ? 0 : -1;
@@ -121,6 +85,9 @@ json_t *policy_write_budgets(const struct policy_budgets *budgets)
 	if (budgets->per_seconds)
 		r |= json_object_set_new(
 			object, "per", json_sprintf("%us", (unsigned int)budgets->per_seconds));
+	if (json_object_get(section, "description"))
+		r |= json_object_set(
+			object, "description", json_object_get(section, "description"));
 	if (r < 0) {
 		json_decref(object);
 		return NULL;

@@ -81,28 +81,42 @@ static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
 	return object;
 }
 
+/* The description of a section, where the document has one. */
+static int write_description(json_t *object, const json_t *section)
+{
+	json_t *description = json_object_get(section, "description");
+
+	return description ? json_object_set(object, "description", description) : 0;
+}
+
 /* Left out when nothing is open: hashes stay what they were before there were previews. */
-static json_t *write_inbound(const struct policy *policy)
+static json_t *write_inbound(const struct policy *policy, const json_t *section)
 {
 	json_t *inbound = json_object();
+	int r = json_object_set_new(
+		inbound, "ports", write_ports(policy->inbound, policy->n_inbound));
 
-	if (json_object_set_new(inbound, "ports", write_ports(policy->inbound, policy->n_inbound)) <
-		0) {
+	r |= write_description(inbound, section);
+	if (r < 0) {
 		json_decref(inbound);
 		return NULL;
 	}
 	return inbound;
 }
 
-static json_t *write_network(const struct policy *policy, const json_t *allow)
+static json_t *write_network(const struct policy *policy, const json_t *section)
 {
+	const json_t *allow = json_object_get(section, "allow");
 	json_t *network = json_object(), *list = json_array();
 	int r = json_object_set_new(network, "allow", list);
 
 	for (size_t i = 0; r == 0 && i < policy->n_rules; i++)
 		r = json_array_append_new(list, write_rule(&policy->rules[i], allow));
 	if (r == 0 && policy->n_inbound > 0)
-		r = json_object_set_new(network, "inbound", write_inbound(policy));
+		r = json_object_set_new(network, "inbound",
+			write_inbound(policy, json_object_get(section, "inbound")));
+	if (r == 0)
+		r = write_description(network, section);
 	if (r < 0) {
 		json_decref(network);
 		return NULL;
@@ -115,7 +129,7 @@ static json_t *write_cpu(uint32_t millis)
 	return millis % 1000 ? json_real(millis / 1000.0) : json_integer(millis / 1000);
 }
 
-static json_t *write_resources(const struct policy_limits *limits)
+static json_t *write_resources(const struct policy_limits *limits, const json_t *section)
 {
 	json_t *resources = json_object();
 	int r = json_object_set_new(
@@ -125,6 +139,7 @@ static json_t *write_resources(const struct policy_limits *limits)
 	r |= json_object_set_new(resources, "cpu", write_cpu(limits->cpu_millis));
 	r |= json_object_set_new(resources, "pids", json_integer(limits->pids));
 	r |= json_object_set_new(resources, "open_files", json_integer(limits->open_files));
+	r |= write_description(resources, section);
 	if (r < 0) {
 		json_decref(resources);
 		return NULL;
@@ -132,13 +147,15 @@ static json_t *write_resources(const struct policy_limits *limits)
 	return resources;
 }
 
-static json_t *write_syscalls(const struct policy *policy)
+static json_t *write_syscalls(const struct policy *policy, const json_t *section)
 {
 	json_t *syscalls = json_object(), *list = json_array();
 	int r = json_object_set_new(syscalls, "deny", list);
 
 	for (size_t i = 0; r == 0 && i < policy->n_syscalls_denied; i++)
 		r = json_array_append_new(list, json_string(policy->syscalls_denied[i]));
+	if (r == 0)
+		r = write_description(syscalls, section);
 	if (r < 0) {
 		json_decref(syscalls);
 		return NULL;
@@ -146,7 +163,25 @@ static json_t *write_syscalls(const struct policy *policy)
 	return syscalls;
 }
 
-int policy_canonicalize(struct policy *policy, const json_t *allow, struct failure *why)
+/* Sections that a policy need not have are left out: hashes of policies without them stay what they
+ * were before those sections were known. */
+static int write_sections(json_t *root, const struct policy *policy, const json_t *document)
+{
+	int r = json_object_set_new(
+		root, "network", write_network(policy, json_object_get(document, "network")));
+
+	if (policy_has_budgets(policy))
+		r |= json_object_set_new(root, "budgets",
+			policy_write_budgets(
+				&policy->budgets, json_object_get(document, "budgets")));
+	r |= json_object_set_new(root, "resources",
+		write_resources(&policy->limits, json_object_get(document, "resources")));
+	r |= json_object_set_new(
+		root, "syscalls", write_syscalls(policy, json_object_get(document, "syscalls")));
+	return r;
+}
+
+int policy_canonicalize(struct policy *policy, const json_t *document, struct failure *why)
 {
 	_cleanup_free_ char *text = NULL;
 	json_t *root = json_object();
@@ -155,12 +190,7 @@ int policy_canonicalize(struct policy *policy, const json_t *allow, struct failu
 	r |= json_object_set_new(root, "name", json_string(policy->name));
 	if (policy->description[0])
 		r |= json_object_set_new(root, "description", json_string(policy->description));
-	r |= json_object_set_new(root, "network", write_network(policy, allow));
-	/* Left out when there are none: hashes of policies without them stay what they were. */
-	if (policy_has_budgets(policy))
-		r |= json_object_set_new(root, "budgets", policy_write_budgets(&policy->budgets));
-	r |= json_object_set_new(root, "resources", write_resources(&policy->limits));
-	r |= json_object_set_new(root, "syscalls", write_syscalls(policy));
+	r |= write_sections(root, policy, document);
 	/* 12 digits: thousandths of a CPU as they are written, not as they are stored. */
 	if (r == 0)
 		text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));

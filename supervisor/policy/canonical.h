@@ -6,11 +6,12 @@
 #include "supervisor/base/failure.h"
 #include "supervisor/policy/model.h"
 
-/* The budgets as JSON, owned by the caller; NULL when there is no memory. */
-json_t *policy_write_budgets(const struct policy_budgets *budgets);
+/* The budgets as JSON, with the description of `section`, owned by the caller; NULL when there is
+ * no memory. */
+json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t *section);
 
-/* Sets `canonical` and `hash` from the rest of `policy`. `allow`, the list that the rules were read
- * from, gives their descriptions. NULL: a meet, whose rules are not at the place that their id
- * says, so each is written with its "rule" instead. Returns 0, -ENOMEM, or -EIO when
- * libcrypto fails, with `why`. */
-int policy_canonicalize(struct policy *policy, const json_t *allow, struct failure *why);
+/* Sets `canonical` and `hash` from the rest of `policy`. `document`, what the policy was read from,
+ * gives the descriptions. NULL: a meet, whose rules are not at the place that their id says, so
+ * each is written with its "rule" instead. Returns 0, -ENOMEM, or -EIO when libcrypto fails, with
+ * `why`. */
+int policy_canonicalize(struct policy *policy, const json_t *document, struct failure *why);

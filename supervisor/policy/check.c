@@ -44,20 +44,23 @@ static int refuse_twice(const struct policy_reader *reader, const struct policy_
 	const struct policy_rule *earlier = later == one->rule ? other->rule : one->rule;
 	const struct abi_cidr_key prefix = prefix_of_rule(later);
 	const struct policy_place place = {rules, NULL, later->id};
+	const struct policy_place first = {rules, NULL, earlier->id};
 	char pattern[NAME_PATTERN_SIZE], address[POLICY_PREFIX_TEXT_SIZE], text[POLICY_SHORT_SIZE];
+	char spot[POLICY_SPOT_SIZE];
 
+	policy_describe_place(reader, &first, spot);
 	policy_shorten(later->kind == POLICY_RULE_NAME ? name_pattern(later, pattern)
 						       : prefix_format(&prefix, address),
 		text);
 	if (other->ports.first == 0)
 		return policy_fail(reader, &place, -EINVAL,
-			"The rule at /network/allow/%u is for all ports of %s too; make them one "
-			"rule.",
-			earlier->id, text);
+			"The rule at /network/allow/%u (%s) is for all ports of %s too; make them "
+			"one rule.",
+			earlier->id, spot, text);
 	return policy_fail(reader, &place, -EINVAL,
-		"The rule at /network/allow/%u allows %s port %u too; take it out of one of the "
-		"two.",
-		earlier->id, text, other->ports.first);
+		"The rule at /network/allow/%u (%s) allows %s port %u too; take it out of one of "
+		"the two.",
+		earlier->id, spot, text, other->ports.first);
 }
 
 /* Two rules for one prefix or name may not share a port: a reader who changes the one would miss
@@ -115,17 +118,19 @@ static int check_order(const struct policy_reader *reader, const struct policy_p
 	const struct name_index *index)
 {
 	const struct policy_rule *rule, *earlier;
-	struct policy_place place = {rules, NULL, 0};
+	struct policy_place place = {rules, NULL, 0}, first = {rules, NULL, 0};
+	char spot[POLICY_SPOT_SIZE];
 	uint16_t port;
 	int r = name_find_hidden(index, &rule, &earlier, &port);
 
 	if (r <= 0)
 		return r;
 	place.index = rule->id;
+	first.index = earlier->id;
 	return policy_fail(reader, &place, -EINVAL,
-		"The rule at /network/allow/%u is for port %u of this name too, has another "
+		"The rule at /network/allow/%u (%s) is for port %u of this name too, has another "
 		"\"tls\" or \"private\", and decides, being first; put this rule before it.",
-		earlier->id, port);
+		earlier->id, policy_describe_place(reader, &first, spot), port);
 }
 
 static int check_names(const struct policy_reader *reader, const struct policy_place *rules,

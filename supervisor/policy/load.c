@@ -18,6 +18,8 @@ struct loader {
 	int fd;
 	policy_syscall_known known;
 	char (*names)[NAME_MAX + 1]; /* of files */
+	char (*stems)[NAME_MAX + 1]; /* the same without ".json" */
+	const char **known_names;    /* the stems; ends with NULL */
 	struct policy **policies;
 	size_t n_names, n_policies;
 	struct failure *why;
@@ -102,23 +104,55 @@ static int read_file(struct loader *loader, const char *name, char **ret_text, s
 	return r;
 }
 
-static int load_file(struct loader *loader, const char *name)
+static int read_named(struct loader *loader, const char *name, char **ret_text,
+	size_t *ret_size_bytes, char **ret_path)
 {
 	_cleanup_free_ char *text = NULL, *path = NULL;
-	struct policy *policy = NULL;
-	size_t size = 0, stem = strlen(name) - strlen(".json");
-	int r = read_file(loader, name, &text, &size);
+	int r = read_file(loader, name, &text, ret_size_bytes);
 
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "%s/%s", loader->directory, name) < 0)
+	if (asprintf(&path, "%s/%s", loader->directory, name) < 0) {
+		path = NULL;
 		return failure_set(loader->why, -ENOMEM, STAGE, "There is no memory left.");
-	r = policy_parse(text, size, path, loader->known, &policy, loader->why);
+	}
+	*ret_text = steal_ptr(&text);
+	*ret_path = steal_ptr(&path);
+	return 0;
+}
+
+static int read_base(void *userdata, const char *name, char **ret_text, size_t *ret_size_bytes,
+	char **ret_file, struct failure *why _unused_)
+{
+	struct loader *loader = userdata;
+
+	for (size_t i = 0; i < loader->n_names; i++)
+		if (strcmp(loader->stems[i], name) == 0)
+			return read_named(
+				loader, loader->names[i], ret_text, ret_size_bytes, ret_file);
+	return -ENOENT;
+}
+
+static int load_file(struct loader *loader, size_t i)
+{
+	const struct policy_context context = {.known = loader->known,
+		.read_base = read_base,
+		.userdata = loader,
+		.names = loader->known_names};
+	_cleanup_free_ char *text = NULL, *path = NULL;
+	struct policy *policy = NULL;
+	size_t size = 0;
+	int r = read_named(loader, loader->names[i], &text, &size, &path);
+
+	if (r < 0)
+		return r;
+	r = policy_parse(text, size, path, &context, &policy, loader->why);
 	if (r < 0)
 		return r;
 	loader->policies[loader->n_policies++] = policy;
-	if (strlen(policy->name) != stem || strncmp(policy->name, name, stem) != 0) {
-		const struct policy_reader reader = {text, size, path, NULL, NULL, loader->why};
+	if (strcmp(policy->name, loader->stems[i]) != 0) {
+		const struct policy_source source = {text, size, path, NULL};
+		const struct policy_reader reader = {&source, NULL, NULL, loader->why};
 		const struct policy_place root = {NULL, NULL, 0}, place = {&root, "name", 0};
 
 		return policy_fail(&reader, &place, -EINVAL,
@@ -141,17 +175,33 @@ static int check_default(struct loader *loader)
 	return -ENOENT;
 }
 
+static int cut_names(struct loader *loader)
+{
+	loader->stems = calloc(loader->n_names + 1, sizeof(*loader->stems));
+	loader->known_names = calloc(loader->n_names + 1, sizeof(*loader->known_names));
+	if (!loader->stems || !loader->known_names)
+		return failure_set(loader->why, -ENOMEM, STAGE, "There is no memory left.");
+	for (size_t i = 0; i < loader->n_names; i++) {
+		strcpy(loader->stems[i], loader->names[i]);
+		*strrchr(loader->stems[i], '.') = '\0';
+		loader->known_names[i] = loader->stems[i];
+	}
+	return 0;
+}
+
 static int load_all(struct loader *loader, DIR *stream)
 {
 	int r = list_names(loader, stream);
 
+	if (r == 0)
+		r = cut_names(loader);
 	if (r < 0)
 		return r;
 	loader->policies = calloc(loader->n_names + 1, sizeof(struct policy *));
 	if (!loader->policies)
 		return failure_set(loader->why, -ENOMEM, STAGE, "There is no memory left.");
 	for (size_t i = 0; r == 0 && i < loader->n_names; i++)
-		r = load_file(loader, loader->names[i]);
+		r = load_file(loader, i);
 	return r < 0 ? r : check_default(loader);
 }
 
@@ -172,6 +222,8 @@ int policy_load_dir(const char *directory, policy_syscall_known known,
 	r = load_all(&loader, stream);
 	closedir(stream);
 	free(loader.names);
+	free(loader.stems);
+	free(loader.known_names);
 	if (r < 0) {
 		while (loader.n_policies > 0)
 			policy_unref(loader.policies[--loader.n_policies]);

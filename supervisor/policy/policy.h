@@ -14,12 +14,26 @@
  * the list of names belongs to another room. */
 typedef bool (*policy_syscall_known)(const char *name);
 
+/* Gives the text of the policy `name`, which another one extends, and what its file is called in
+ * messages; both on the heap. Returns 0, -ENOENT when there is none, other -errno with `why`. */
+typedef int (*policy_read_base)(void *userdata, const char *name, char **ret_text,
+	size_t *ret_size_bytes, char **ret_file, struct failure *why);
+
+/* What a policy is read against. */
+struct policy_context {
+	policy_syscall_known
+		known; /* NULL: names of system calls are checked for their form only */
+	policy_read_base read_base; /* NULL: there is nothing to extend */
+	void *userdata;             /* for it */
+	const char *const *names;   /* of policies, to suggest; ends with NULL; may be NULL */
+};
+
 /* Parses and checks one policy; one that passes can also be compiled. `file` is for messages;
- * `known` may be NULL: then names of system calls are checked for their form only. On error `why`
- * (may be NULL) holds a sentence, and in `location` "file:line:column: /json/pointer". Returns 0,
- * -EINVAL, -E2BIG, -ENOMEM, -EIO (libcrypto). */
-int policy_parse(const char *text, size_t size_bytes, const char *file, policy_syscall_known known,
-	struct policy **ret_policy, struct failure *why);
+ * `context` may be NULL. On error `why` (may be NULL) holds a sentence, and in `location`
+ * "file:line:column: /json/pointer". Returns 0, -EINVAL, -E2BIG, -ENOMEM, -EIO (libcrypto), or what
+ * `read_base` returned. */
+int policy_parse(const char *text, size_t size_bytes, const char *file,
+	const struct policy_context *context, struct policy **ret_policy, struct failure *why);
 
 /* All `*.json` (not `*.test.json`, not `*.schema.json`, no hidden files) of a directory, sorted by
  * name; the file name must be the policy's name. All or nothing. The array is the caller's to free,

@@ -1,6 +1,4 @@
-/* jansson tells line and column of syntax errors only. For all others the text is walked again,
- * along the chain of keys and indexes, to the value that was meant. The text is known to be good
- * JSON by then; whatever else it may be, the walk stays inside it. */
+/* Complaints: a sentence, and the place of what is complained about. */
 #include "supervisor/policy/reader.h"
 
 #include <errno.h>
@@ -9,129 +7,6 @@
 #include <string.h>
 
 #define STAGE "read policy"
-
-static size_t skip_space(const struct policy_reader *reader, size_t at)
-{
-	while (at < reader->size_bytes && strchr(" \t\r\n", reader->text[at]) && reader->text[at])
-		at++;
-	return at;
-}
-
-/* From the opening quote to behind the closing one. */
-static size_t skip_string(const struct policy_reader *reader, size_t at)
-{
-	for (at++; at < reader->size_bytes && reader->text[at] != '"'; at++)
-		if (reader->text[at] == '\\')
-			at++;
-	return at + 1;
-}
-
-static size_t skip_value(const struct policy_reader *reader, size_t at)
-{
-	size_t depth = 0;
-
-	while (at < reader->size_bytes) {
-		char c = reader->text[at];
-
-		if (c == '"') {
-			at = skip_string(reader, at);
-			if (depth == 0)
-				return at;
-			continue;
-		}
-		if (depth == 0 && (c == ',' || c == ']' || c == '}'))
-			return at;
-		if (c == '{' || c == '[')
-			depth++;
-		if ((c == '}' || c == ']') && --depth == 0)
-			return at + 1;
-		at++;
-	}
-	return at;
-}
-
-/* Compares a key as it is written, escapes and all, with the one meant. */
-static bool key_is(const struct policy_reader *reader, size_t from, size_t to, const char *key)
-{
-	json_t *written;
-	bool same;
-
-	if (to > reader->size_bytes)
-		return false;
-	written = json_loadb(reader->text + from, to - from, JSON_DECODE_ANY, NULL);
-	same = json_is_string(written) && strcmp(json_string_value(written), key) == 0;
-	json_decref(written);
-	return same;
-}
-
-/* Offset of the member's key, or with `ret_value` of the value behind it as well. */
-static size_t find_member(
-	const struct policy_reader *reader, size_t at, const char *key, size_t *ret_value)
-{
-	size_t object = at;
-
-	for (at = skip_space(reader, at + 1); at < reader->size_bytes && reader->text[at] == '"';) {
-		size_t start = at, end = skip_string(reader, at);
-
-		at = skip_space(reader, skip_space(reader, end) + 1); /* behind the colon */
-		if (key_is(reader, start, end, key)) {
-			*ret_value = at;
-			return start;
-		}
-		at = skip_space(reader, skip_value(reader, at));
-		at = skip_space(reader, at + 1);
-	}
-	*ret_value = object;
-	return object;
-}
-
-static size_t find_element(const struct policy_reader *reader, size_t at, size_t index)
-{
-	at = skip_space(reader, at + 1);
-	while (index-- > 0) {
-		at = skip_space(reader, skip_value(reader, at));
-		at = skip_space(reader, at + 1);
-	}
-	return at;
-}
-
-static size_t find_value(const struct policy_reader *reader, const struct policy_place *place)
-{
-	size_t outer, value;
-
-	if (!place->outer)
-		return skip_space(reader, 0);
-	outer = find_value(reader, place->outer);
-	if (!place->key)
-		return find_element(reader, outer, place->index);
-	find_member(reader, outer, place->key, &value);
-	return value;
-}
-
-static size_t find_place(const struct policy_reader *reader, const struct policy_place *place)
-{
-	size_t value;
-
-	if (!place->outer || !place->key)
-		return find_value(reader, place);
-	return find_member(reader, find_value(reader, place->outer), place->key, &value);
-}
-
-/* Lines and columns count from 1, columns in characters (UTF-8: bytes that continue one do not). */
-static void count_lines(const struct policy_reader *reader, size_t offset, unsigned int *ret_line,
-	unsigned int *ret_column)
-{
-	*ret_line = 1;
-	*ret_column = 1;
-	for (size_t i = 0; i < offset && i < reader->size_bytes; i++) {
-		if (reader->text[i] == '\n') {
-			++*ret_line;
-			*ret_column = 1;
-		} else if ((reader->text[i] & 0xc0) != 0x80) {
-			++*ret_column;
-		}
-	}
-}
 
 /* RFC 6901: "~" becomes "~0" and "/" becomes "~1". */
 static size_t add_key(const char *key, char *text, size_t used, size_t size)
@@ -147,21 +22,25 @@ static size_t add_key(const char *key, char *text, size_t used, size_t size)
 	return used;
 }
 
-static size_t write_pointer(const struct policy_place *place, char *text, size_t size)
+/* `*n_before` elements of the outermost list are in other files. */
+static size_t write_pointer(
+	const struct policy_place *place, size_t *n_before, char *text, size_t size)
 {
 	size_t used;
 
 	text[0] = '\0';
 	if (!place->outer)
 		return 0;
-	used = write_pointer(place->outer, text, size);
+	used = write_pointer(place->outer, n_before, text, size);
 	if (used + 24 > size)
 		return used;
 	text[used++] = '/';
-	if (place->key)
+	if (place->key) {
 		used = add_key(place->key, text, used, size);
-	else
-		used += (size_t)snprintf(text + used, size - used, "%zu", place->index);
+	} else {
+		used += (size_t)snprintf(text + used, size - used, "%zu", place->index - *n_before);
+		*n_before = 0;
+	}
 	text[used] = '\0';
 	return used;
 }
@@ -208,26 +87,74 @@ const char *policy_shorten(const char *text, char ret_short[POLICY_SHORT_SIZE])
 	return ret_short;
 }
 
+/* `format` and `arguments` as for vprintf(3). */
+_printf_(5, 0) static void complain(const struct policy_reader *reader,
+	const struct policy_place *place, const struct policy_spot *spot, int error,
+	const char *format, va_list arguments)
+{
+	char sentence[sizeof(reader->why->sentence)], pointer[96];
+	size_t n_before = spot->n_before;
+	unsigned int line, column;
+
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	clean(sentence);
+	failure_set(reader->why, error, STAGE, "%s", sentence);
+	write_pointer(place, &n_before, pointer, sizeof(pointer));
+	policy_count_lines(spot, &line, &column);
+	failure_at(reader->why, "%s:%u:%u%s%s", spot->source->file, line, column,
+		pointer[0] ? ": " : "", pointer);
+	clean(reader->why->location);
+}
+
 int policy_fail(const struct policy_reader *reader, const struct policy_place *place, int error,
 	const char *format, ...)
 {
-	char sentence[sizeof(reader->why->sentence)], pointer[96];
-	unsigned int line, column;
+	struct policy_spot spot;
+	va_list arguments;
+
+	if (!reader->why)
+		return error;
+	spot = policy_find(reader->source, place);
+	va_start(arguments, format);
+	complain(reader, place, &spot, error, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+int policy_fail_at(const struct policy_reader *reader, const struct policy_place *place,
+	const struct policy_spot *spot, int error, const char *format, ...)
+{
 	va_list arguments;
 
 	if (!reader->why)
 		return error;
 	va_start(arguments, format);
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	complain(reader, place, spot, error, format, arguments);
 	va_end(arguments);
-	clean(sentence);
-	failure_set(reader->why, error, STAGE, "%s", sentence);
-	write_pointer(place, pointer, sizeof(pointer));
-	count_lines(reader, find_place(reader, place), &line, &column);
-	failure_at(reader->why, "%s:%u:%u%s%s", reader->file, line, column, pointer[0] ? ": " : "",
-		pointer);
-	clean(reader->why->location);
 	return error;
+}
+
+const char *policy_describe_spot(const struct policy_reader *reader, const struct policy_spot *spot,
+	char ret_text[POLICY_SPOT_SIZE])
+{
+	const char *slash = strrchr(spot->source->file, '/');
+	unsigned int line, column;
+
+	policy_count_lines(spot, &line, &column);
+	if (!reader->source->base)
+		snprintf(ret_text, POLICY_SPOT_SIZE, "line %u, column %u", line, column);
+	else
+		snprintf(ret_text, POLICY_SPOT_SIZE, "%.64s:%u:%u",
+			slash ? slash + 1 : spot->source->file, line, column);
+	return ret_text;
+}
+
+const char *policy_describe_place(const struct policy_reader *reader,
+	const struct policy_place *place, char ret_text[POLICY_SPOT_SIZE])
+{
+	const struct policy_spot spot = policy_find(reader->source, place);
+
+	return policy_describe_spot(reader, &spot, ret_text);
 }
 
 int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *error)
@@ -237,7 +164,7 @@ int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *e
 	failure_set(reader->why, -EINVAL, STAGE, "This is no JSON: %s.", error->text);
 	clean(reader->why->sentence);
 	/* An empty text has no line. */
-	failure_at(reader->why, "%s:%d:%d", reader->file, error->line < 1 ? 1 : error->line,
+	failure_at(reader->why, "%s:%d:%d", reader->source->file, error->line < 1 ? 1 : error->line,
 		error->column < 1 ? 1 : error->column);
 	clean(reader->why->location);
 	return -EINVAL;

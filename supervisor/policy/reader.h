@@ -6,29 +6,38 @@
 #include <stdint.h>
 
 #include "supervisor/policy/policy.h"
+#include "supervisor/policy/source.h"
 
 struct psl_ctx_st;
 
 struct policy_reader {
-	const char *text; /* the whole file */
-	size_t size_bytes;
-	const char *file;
-	policy_syscall_known known;   /* may be NULL */
-	struct psl_ctx_st **suffixes; /* libpsl's list, from when a name is first met */
+	const struct policy_source *source; /* and what it extends */
+	policy_syscall_known known;         /* may be NULL */
+	struct psl_ctx_st **suffixes;       /* libpsl's list, from when a name is first met */
 	struct failure *why;
-};
-
-/* A value's place in the document: a chain that lies on the stack of those who read it. */
-struct policy_place {
-	const struct policy_place *outer; /* NULL: the document itself */
-	const char *key;                  /* NULL: an element */
-	size_t index;
 };
 
 /* Fills `why` with the sentence and "file:line:column: /json/pointer", returns `error`. A member is
  * found at its key, an element at its value. */
 int policy_fail(const struct policy_reader *reader, const struct policy_place *place, int error,
 	const char *format, ...) _printf_(4, 5);
+
+/* The same at a spot that was found already. */
+int policy_fail_at(const struct policy_reader *reader, const struct policy_place *place,
+	const struct policy_spot *spot, int error, const char *format, ...) _printf_(5, 6);
+
+#define POLICY_SPOT_SIZE 96
+
+/* For use inside a sentence: "line 3, column 9", or "base.json:3:9" where there are several files.
+ */
+const char *policy_describe_spot(const struct policy_reader *reader, const struct policy_spot *spot,
+	char ret_text[POLICY_SPOT_SIZE]);
+const char *policy_describe_place(const struct policy_reader *reader,
+	const struct policy_place *place, char ret_text[POLICY_SPOT_SIZE]);
+
+/* A key that one object has twice is an error, with both places. -EINVAL, or 0 when there is none.
+ * The text must be good JSON but for that. */
+int policy_check_duplicates(const struct policy_reader *reader);
 
 /* The same for text that is no JSON. */
 int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *error);
@@ -51,6 +60,9 @@ int policy_read_bytes(const struct policy_reader *reader, const struct policy_pl
 	const json_t *value, uint64_t min_bytes, uint64_t max_bytes, uint64_t *ret_bytes);
 int policy_read_count(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, uint32_t min, uint32_t max, uint32_t *ret_count);
+/* Such as "90s", "15m", "1h30m", "7d"; in seconds. */
+int policy_read_duration(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, uint32_t min_s, uint32_t max_s, uint32_t *ret_seconds);
 int policy_read_cpu(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, uint32_t *ret_millis);
 /* A list of ports: numbers and "first-last"; sorted, none of them twice. */
@@ -70,6 +82,19 @@ int policy_read_rule(const struct policy_reader *reader, const struct policy_pla
  * which may be NULL. */
 int policy_read_description(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, char *ret_field);
+
+bool policy_name_valid(const char *name);
+/* The description that `section` has, or none. Kept by the canonical form alone. */
+int policy_check_description(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *section);
+
+/* The object `resources` of `root`, which may be absent (NULL): all limits are set. */
+int policy_read_limits(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy_limits *ret_limits);
+
+/* The object `syscalls` of `root`, which may be absent (NULL). */
+int policy_read_syscalls(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy *policy);
 
 /* The object `budgets` of `root`, which may be absent (NULL). */
 int policy_read_budgets(const struct policy_reader *reader, const struct policy_place *root,

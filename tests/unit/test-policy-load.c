@@ -131,6 +131,52 @@ TEST(load_takes_all_or_nothing)
 		"There is no key \"netwrk\" here; did you mean \"network\"?");
 }
 
+TEST(load_finds_what_a_policy_extends)
+{
+	struct policy **policies;
+	size_t n;
+
+	start_empty();
+	write_policy("deny-all");
+	write_file("a.json", "{\"version\":1,\"name\":\"a\",\"extends\":\"web\","
+			     "\"network\":{\"allow\":[{\"name\":\"a.example.org\"}]}}");
+	write_file("web.json", "{\"version\":1,\"name\":\"web\",\"resources\":{\"pids\":7},"
+			       "\"network\":{\"allow\":[{\"name\":\"b.example.org\"}]}}");
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, NULL), 0);
+	CHECK_INT(n, 3);
+	CHECK_INT(policies[0]->n_rules, 2);
+	CHECK_TEXT(policies[0]->rules[0].name, "a.example.org");
+	CHECK_TEXT(policies[0]->rules[1].name, "b.example.org");
+	CHECK_INT(policies[0]->limits.pids, 7);
+	CHECK_INT(policies[2]->n_rules, 1);
+	free_policies(policies, n);
+}
+
+TEST(load_refuses_a_base_that_is_not_there)
+{
+	start_empty();
+	write_policy("deny-all");
+	write_file("a.json", "{\"version\": 1, \"name\": \"a\",\n \"extends\": \"deny-al\"}");
+	check_refused(-EINVAL, "a.json", ":2:2: /extends",
+		"There is no policy \"deny-al\" to extend; did you mean \"deny-all\"?");
+	/* What is passed over as a policy is no base either. */
+	write_file(".hidden.json", "{\"version\": 1, \"name\": \"hidden\"}");
+	write_file("a.json", "{\"version\": 1, \"name\": \"a\",\n \"extends\": \"hidden\"}");
+	check_refused(-EINVAL, "a.json", ":2:2: /extends",
+		"There is no policy \"hidden\" to extend; it would be hidden.json in the same "
+		"directory.");
+}
+
+TEST(load_names_the_place_in_the_base)
+{
+	start_empty();
+	write_policy("deny-all");
+	write_file("a.json", "{\"version\": 1, \"name\": \"a\", \"extends\": \"b\"}");
+	write_file("b.json", "{\"version\": 1, \"name\": \"b\",\n \"network\": {\"allow\": [{}]}}");
+	check_refused(-EINVAL, "b.json", ":2:24: /network/allow/0",
+		"The rule has no \"name\" and no \"cidr\"; write what it allows.");
+}
+
 TEST(load_wants_the_file_named_as_its_policy)
 {
 	start_empty();

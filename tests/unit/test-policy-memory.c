@@ -76,11 +76,36 @@ static const char bound_text[] =
 	"{\"cidr\":\"10.0.0.0/8\",\"ports\":[443]},{\"name\":\"*.example.org\"},"
 	"{\"name\":\"b\u00fccher.de\"}]},\"syscalls\":{\"deny\":[\"a\",\"b\"]}}";
 static const char request_text[] = "{\"version\":1,\"name\":\"request\",\"description\":\"d\","
+				   "\"extends\":\"base\","
 				   "\"network\":{\"allow\":[{\"cidr\":"
 				   "\"10.1.1.1\",\"ports\":[443,\"1-9\"],\"description\":\"e\"},{"
 				   "\"cidr\":\"203.0.113.0/24\"},{\"name\":\"a.example.org\"},"
 				   "{\"name\":\"xn--bcher-kva.de\"}]},"
 				   "\"resources\":{\"cpu\":1.5},\"syscalls\":{\"deny\":[\"c\"]}}";
+
+static int read_base(void *userdata _unused_, const char *name _unused_, char **ret_text,
+	size_t *ret_size, char **ret_file, struct failure *why _unused_)
+{
+	static const char text[] =
+		"{\"version\":1,\"name\":\"base\",\"network\":{\"allow\":[{\"name\":"
+		"\"pypi.org\",\"description\":\"f\"}]},\"budgets\":{\"connections\":4},"
+		"\"resources\":{\"class\":\"large\",\"description\":\"g\"}}";
+
+	*ret_text = malloc(sizeof(text));
+	*ret_file = malloc(sizeof("base.json"));
+	if (!*ret_text || !*ret_file) {
+		free(*ret_text);
+		free(*ret_file);
+		*ret_text = *ret_file = NULL;
+		return -ENOMEM;
+	}
+	memcpy(*ret_text, text, sizeof(text));
+	strcpy(*ret_file, "base.json");
+	*ret_size = sizeof(text) - 1;
+	return 0;
+}
+
+static const struct policy_context context = {.read_base = read_base};
 
 /* Everything from two texts to an image. */
 static int run(struct failure *why)
@@ -90,7 +115,7 @@ static int run(struct failure *why)
 	int r = policy_parse(bound_text, strlen(bound_text), "b", NULL, &bound, why);
 
 	if (r == 0)
-		r = policy_parse(request_text, strlen(request_text), "r", NULL, &request, why);
+		r = policy_parse(request_text, strlen(request_text), "r", &context, &request, why);
 	if (r == 0)
 		r = policy_meet(bound, request, &policy, why);
 	if (r == 0)
