@@ -225,8 +225,8 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(link) -ljansson
 
 # Fuzzers: the rooms that read what strangers send, built once more, by clang with its sanitizers.
-FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c) \
-	supervisor/policy/prefix.c supervisor/policy/special.c
+FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c \
+	supervisor/policy/*.c supervisor/digest/*.c)
 FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARN) -g -O1 -I. -fno-sanitize-recover=all
 
 $(B)/fuzz/obj/%.o: %.c
@@ -240,6 +240,6 @@ $(B)/fuzz/librooms.a: $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZED_SRC))
 
 $(B)/fuzz/fuzz-%: $(B)/fuzz/obj/tests/fuzz/fuzz-%.o $(B)/fuzz/librooms.a
 	$(call say,LD,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lldns
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lldns -ljansson -lcrypto -lidn2 -lpsl
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
