@@ -45,7 +45,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 
 SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto -lldns -lidn2 -lpsl -lm
 GATE_LIBS := -lseccomp -lcap -lldns
-API_LIBS := -lmicrohttpd -ljansson -lseccomp -lcap
+API_LIBS := -lmicrohttpd -ljansson -lz -lseccomp -lcap
 CLI_LIBS := -lcurl -ljansson -lcrypto
 
 .PHONY: all deps demo test test-vm bench fuzz lint install uninstall clean help check-build

@@ -8,6 +8,7 @@
 
 #include "api/http/auth.h"
 #include "api/http/connection.h"
+#include "api/http/gzip.h"
 #include "api/http/request.h"
 #include "api/http/respond.h"
 #include "api/http/server.h"
@@ -208,6 +209,17 @@ static void dispatch(struct request *request)
 		request_abandon(request);
 }
 
+static void pack_answer(struct request *request)
+{
+	struct writer packed = {0};
+
+	if (!request->gzip)
+		return;
+	gzip_pack(request->gzip, &request->answer, &packed, true);
+	writer_fini(&request->answer);
+	request->answer = packed;
+}
+
 static struct MHD_Response *make_response(struct request *request)
 {
 	struct writer *answer = &request->answer;
@@ -215,6 +227,7 @@ static struct MHD_Response *make_response(struct request *request)
 
 	if (request->stream)
 		return stream_response(request);
+	pack_answer(request);
 	if (answer->failed)
 		return NULL;
 	response =
@@ -234,6 +247,8 @@ static enum MHD_Result queue_response(struct request *request)
 	if (request->content_type)
 		MHD_add_response_header(
 			response, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type);
+	if (request->gzip)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
 	for (size_t i = 0; i < request->n_headers; i++)
 		MHD_add_response_header(
 			response, request->headers[i].name, request->headers[i].value);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/http/connection.h"
+#include "api/http/gzip.h"
 #include "api/http/respond.h"
 #include "api/http/server.h"
 #include "api/http/stream.h"
@@ -219,6 +220,14 @@ void request_drop_body(struct request *request)
 	request->body_size = request->body_room = 0;
 }
 
+void request_drop_gzip(struct request *request)
+{
+	if (!request->gzip)
+		return;
+	request->gzip = gzip_free(request->gzip);
+	server_release(request->server, GZIP_HELD_BYTES);
+}
+
 void request_wake(struct request *request)
 {
 	if (!request->suspended)
@@ -245,6 +254,7 @@ void request_free(struct request *request)
 	if (request->ended)
 		request->ended(request);
 	request->stream = stream_free(request->stream);
+	request_drop_gzip(request);
 	writer_fini(&request->answer);
 	writer_fini(&request->more_headers);
 	request_drop_body(request);

@@ -20,6 +20,7 @@
 
 struct MHD_Connection;
 struct connection;
+struct gzip;
 struct request;
 struct server;
 struct stream;
@@ -55,6 +56,7 @@ struct request {
 	/* The answer. Handlers write into `answer` and call one of respond.h. */
 	struct writer answer;
 	struct stream *stream; /* instead of `answer` */
+	struct gzip *gzip;     /* the answer is sent packed; NULL: as it is */
 	unsigned status;       /* 0: not responded yet */
 	const char *content_type;
 	struct request_header headers[REQUEST_HEADERS_MAX];
@@ -101,6 +103,8 @@ bool request_argument_text(struct request *request, const char *name, char *ret_
 
 /* Frees the body: it was read. */
 void request_drop_body(struct request *request);
+/* The answer is not packed after all. */
+void request_drop_gzip(struct request *request);
 /* Lets the connection go on: something was responded or can be sent. */
 void request_wake(struct request *request);
 /* The client went away. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/http/gzip.h"
+#include "api/http/server.h"
 #include "api/text/json.h"
 
 struct problem {
@@ -66,6 +68,18 @@ void respond_header_text(struct request *request, const char *name, const char *
 	writer_bytes(&request->more_headers, value, strlen(value) + 1);
 }
 
+void respond_packed(struct request *request)
+{
+	if (request->gzip)
+		return;
+	respond_header(request, "Vary", "Accept-Encoding");
+	if (!gzip_is_accepted(request_header(request, "Accept-Encoding")) ||
+		!server_hold(request->server, GZIP_HELD_BYTES))
+		return;
+	if (gzip_new(&request->gzip) < 0)
+		server_release(request->server, GZIP_HELD_BYTES);
+}
+
 void respond(struct request *request, unsigned status, const char *content_type)
 {
 	request->status = status;
@@ -89,6 +103,7 @@ static void respond_with(struct request *request, struct problem problem, const 
 	struct writer *writer = &request->answer;
 
 	writer_fini(writer);
+	request_drop_gzip(request);
 	json_write_open(writer, '{');
 	json_write_name(writer, "type");
 	writer_print(writer, "\"urn:cloche:error:%s\"", problem.slug);

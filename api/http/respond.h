@@ -10,6 +10,10 @@ void respond_header(struct request *request, const char *name, const char *forma
 /* Any number of those, with names and values of any length, which are copied. */
 void respond_header_text(struct request *request, const char *name, const char *value);
 
+/* Before one of those below, or stream_begin(): sends it packed if the client takes that and there
+ * is memory for it. Problems are never packed. */
+void respond_packed(struct request *request);
+
 /* Sends request->answer as what `content_type` (a constant) says. */
 void respond(struct request *request, unsigned status, const char *content_type);
 void respond_json(struct request *request, unsigned status);

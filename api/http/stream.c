@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "api/http/connection.h"
+#include "api/http/gzip.h"
 
 #define STREAM_BLOCK_BYTES (16 * 1024)
 
 struct stream {
 	struct request *request;
 	struct writer writer;
+	struct writer plain; /* what is not packed yet, if the answer is */
 	size_t sent;         /* of what is in `writer` */
 	uint64_t size_bytes; /* of the whole; MHD_SIZE_UNKNOWN: in chunks */
 	bool finished;
@@ -40,8 +42,10 @@ int stream_begin(struct request *request, unsigned status, const char *content_t
 
 struct stream *stream_free(struct stream *stream)
 {
-	if (stream)
+	if (stream) {
 		writer_fini(&stream->writer);
+		writer_fini(&stream->plain);
+	}
 	free(stream);
 	return NULL;
 }
@@ -53,24 +57,34 @@ void stream_set_size(struct request *request, uint64_t size_bytes)
 
 struct writer *stream_writer(struct request *request)
 {
-	return &request->stream->writer;
+	return request->gzip ? &request->stream->plain : &request->stream->writer;
 }
 
 bool stream_is_full(const struct request *request)
 {
 	const struct stream *stream = request->stream;
 
-	return stream->writer.size - stream->sent >= STREAM_FULL_BYTES;
+	return stream->plain.size + stream->writer.size - stream->sent >= STREAM_FULL_BYTES;
+}
+
+static void pack(struct request *request, bool last)
+{
+	struct stream *stream = request->stream;
+
+	if (request->gzip)
+		gzip_pack(request->gzip, &stream->plain, &stream->writer, last);
 }
 
 void stream_flush(struct request *request)
 {
+	pack(request, false);
 	if (request->stream->writer.size > request->stream->sent || request->stream->writer.failed)
 		request_wake(request);
 }
 
 void stream_finish(struct request *request)
 {
+	pack(request, true);
 	request->stream->finished = true;
 	request->stream->drained = NULL;
 	request_wake(request);
