@@ -6,8 +6,9 @@
 
 #include "api/text/writer.h"
 
-#define GZIP_HELD_BYTES (272 * 1024) /* what a packer keeps: deflate's window and tables, zconf.h  \
-				      */
+#define GZIP_HELD_BYTES                                                                            \
+	(272 * 1024) /* what a packer keeps: deflate's window and tables, zconf.h                  \
+		      */
 
 struct gzip;
 

@@ -15,6 +15,7 @@ static const struct route routes[] = {
 	{"*", "/v1/sandboxes/{id}/ports/{port}/*", ports_preview, ROUTE_QUERY | ROUTE_TAIL},
 	{"GET", "/v1/sandboxes/{id}/usage", usage_of_sandbox, 0},
 	{"GET", "/v1/usage", usage_of_tenant, ROUTE_QUERY},
+	{"GET", "/v1/audit", audit_export, ROUTE_EXACT | ROUTE_QUERY},
 	{"GET", "/v1/events", events_read, ROUTE_EXACT | ROUTE_QUERY},
 	{"GET", "/v1/policies", policies_list, 0},
 	{"POST", "/v1/policies/reload", policies_reload, ROUTE_BODY},

@@ -17,6 +17,7 @@ void ports_get(struct request *request);
 void ports_preview(struct request *request);
 void usage_of_sandbox(struct request *request);
 void usage_of_tenant(struct request *request);
+void audit_export(struct request *request);
 void events_read(struct request *request);
 void policies_list(struct request *request);
 void policies_get(struct request *request);

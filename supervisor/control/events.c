@@ -15,12 +15,17 @@
 static void try_answer(struct request *request, bool may_wait)
 {
 	const struct wire_events_query *query = request->query;
+	struct audit *audit = request->control->core->audit;
 	const struct audit_query audit_query = {.after = query->after,
+		.until = query->until,
+		.since_ns = query->since_ns,
+		.until_ns = query->until_ns,
 		.sandbox = query->sandbox,
-		.tenant = request->tenant_id,
+		.tenant = request->events_tenant,
 		.limit = query->limit && query->limit < EVENTS_LIMIT_MAX ? query->limit
 									 : EVENTS_LIMIT_MAX,
-		.type = query->type};
+		.type = query->type,
+		.verdict = query->verdict};
 	struct wire_events_reply reply = {.next = query->after};
 	char *buffer = malloc(EVENTS_BYTES_MAX);
 	size_t used = 0;
@@ -31,9 +36,11 @@ static void try_answer(struct request *request, bool may_wait)
 		request_fail(request, WIRE_CODE_INTERNAL, "Out of memory.");
 		return;
 	}
-	r = audit_read(request->control->core->audit, &audit_query, buffer, EVENTS_BYTES_MAX, &used,
-		&reply.n_records, &reply.next, &more);
+	r = audit_read(audit, &audit_query, buffer, EVENTS_BYTES_MAX, &used, &reply.n_records,
+		&reply.next, &more);
 	reply.more = more;
+	reply.first = audit_first_sequence(audit);
+	reply.last = audit_last_sequence(audit);
 	if (r < 0)
 		request_fail(request, WIRE_CODE_INTERNAL, "The audit log cannot be read: %s.",
 			strerror(-r));
@@ -45,6 +52,28 @@ static void try_answer(struct request *request, bool may_wait)
 	free(buffer);
 }
 
+/* Whose records are read: all of them for an administrator, or one tenant's; a tenant's own. */
+static bool find_tenant(struct request *request, const char *name)
+{
+	const struct tenant *scope = request_scope(request);
+	const struct tenant *tenant =
+		name[0] ? tenants_find(request->control->core->tenants, name) : NULL;
+
+	if (scope && name[0] && strcmp(name, scope->row.name) != 0) {
+		request_fail(request, WIRE_CODE_FORBIDDEN,
+			"Only an administrator's key reads the records of another tenant; yours "
+			"speaks for \"%s\".",
+			scope->row.name);
+		return false;
+	}
+	if (name[0] && !tenant) {
+		request_fail(request, WIRE_CODE_NOT_FOUND, "There is no tenant \"%s\".", name);
+		return false;
+	}
+	request->events_tenant = tenant ? tenant->row.id : request->tenant_id;
+	return true;
+}
+
 void handle_events(struct request *request, const void *body, const char *tail _unused_,
 	size_t tail_size _unused_)
 {
@@ -52,10 +81,13 @@ void handle_events(struct request *request, const void *body, const char *tail _
 	uint32_t wait_ms =
 		query->wait_ms < EVENTS_WAIT_MS_MAX ? query->wait_ms : EVENTS_WAIT_MS_MAX;
 
-	if (!WIRE_TEXT_VALID(query->type)) {
-		request_fail(request, WIRE_CODE_INVALID, "The type is not a text.");
+	if (!WIRE_TEXT_VALID(query->type) || !WIRE_TEXT_VALID(query->verdict) ||
+		!WIRE_TEXT_VALID(query->tenant)) {
+		request_fail(request, WIRE_CODE_INVALID, "The query is not text.");
 		return;
 	}
+	if (!find_tenant(request, query->tenant))
+		return;
 	request->query = malloc(sizeof(*query));
 	if (!request->query) {
 		request_fail(request, WIRE_CODE_INTERNAL, "Out of memory.");

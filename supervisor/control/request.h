@@ -26,6 +26,7 @@ struct request {
 	uint32_t tenant_id;    /* 0: an administrator, who may see all */
 	/* events.c: a reader that waits */
 	struct wire_events_query *query;
+	uint32_t events_tenant; /* whose records; 0: everybody's */
 	uint64_t deadline_ns;
 	/* execs.c */
 	struct exec *exec;

@@ -12,6 +12,8 @@
 #define WIRE_REMOTE_SIZE 64
 #define WIRE_NAME_SIZE 64 /* tenant, template, policy, key names */
 #define WIRE_REASON_SIZE 192
+#define WIRE_TYPES_SIZE 128 /* types of audit records */
+#define WIRE_VERDICT_SIZE 16
 #define WIRE_LABELS_MAX 32
 #define WIRE_LABEL_BYTES_MAX 4096 /* all labels of a sandbox */
 #define WIRE_ENV_BYTES_MAX 32768  /* environment set at creation */
@@ -308,15 +310,23 @@ struct wire_call {
 
 struct wire_events_query {
 	struct wire_caller caller;
-	uint64_t after;   /* records with a larger sequence */
-	uint64_t sandbox; /* 0: all that the key may see */
-	uint32_t limit;   /* records */
-	uint32_t wait_ms; /* 0: answer at once, else wait for the first record this long */
-	char type[32];    /* empty: all; a prefix up to a dot is enough: "network" */
+	uint64_t after;    /* records with a larger sequence */
+	uint64_t until;    /* none with a larger one; 0: to the end */
+	uint64_t since_ns; /* realtime: not before; 0: no bound */
+	uint64_t until_ns; /* realtime: before; 0: no bound */
+	uint64_t sandbox;  /* 0: all that the key may see */
+	uint32_t limit;    /* records */
+	uint32_t wait_ms;  /* 0: answer at once, else wait for the first record this long */
+	/* Empty: all; types, separated by commas; a prefix up to a dot is enough: "network" */
+	char type[WIRE_TYPES_SIZE];
+	char verdict[WIRE_VERDICT_SIZE]; /* empty: all; "deny" */
+	char tenant[WIRE_NAME_SIZE];     /* empty: all that the key may see */
 };
 
 struct wire_events_reply {
-	uint64_t next; /* pass as `after` next time */
+	uint64_t next;  /* pass as `after` next time */
+	uint64_t first; /* the oldest sequence that is still there; 0: none is */
+	uint64_t last;  /* the newest */
 	uint32_t n_records;
 	uint8_t more; /* 1: ask again at once */
 	uint8_t reserved[3];

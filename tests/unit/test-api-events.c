@@ -204,3 +204,71 @@ TEST(ends_on_lines_that_do_not_fit_their_count)
 	answers("{}\n", 1, 1, false);
 	end(1);
 }
+
+TEST(asks_for_what_the_query_says)
+{
+	const struct wire_events_query *query = asks(
+		"/v1/audit?since=2026-11-21T21:40:00Z&until_time=2026-11-21T21:40:01.5Z&until=9&"
+		"tenant=acme&verdict=deny&type=network,process.exec",
+		"");
+	struct response response;
+
+	CHECK_INT(query->since_ns, 1795297200000000000);
+	CHECK_INT(query->until_ns, 1795297201500000000);
+	CHECK_INT(query->until, 9);
+	CHECK_TEXT(query->tenant, "acme");
+	CHECK_TEXT(query->verdict, "deny");
+	CHECK_TEXT(query->type, "network,process.exec");
+	CHECK_INT(query->limit, 256);
+	api_answer_error(&api, &question, WIRE_CODE_FORBIDDEN, "not yours");
+	api_read(client, &response);
+	CHECK_INT(response.status, 403);
+	api_response_fini(&response);
+	end(0);
+}
+
+TEST(streams_a_whole_range_up_to_what_was_there_at_first)
+{
+	struct wire_events_reply reply = {
+		.next = 2, .n_records = 2, .more = 1, .first = 1, .last = 4};
+	const struct wire_events_query *query = asks("/v1/audit", "");
+	struct response response;
+
+	CHECK_INT(query->until, 0);
+	api_answer(&api, &question, WIRE_API_EVENTS_REPLY, &reply, sizeof(reply),
+		"{\"seq\":1}\n{\"seq\":2}\n", 20, NULL, 0);
+	query = asks_again();
+	CHECK_INT(query->until, 4); /* the log has grown meanwhile */
+	CHECK_INT(query->wait_ms, 0);
+	reply = (struct wire_events_reply){.next = 4, .n_records = 2, .first = 1, .last = 9};
+	api_answer(&api, &question, WIRE_API_EVENTS_REPLY, &reply, sizeof(reply),
+		"{\"seq\":3}\n{\"seq\":4}\n", 20, NULL, 0);
+	api_read(client, &response);
+	CHECK(strstr(response.head, "Cloche-Last: 4\n"));
+	CHECK(strstr(response.head, "Cloche-First: 1\n"));
+	CHECK_TEXT(response.body, "{\"seq\":1}\n{\"seq\":2}\n{\"seq\":3}\n{\"seq\":4}\n");
+	api_response_fini(&response);
+	end(0);
+}
+
+TEST(a_stream_that_fails_is_broken_off)
+{
+	asks("/v1/audit?follow=true", "");
+	answers("{\"seq\":1}\n", 1, 1, false);
+	seen("{\"seq\":1}\n");
+	asks_again();
+	api_answer_error(&api, &question, WIRE_CODE_UNAUTHENTICATED, "the key was revoked");
+	CHECK(api_is_closed(client)); /* and no chunk that says that this was all */
+	end(0);
+}
+
+TEST(followers_see_a_sign_of_life_that_is_no_record)
+{
+	asks("/v1/audit?follow=true", "");
+	answers("", 0, 3, false);
+	asks_again();
+	answers("", 0, 3, false);
+	seen("\r\n1\r\n\n\r\n");
+	asks_again();
+	end(0);
+}

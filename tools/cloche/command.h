@@ -56,6 +56,8 @@ int command_port(struct client *client, const struct arguments *arguments);
 int command_remove(struct client *client, const struct arguments *arguments);
 int command_logs(struct client *client, const struct arguments *arguments);
 int command_events(struct client *client, const struct arguments *arguments);
+int command_audit_export(struct client *client, const struct arguments *arguments);
+int command_audit_tail(struct client *client, const struct arguments *arguments);
 int command_usage(struct client *client, const struct arguments *arguments);
 int command_policy_list(struct client *client, const struct arguments *arguments);
 int command_policy_show(struct client *client, const struct arguments *arguments);

@@ -2,6 +2,7 @@
 #include "supervisor/base/cleanup.h"
 #include "tools/cloche/body.h"
 #include "tools/cloche/command.h"
+#include "tools/cloche/events.h"
 
 const struct option_form command_options[] = {
 	{"url", "URL", "where the daemon listens: unix:///PATH or http://HOST:PORT ($CLOCHE_URL)",
@@ -64,9 +65,23 @@ static const struct option_form logs_options[] = {
 static const struct option_form events_options[] = {
 	{"follow", NULL, "go on with what comes", false},
 	{"after", "SEQ", "only records after this sequence number", false},
-	{"sandbox", "ID", "only records of this sandbox", false},
-	{"type", "TYPE", "only this type, or its first part: network, network.connect", false},
+	EVENTS_FILTER_OPTIONS,
+	EVENTS_UNTIL_OPTION,
 	{"limit", "N", "so many records at most", false},
+	{0},
+};
+
+static const struct option_form audit_export_options[] = {
+	EVENTS_FILTER_OPTIONS,
+	EVENTS_UNTIL_OPTION,
+	{"after", "SEQ", "only records after this sequence number", false},
+	{"format", "NAME", "ndjson (the records as they are in the log) or ocsf (ndjson)", false},
+	{"output", "FILE", "write to FILE, which appears when it is whole", false},
+	{0},
+};
+
+static const struct option_form audit_tail_options[] = {
+	EVENTS_FILTER_OPTIONS,
 	{0},
 };
 
@@ -115,6 +130,10 @@ const struct command command_table[] = {
 		command_logs, EXIT_CODE_FAILED, false},
 	{"events", "[options]", "show audit records", events_options, command_events,
 		EXIT_CODE_FAILED, false},
+	{"audit export", "[options]", "write a range of the audit log", audit_export_options,
+		command_audit_export, EXIT_CODE_FAILED, false},
+	{"audit tail", "[options]", "show audit records as they come", audit_tail_options,
+		command_audit_tail, EXIT_CODE_FAILED, false},
 	{"usage", "[ID | --tenant NAME | --all]", "show what was used: the bill", usage_options,
 		command_usage, EXIT_CODE_FAILED, false},
 	{"policy list", "", "list policies", NULL, command_policy_list, EXIT_CODE_FAILED, false},

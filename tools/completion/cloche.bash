@@ -15,6 +15,7 @@ _cloche()
 	local word=$2 previous=$3 command='' i words=''
 	local all='--url --key-file --json --help'
 	local sandbox='--template --policy --label --memory --disk --cpu --pids --env --timeout'
+	local filters='--sandbox --tenant --type --verdict --since'
 	local inside='--cwd --uid --gid --no-stdin --output-limit --env --timeout'
 	COMPREPLY=()
 
@@ -27,20 +28,20 @@ _cloche()
 			;;
 		--url | --key-file) ((i++)) ;;
 		-*) ;;
-		policy | tenant | key)
+		policy | tenant | key | audit)
 			[ -n "$command" ] || command=${COMP_WORDS[i]}
 			;;
 		*)
 			case $command in
 			'') command=${COMP_WORDS[i]} ;;
-			policy | tenant | key) command+=" ${COMP_WORDS[i]}" ;;
+			policy | tenant | key | audit) command+=" ${COMP_WORDS[i]}" ;;
 			esac
 			;;
 		esac
 	done
 
 	case $previous in
-	--key-file | --cwd)
+	--key-file | --cwd | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
@@ -59,7 +60,7 @@ _cloche()
 	esac
 
 	case $command in
-	'') words='run create ls get set port exec code rm logs events usage policy templates tenant
+	'') words='run create ls get set port exec code rm logs events audit usage policy templates tenant
 		key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
@@ -72,7 +73,10 @@ _cloche()
 		words="--language --sandbox $sandbox"
 		;;
 	logs) words="$(_cloche_ids) --follow" ;;
-	events) words='--follow --after --sandbox --type --limit' ;;
+	events) words="$filters --follow --after --until --limit" ;;
+	audit) words='export tail' ;;
+	'audit export') words="$filters --until --after --format --output" ;;
+	'audit tail') words=$filters ;;
 	usage) words="$(_cloche_ids) --tenant --all" ;;
 	policy) words='list show reload' ;;
 	'policy show') words=$(_cloche_names) ;;
