@@ -59,6 +59,13 @@ static const struct measure measures[] = {
 		USAGE(wall_ns), true},
 	{"cloche_tenant_sandboxes_total", "counter", "Sandboxes that these numbers sum up.",
 		USAGE(n_sandboxes), false},
+	{"cloche_tenant_block_read_bytes_total", "counter",
+		"Bytes read from block devices for sandboxes.", USAGE(block_read_bytes), false},
+	{"cloche_tenant_block_written_bytes_total", "counter",
+		"Bytes that sandboxes wrote towards block devices.", USAGE(block_written_bytes),
+		false},
+	{"cloche_tenant_dns_queries_total", "counter", "Queries to the sandboxes' resolvers.",
+		USAGE(dns_queries), false},
 };
 
 static void write_head(struct writer *writer, const char *name, const char *type, const char *help)
@@ -108,10 +115,91 @@ static void write_measure(
 	}
 }
 
+/* 1 MiB ms is 1048.576 byte seconds. */
+static void write_memory_over_time(struct writer *writer, const struct metrics *metrics)
+{
+	static const char name[] = "cloche_tenant_memory_byte_seconds_total";
+
+	write_head(writer, name, "counter", "Memory in use, integrated over time.");
+	for (uint32_t i = 0; i < metrics->n_rows; i++) {
+		uint64_t mib_ms = metrics->rows[i].usage.memory_mib_ms;
+		unsigned __int128 thousandths = (unsigned __int128)mib_ms * 1048576;
+
+		writer_print(writer, "%s{tenant=\"", name);
+		write_label_value(writer, metrics->rows[i].tenant);
+		writer_print(writer, "\"} %" PRIu64 ".%03u\n", (uint64_t)(thousandths / 1000),
+			(unsigned)(thousandths % 1000));
+	}
+}
+
 static void write_measures(struct writer *writer, const struct metrics *metrics)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(measures); i++)
 		write_measure(writer, &measures[i], metrics);
+	write_memory_over_time(writer, metrics);
+}
+
+/* One of the host or the daemon. */
+static const struct family {
+	const char *name; /* of the head */
+	const char *suffix, *type, *help, *label;
+	bool is_ns;
+} families[WIRE_METRIC_END] = {
+	[WIRE_METRIC_HOST_CPUS] = {"cloche_host_cpus", "", "gauge", "CPUs that are online.", NULL,
+		false},
+	[WIRE_METRIC_HOST_CPU_BUSY_NS] = {"cloche_host_cpu_busy_seconds_total", "", "counter",
+		"CPU time in which the host, not only Cloche, did something.", NULL, true},
+	[WIRE_METRIC_HOST_MEMORY_BYTES] = {"cloche_host_memory_bytes", "", "gauge",
+		"Memory of the host.", NULL, false},
+	[WIRE_METRIC_HOST_MEMORY_AVAILABLE_BYTES] = {"cloche_host_memory_available_bytes", "",
+		"gauge", "Memory that can be had without swapping.", NULL, false},
+	[WIRE_METRIC_POOL_WARM] = {"cloche_pool_warm", "", "gauge",
+		"Sandboxes that wait in the pool of a template.", "template", false},
+	[WIRE_METRIC_POOL_TARGET] = {"cloche_pool_target", "", "gauge",
+		"Sandboxes that should wait there.", "template", false},
+	[WIRE_METRIC_AUDIT_WRITABLE] = {"cloche_audit_writable", "", "gauge",
+		"1 if records can be written; else nothing new may start.", NULL, false},
+	[WIRE_METRIC_DENIALS] = {"cloche_denials_total", "", "counter",
+		"Denials that the kernel reported, by reason.", "reason", false},
+	[WIRE_METRIC_FLOW_ENDS] = {"cloche_flow_ends_total", "", "counter",
+		"Connections through the gate that ended, by how.", "end", false},
+	[WIRE_METRIC_CREATE_BUCKET] = {"cloche_sandbox_create_seconds", "_bucket", "histogram",
+		"Time from the request to a sandbox that can be used.", "le", false},
+	[WIRE_METRIC_CREATE_SUM_NS] = {"cloche_sandbox_create_seconds", "_sum", "histogram", NULL,
+		NULL, true},
+	[WIRE_METRIC_CREATE_COUNT] = {"cloche_sandbox_create_seconds", "_count", "histogram", NULL,
+		NULL, false},
+};
+
+static int write_families(struct writer *writer, struct answer_rows *rows)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 0; i < rows->page.n_rows; i++) {
+		struct wire_metric_row row;
+		const struct family *family;
+
+		if (answer_rows_take(rows, &row, sizeof(row)) < 0 || !WIRE_TEXT_VALID(row.label) ||
+			row.metric < last || row.metric == 0 || row.metric >= WIRE_METRIC_END)
+			return -EPROTO;
+		family = &families[row.metric];
+		if (row.metric != last && family->help)
+			write_head(writer, family->name, family->type, family->help);
+		last = row.metric;
+		writer_print(writer, "%s%s", family->name, family->suffix);
+		if (family->label) {
+			writer_print(writer, "{%s=\"", family->label);
+			write_label_value(writer, row.label);
+			writer_text(writer, "\"}");
+		}
+		writer_text(writer, " ");
+		if (family->is_ns)
+			write_seconds(writer, row.value);
+		else
+			writer_print(writer, "%" PRIu64, row.value);
+		writer_text(writer, "\n");
+	}
+	return rows->left ? -EPROTO : 0;
 }
 
 static void write_number(
@@ -123,6 +211,8 @@ static void write_number(
 
 static void write_status(struct writer *writer, const struct wire_status *status)
 {
+	write_head(writer, "cloche_build_info", "gauge", "1, with the version as a label.");
+	writer_text(writer, "cloche_build_info{version=\"" CLOCHE_VERSION "\"} 1\n");
 	write_number(writer, "cloche_ready", "gauge", "1 if sandboxes can be had.", status->ready);
 	write_number(writer, "cloche_gate_up", "gauge", "1 if cloche-gate runs.", status->gate_up);
 	write_number(
@@ -157,6 +247,17 @@ static void finish(struct request *request)
 	respond(request, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
+static int on_families(struct request *request, const struct answer *answer)
+{
+	struct answer_rows rows;
+
+	if (answer_rows_begin(&rows, answer, WIRE_API_METRICS_REPLY) < 0 ||
+		write_families(&request->answer, &rows) < 0)
+		return -EPROTO;
+	finish(request);
+	return ANSWER_LAST;
+}
+
 static int on_status(struct request *request, const struct answer *answer)
 {
 	const struct wire_status *status = answer->body;
@@ -164,7 +265,8 @@ static int on_status(struct request *request, const struct answer *answer)
 	if (answer->type != WIRE_API_STATUS_REPLY || answer->size != sizeof(*status))
 		return -EPROTO;
 	write_status(&request->answer, status);
-	finish(request);
+	request_ask(request, WIRE_API_METRICS, &request->caller, sizeof(request->caller), NULL, 0,
+		on_families);
 	return ANSWER_LAST;
 }
 

@@ -59,6 +59,9 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
  * NULL when memory is out (json_object_set_new() takes that). */
 json_t *audit_text(const char *bytes, size_t size_bytes);
 
+/* enum abi_reason as records have it; NULL when there is none of that number. */
+const char *audit_reason_name(uint8_t reason);
+
 /* Notes that `n` events were lost before they reached this process; `where` lives for ever. */
 void audit_lost(struct audit *audit, uint64_t n, const char *where);
 

@@ -44,6 +44,11 @@ static const char *const reason_names[] = {
 	[ABI_REASON_BUDGET] = "budget",
 };
 
+const char *audit_reason_name(uint8_t reason)
+{
+	return reason < ARRAY_SIZE(reason_names) ? reason_names[reason] : NULL;
+}
+
 static const char *const family_names[] = {
 	[AF_UNIX] = "unix",
 	[AF_INET] = "ipv4",

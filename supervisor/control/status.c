@@ -26,6 +26,20 @@ void handle_status(struct request *request, const void *body _unused_, const cha
 	request_answer(request, WIRE_API_STATUS_REPLY, &status, sizeof(status), NULL, 0);
 }
 
+static void add_metric(const struct wire_metric_row *row, void *userdata)
+{
+	rows_add(userdata, row, sizeof(*row), NULL, 0);
+}
+
+void handle_metrics(struct request *request, const void *body _unused_, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	struct rows rows = {0};
+
+	core_metrics(request->control->core, add_metric, &rows);
+	rows_answer(&rows, request, WIRE_API_METRICS_REPLY);
+}
+
 static json_t *text(const char *field)
 {
 	return audit_text(field, strlen(field));

@@ -40,9 +40,18 @@ struct core_config {
 	size_t n_pool;
 };
 
+#define CORE_CREATE_BUCKETS 12
+#define CORE_REASONS_MAX 32
+#define CORE_FLOW_ENDS_MAX 16
+
+/* Since this process started. */
 struct core_counts {
 	uint64_t warm_starts, cold_starts, failed_starts;
-	uint64_t n_flows;
+	uint64_t n_flows;                       /* now */
+	uint64_t denials[CORE_REASONS_MAX];     /* records of the kernel, by enum abi_reason */
+	uint64_t flow_ends[CORE_FLOW_ENDS_MAX]; /* by enum wire_gate_end */
+	/* From the request to the sandbox, of those that were made; [i] up to the i-th bound. */
+	uint64_t creates[CORE_CREATE_BUCKETS + 1], create_sum_ns;
 };
 
 struct core {
@@ -141,6 +150,11 @@ void sandbox_set_policy(struct sandbox *sandbox, const char *name,
  * with `*ret_fd` (-1: nothing listens), or a refusal. */
 int sandbox_connect_port(struct sandbox *sandbox, uint16_t port, const char *key_id,
 	const char *remote, int *ret_fd, struct refusal *why);
+
+/* ---- metrics.c: numbers of the host and of this process, for a monitor */
+void core_metrics(const struct core *core,
+	void (*callback)(const struct wire_metric_row *row, void *userdata), void *userdata);
+void core_count_create(struct core *core, uint64_t took_ns);
 
 /* ---- commands */
 struct exec_callbacks {

@@ -242,6 +242,7 @@ static void claim_done(struct sandbox *sandbox, struct claim *claim)
 			sandbox->warm, "memory_bytes", (json_int_t)sandbox->limits.memory_bytes,
 			"disk_bytes", (json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
 			(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids));
+	core_count_create(core, clock_monotonic_ns() - claim->asked_ns);
 	claim->callback(sandbox, NULL, claim->userdata);
 	claim_free(claim);
 }
@@ -350,6 +351,7 @@ static struct claim *claim_new(struct tenant *tenant, const struct wire_sandbox_
 	if (tail_size)
 		memcpy(claim->tail, tail, tail_size);
 	claim->tail_size = tail_size;
+	claim->asked_ns = clock_monotonic_ns();
 	claim->tenant = tenant;
 	claim->request = *request;
 	explicit_bzero(&claim->request.caller, sizeof(claim->request.caller));

@@ -20,7 +20,7 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define IDLE_TIMEOUT_MS 600000
 
-static const char *end_name(uint16_t end)
+const char *egress_end_name(uint16_t end)
 {
 	switch ((enum wire_gate_end)end) {
 	case WIRE_GATE_END_CLOSED:
@@ -72,7 +72,7 @@ static void describe_flow(const struct wire_gate_flow *flow, json_t *body)
 		address_to_text(flow->dialled.bytes, address);
 		json_object_set_new(body, "dialled", json_string(address));
 	}
-	json_object_set_new(body, "end", json_string(end_name(flow->end)));
+	json_object_set_new(body, "end", json_string(egress_end_name(flow->end)));
 	json_object_set_new(body, "error", json_integer(flow->error));
 	json_object_set_new(body, "bytes_sent", json_integer((json_int_t)flow->bytes_sent));
 	json_object_set_new(body, "bytes_received", json_integer((json_int_t)flow->bytes_received));
@@ -93,6 +93,8 @@ static int on_flow(struct core *core, const struct channel_message *message)
 	sandbox = table_get(core->sandboxes, flow->sandbox);
 	if (sandbox)
 		sandbox_subject(sandbox, &subject);
+	if (flow->end < CORE_FLOW_ENDS_MAX)
+		core->counts.flow_ends[flow->end]++;
 	body = json_object();
 	describe_flow(flow, body);
 	audit_record(core->audit, "network.flow", &subject, body);

@@ -6,12 +6,22 @@
 
 #define EVENTS_PERIOD_MS 50
 
+static void count(struct core *core, const struct abi_event_header *event)
+{
+	const struct abi_network_event *network = (const struct abi_network_event *)event;
+
+	if (event->type == ABI_EVENT_NETWORK && event->size >= sizeof(*network) &&
+		network->verdict == ABI_VERDICT_DENY && network->reason < CORE_REASONS_MAX)
+		core->counts.denials[network->reason]++;
+}
+
 static void on_event(const struct abi_event_header *event, void *userdata)
 {
 	struct core *core = userdata;
 	const struct sandbox *sandbox = table_get(core->sandboxes, event->sandbox);
 	struct audit_subject subject = {.sandbox = event->sandbox, .tenant = event->tenant};
 
+	count(core, event);
 	if (sandbox && sandbox->tenant)
 		sandbox_subject(sandbox, &subject);
 	audit_event(core->audit, event, &subject);

@@ -31,6 +31,7 @@ struct claim {
 	size_t tail_size;
 	sandbox_created_callback callback;
 	void *userdata;
+	uint64_t asked_ns; /* CLOCK_MONOTONIC */
 };
 
 struct sandbox {
@@ -132,6 +133,8 @@ void usage_sample(struct sandbox *sandbox);
 
 /* ---- egress.c */
 int egress_start(struct core *core, struct failure *why);
+/* enum wire_gate_end as records have it. */
+const char *egress_end_name(uint16_t end);
 void egress_open(struct sandbox *sandbox);
 void egress_close(struct sandbox *sandbox);
 /* Opens the relay's and the resolver's sockets inside and hands them to the gate. */

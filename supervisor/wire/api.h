@@ -41,11 +41,13 @@ enum wire_api_type {
 	WIRE_API_PORT_OPEN = 26, /* struct wire_port_open → PORT */
 	WIRE_API_PORT = 27,      /* struct wire_port; one fd, unless nothing listens */
 
-	WIRE_API_USAGE = 30,        /* struct wire_usage_query → USAGES */
-	WIRE_API_USAGES = 31,       /* struct wire_page, then struct wire_usage_row each */
-	WIRE_API_STATUS = 32,       /* struct wire_caller (key may be empty) → STATUS_REPLY */
-	WIRE_API_STATUS_REPLY = 33, /* struct wire_status */
-	WIRE_API_CALL = 34,         /* struct wire_call, one way: an HTTP request was answered */
+	WIRE_API_USAGE = 30,         /* struct wire_usage_query → USAGES */
+	WIRE_API_USAGES = 31,        /* struct wire_page, then struct wire_usage_row each */
+	WIRE_API_STATUS = 32,        /* struct wire_caller (key may be empty) → STATUS_REPLY */
+	WIRE_API_STATUS_REPLY = 33,  /* struct wire_status */
+	WIRE_API_METRICS = 35,       /* struct wire_caller (administrators) → METRICS_REPLY */
+	WIRE_API_METRICS_REPLY = 36, /* struct wire_page, then struct wire_metric_row each */
+	WIRE_API_CALL = 34,          /* struct wire_call, one way: an HTTP request was answered */
 
 	WIRE_API_EVENTS = 40, /* struct wire_events_query → EVENTS_REPLY, maybe much later */
 	WIRE_API_EVENTS_REPLY = 41,  /* struct wire_events_reply + tail: whole JSON lines */
@@ -283,6 +285,31 @@ struct wire_usage_row {
 	uint8_t is_rest; /* by label: of sandboxes without it, or with a value past the bound */
 	uint8_t reserved[6];
 	struct wire_usage usage;
+};
+
+/* Numbers of the host and the daemon; rows come in this order. Those that count begin again when
+ * cloched does. */
+enum wire_metric {
+	WIRE_METRIC_HOST_CPUS = 1,
+	WIRE_METRIC_HOST_CPU_BUSY_NS = 2, /* all CPUs, everything on the host */
+	WIRE_METRIC_HOST_MEMORY_BYTES = 3,
+	WIRE_METRIC_HOST_MEMORY_AVAILABLE_BYTES = 4,
+	WIRE_METRIC_POOL_WARM = 5,   /* label: the template */
+	WIRE_METRIC_POOL_TARGET = 6, /* likewise */
+	WIRE_METRIC_AUDIT_WRITABLE = 7,
+	WIRE_METRIC_DENIALS = 8,        /* label: the reason */
+	WIRE_METRIC_FLOW_ENDS = 9,      /* label: how it ended */
+	WIRE_METRIC_CREATE_BUCKET = 10, /* label: the upper bound in seconds; cumulative */
+	WIRE_METRIC_CREATE_SUM_NS = 11,
+	WIRE_METRIC_CREATE_COUNT = 12,
+	WIRE_METRIC_END = 13,
+};
+
+struct wire_metric_row {
+	uint32_t metric; /* enum wire_metric */
+	uint32_t reserved;
+	char label[WIRE_NAME_SIZE]; /* empty: none */
+	uint64_t value;
 };
 
 struct wire_status {

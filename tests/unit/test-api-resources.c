@@ -312,6 +312,13 @@ TEST(shows_an_administrator_all_metrics)
 		.warm_starts = 9,
 		.cold_starts = 1,
 		.started_ns = 1500000000};
+	const struct wire_metric_row metrics[] = {
+		{.metric = WIRE_METRIC_HOST_CPU_BUSY_NS, .value = 2500000000},
+		{.metric = WIRE_METRIC_CREATE_BUCKET, .label = "0.1", .value = 3},
+		{.metric = WIRE_METRIC_CREATE_BUCKET, .label = "+Inf", .value = 4},
+		{.metric = WIRE_METRIC_CREATE_SUM_NS, .value = 1000000000},
+		{.metric = WIRE_METRIC_CREATE_COUNT, .value = 4}};
+	const struct wire_page page = {.n_rows = ARRAY_SIZE(metrics)};
 	struct response response;
 
 	row.sandbox = 0;
@@ -327,8 +334,20 @@ TEST(shows_an_administrator_all_metrics)
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
 	api_expect(&api, &question, WIRE_API_STATUS, sizeof(struct wire_caller));
 	answers(WIRE_API_STATUS_REPLY, &status, sizeof(status));
+	api_expect(&api, &question, WIRE_API_METRICS, sizeof(struct wire_caller));
+	api_answer(&api, &question, WIRE_API_METRICS_REPLY, &page, sizeof(page), metrics,
+		sizeof(metrics), NULL, 0);
 	api_read(client, &response);
 	CHECK_INT(response.status, 200);
+	has(response.body, "# TYPE cloche_host_cpu_busy_seconds_total counter\n"
+			   "cloche_host_cpu_busy_seconds_total 2.500000000\n");
+	has(response.body, "# TYPE cloche_sandbox_create_seconds histogram\n"
+			   "cloche_sandbox_create_seconds_bucket{le=\"0.1\"} 3\n"
+			   "cloche_sandbox_create_seconds_bucket{le=\"+Inf\"} 4\n"
+			   "cloche_sandbox_create_seconds_sum 1.000000000\n"
+			   "cloche_sandbox_create_seconds_count 4\n");
+	has(response.body, "cloche_tenant_memory_byte_seconds_total{tenant=\"a\\\"\\\\\\nb\"} "
+			   "3222299213.824\n");
 	has(response.head, "Content-Type: text/plain; version=0.0.4; charset=utf-8\n");
 	has(response.body,
 		"# HELP cloche_ready 1 if sandboxes can be had.\n# TYPE cloche_ready gauge\n"
