@@ -1,0 +1,193 @@
+#include "supervisor/policy/act.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/base/cleanup.h"
+#include "supervisor/policy/name-index.h"
+#include "supervisor/policy/prefix.h"
+
+#define STAGE "read act"
+
+static const struct verb {
+	const char *word, *example;
+	enum policy_act_kind kind;
+} verbs[] = {
+	{"connect", "connect pypi.org:443", POLICY_ACT_CONNECT},
+	{"send", "send 203.0.113.7:123", POLICY_ACT_SEND},
+	{"resolve", "resolve pypi.org", POLICY_ACT_RESOLVE},
+	{"inbound", "inbound 8000", POLICY_ACT_INBOUND},
+	{"syscall", "syscall ptrace", POLICY_ACT_SYSCALL},
+};
+
+static int refuse(struct failure *why, const struct verb *verb, const char *sentence)
+{
+	return failure_set(
+		why, -EINVAL, STAGE, "%s Write, for example, \"%s\".", sentence, verb->example);
+}
+
+static int read_port(const char *text, uint16_t *ret_port)
+{
+	char *end;
+	unsigned long port;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	port = strtoul(text, &end, 10);
+	if (*end || port == 0 || port > UINT16_MAX)
+		return -EINVAL;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+/* As a program asks for it: case and a dot at the end say nothing. */
+static int read_host(const char *text, size_t length, struct policy_act *act)
+{
+	if (length > 0 && text[length - 1] == '.')
+		length--;
+	if (length == 0 || length >= sizeof(act->name))
+		return -EINVAL;
+	for (size_t i = 0; i < length; i++)
+		act->name[i] = (char)tolower((unsigned char)text[i]);
+	act->name[length] = '\0';
+	act->is_name = true;
+	return name_is_host(act->name) ? 0 : -EINVAL;
+}
+
+static bool read_address(const char *text, size_t length, struct policy_act *act)
+{
+	struct abi_cidr_key whole;
+	char address[64];
+
+	if (length >= sizeof(address))
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (strchr(address, '/') || prefix_parse(address, &whole) < 0)
+		return false;
+	act->address = whole.address;
+	return true;
+}
+
+/* "host:port", "1.2.3.4:port", "[2001:db8::1]:port" */
+static int read_destination(
+	const char *text, const struct verb *verb, struct policy_act *act, struct failure *why)
+{
+	const char *colon = strrchr(text, ':');
+	size_t length = colon ? (size_t)(colon - text) : 0;
+
+	if (!colon || read_port(colon + 1, &act->port) < 0)
+		return refuse(why, verb, "A port from 1 to 65535 is missing after a colon.");
+	if (text[0] == '[') {
+		if (length > 2 && text[length - 1] == ']' &&
+			read_address(text + 1, length - 2, act))
+			return 0;
+		return refuse(why, verb, "What stands in [] is no address.");
+	}
+	if (memchr(text, ':', length))
+		return refuse(why, verb, "An IPv6 address stands in [].");
+	if (read_address(text, length, act) || read_host(text, length, act) == 0)
+		return 0;
+	return refuse(why, verb, "This is neither a host's name nor an address.");
+}
+
+static int read_syscall(const char *text, const struct verb *verb, policy_syscall_known known,
+	struct policy_act *act, struct failure *why)
+{
+	if (!*text || strlen(text) >= 32 ||
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(text) ||
+		(known && !known(text)))
+		return refuse(why, verb, "There is no such system call.");
+	strcpy(act->name, text);
+	return 0;
+}
+
+static int read_object(const char *text, const struct verb *verb, policy_syscall_known known,
+	struct policy_act *act, struct failure *why)
+{
+	switch (act->kind) {
+	case POLICY_ACT_CONNECT:
+	case POLICY_ACT_SEND:
+		return read_destination(text, verb, act, why);
+	case POLICY_ACT_RESOLVE:
+		if (read_host(text, strlen(text), act) < 0)
+			return refuse(why, verb, "This is no host's name.");
+		return 0;
+	case POLICY_ACT_INBOUND:
+		if (read_port(text, &act->port) < 0)
+			return refuse(why, verb, "A port is a number from 1 to 65535.");
+		return 0;
+	case POLICY_ACT_SYSCALL:
+		return read_syscall(text, verb, known, act, why);
+	}
+	return -EINVAL;
+}
+
+int policy_act_parse(const char *text, policy_syscall_known known, struct policy_act *ret_act,
+	struct failure *why)
+{
+	size_t length = strcspn(text, " ");
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		struct policy_act act = {.kind = verbs[i].kind};
+		const char *object = text + length + strspn(text + length, " ");
+		int r;
+
+		if (strlen(verbs[i].word) != length || strncmp(text, verbs[i].word, length) != 0)
+			continue;
+		r = read_object(object, &verbs[i], known, &act, why);
+		if (r == 0)
+			*ret_act = act;
+		return r;
+	}
+	return failure_set(why, -EINVAL, STAGE,
+		"An act begins with connect, send, resolve, inbound or syscall, as in \"%s\".",
+		verbs[0].example);
+}
+
+static const char *word_of(enum policy_act_kind kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (verbs[i].kind == kind)
+			return verbs[i].word;
+	return "";
+}
+
+static void format_address(const struct policy_act *act, char text[POLICY_PREFIX_TEXT_SIZE])
+{
+	const struct abi_cidr_key whole = {128, act->address};
+
+	prefix_format(&whole, text);
+	*strchr(text, '/') = '\0';
+}
+
+const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY_ACT_TEXT_SIZE])
+{
+	char address[POLICY_PREFIX_TEXT_SIZE];
+	const char *word = word_of(act->kind);
+
+	switch (act->kind) {
+	case POLICY_ACT_CONNECT:
+	case POLICY_ACT_SEND:
+		if (act->is_name) {
+			snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s:%u", word, act->name,
+				act->port);
+			break;
+		}
+		format_address(act, address);
+		snprintf(ret_text, POLICY_ACT_TEXT_SIZE,
+			strchr(address, ':') ? "%s [%s]:%u" : "%s %s:%u", word, address, act->port);
+		break;
+	case POLICY_ACT_INBOUND:
+		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %u", word, act->port);
+		break;
+	case POLICY_ACT_RESOLVE:
+	case POLICY_ACT_SYSCALL:
+		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s", word, act->name);
+		break;
+	}
+	return ret_text;
+}

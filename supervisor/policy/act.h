@@ -1,0 +1,36 @@
+/* An act that a policy has an opinion on, as a person or a test file writes it.
+ *
+ *   connect pypi.org:443          TCP to a name
+ *   connect 203.0.113.7:443       TCP to an address; IPv6 as [2001:db8::1]:443
+ *   send 203.0.113.7:123          UDP
+ *   resolve pypi.org              ask the resolver for an address
+ *   inbound 8000                  a preview of a port inside
+ *   syscall ptrace                a system call, by its name */
+#pragma once
+
+#include "supervisor/policy/name.h"
+#include "supervisor/policy/policy.h"
+
+enum policy_act_kind {
+	POLICY_ACT_CONNECT,
+	POLICY_ACT_SEND,
+	POLICY_ACT_RESOLVE,
+	POLICY_ACT_INBOUND,
+	POLICY_ACT_SYSCALL,
+};
+
+struct policy_act {
+	enum policy_act_kind kind;
+	bool is_name; /* `name`, not `address` */
+	uint16_t port;
+	struct abi_address address;
+	char name[POLICY_HOST_SIZE]; /* of a host, lower case; of a system call */
+};
+
+/* `known` may be NULL: then any word may be a system call. Returns 0, or -EINVAL with a sentence.
+ */
+int policy_act_parse(const char *text, policy_syscall_known known, struct policy_act *ret_act,
+	struct failure *why);
+/* Writes it in the form above. */
+#define POLICY_ACT_TEXT_SIZE (POLICY_HOST_SIZE + 32)
+const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY_ACT_TEXT_SIZE]);

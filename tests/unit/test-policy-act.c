@@ -1,0 +1,138 @@
+/* Acts: read, written again, refused with a sentence, and judged. */
+#include "tests/harness/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "supervisor/policy/trial.h"
+
+static bool only_ptrace(const char *name)
+{
+	return strcmp(name, "ptrace") == 0;
+}
+
+TEST(act_is_written_as_it_is_read)
+{
+	static const char *const rows[][2] = {
+		{"connect pypi.org:443", "connect pypi.org:443"},
+		{"connect  PyPI.org.:443", "connect pypi.org:443"},
+		{"connect 203.0.113.7:1", "connect 203.0.113.7:1"},
+		{"connect ::1:1", NULL},
+		{"connect [2001:DB8::1]:65535", "connect [2001:db8::1]:65535"},
+		{"connect [::ffff:203.0.113.7]:80", "connect 203.0.113.7:80"},
+		{"send 203.0.113.7:123", "send 203.0.113.7:123"},
+		{"send ntp.example.org:123", "send ntp.example.org:123"},
+		{"resolve pypi.org", "resolve pypi.org"},
+		{"inbound 8000", "inbound 8000"},
+		{"syscall ptrace", "syscall ptrace"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[POLICY_ACT_TEXT_SIZE];
+		struct policy_act act;
+		int r = policy_act_parse(rows[i][0], only_ptrace, &act, NULL);
+
+		if (r != (rows[i][1] ? 0 : -EINVAL))
+			CHECK_FAIL("\"%s\" gives %d", rows[i][0], r);
+		if (r == 0)
+			CHECK_TEXT(policy_act_format(&act, text), rows[i][1]);
+	}
+}
+
+TEST(act_that_makes_no_sense_is_refused_with_an_example)
+{
+	static const char *const rows[][2] = {
+		{"", "An act begins with connect, send, resolve, inbound or syscall, as in "
+		     "\"connect pypi.org:443\"."},
+		{"conect pypi.org:443", "An act begins with connect, send, resolve, inbound or "
+					"syscall, as in \"connect pypi.org:443\"."},
+		{"connect", "A port from 1 to 65535 is missing after a colon. Write, for example, "
+			    "\"connect pypi.org:443\"."},
+		{"connect pypi.org", "A port from 1 to 65535 is missing after a colon. Write, for "
+				     "example, \"connect pypi.org:443\"."},
+		{"connect pypi.org:0", "A port from 1 to 65535 is missing after a colon. Write, "
+				       "for example, \"connect pypi.org:443\"."},
+		{"connect pypi.org:65536", "A port from 1 to 65535 is missing after a colon. "
+					   "Write, for example, \"connect pypi.org:443\"."},
+		{"connect 2001:db8::1:443", "An IPv6 address stands in []. Write, for example, "
+					    "\"connect pypi.org:443\"."},
+		{"connect [pypi.org]:443", "What stands in [] is no address. Write, for example, "
+					   "\"connect pypi.org:443\"."},
+		{"connect 10.0.0.0/8:443", "This is neither a host's name nor an address. Write, "
+					   "for example, \"connect pypi.org:443\"."},
+		{"connect -a.org:443", "This is neither a host's name nor an address. Write, for "
+				       "example, \"connect pypi.org:443\"."},
+		{"resolve *.org", "This is no host's name. Write, for example, \"resolve "
+				  "pypi.org\"."},
+		{"inbound http", "A port is a number from 1 to 65535. Write, for example, "
+				 "\"inbound 8000\"."},
+		{"syscall ptarce", "There is no such system call. Write, for example, \"syscall "
+				   "ptrace\"."},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct failure why = {0};
+		struct policy_act act;
+
+		CHECK_INT(policy_act_parse(rows[i][0], only_ptrace, &act, &why), -EINVAL);
+		CHECK_TEXT(why.sentence, rows[i][1]);
+	}
+}
+
+static const char document[] =
+	"{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":["
+	"{\"name\":\"pypi.org\",\"ports\":[443],\"tls\":\"require\"},"
+	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[\"8000-8010\"]},"
+	"{\"cidr\":\"0.0.0.0/0\",\"ports\":[443]},"
+	"{\"name\":\"db.corp\",\"ports\":[5432],\"tls\":\"passthrough\",\"private\":true}],"
+	"\"inbound\":{\"ports\":[8000]}},\"syscalls\":{\"deny\":[\"ptrace\"]}}";
+
+static void check_opinion(const struct policy_trial *trial, const char *text, bool allowed,
+	enum policy_layer layer, uint16_t rule)
+{
+	struct policy_opinion opinion;
+	struct policy_act act;
+
+	CHECK_INT(policy_act_parse(text, NULL, &act, NULL), 0);
+	opinion = policy_trial_judge(trial, &act);
+	if (opinion.allowed != allowed || opinion.layer != layer || opinion.rule != rule)
+		CHECK_FAIL("\"%s\": allowed %d layer %d rule %u", text, opinion.allowed,
+			opinion.layer, opinion.rule);
+}
+
+TEST(trial_judges_as_sandbox_would_fare)
+{
+	struct policy_trial *trial = NULL;
+	struct policy *policy = NULL;
+	struct policy_opinion opinion;
+	struct policy_act act;
+
+	CHECK_INT(policy_parse(document, strlen(document), "x", NULL, &policy, NULL), 0);
+	CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+	check_opinion(trial, "connect pypi.org:443", true, POLICY_LAYER_KERNEL, 0);
+	check_opinion(trial, "connect pypi.org:80", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "connect evil.org:443", false, POLICY_LAYER_RESOLVER, ABI_RULE_NONE);
+	check_opinion(trial, "resolve pypi.org", true, POLICY_LAYER_RESOLVER, 0);
+	check_opinion(trial, "resolve a.pypi.org", false, POLICY_LAYER_RESOLVER, ABI_RULE_NONE);
+	check_opinion(trial, "connect db.corp:5432", true, POLICY_LAYER_KERNEL, 3);
+	check_opinion(trial, "connect 203.0.113.9:8005", true, POLICY_LAYER_KERNEL, 1);
+	check_opinion(trial, "connect 203.0.113.9:8011", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "connect 8.8.8.8:443", true, POLICY_LAYER_KERNEL, 2);
+	check_opinion(
+		trial, "connect 169.254.169.254:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "connect 10.0.0.1:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "connect 198.18.1.0:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "connect 127.0.0.1:80", true, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "send pypi.org:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "inbound 8000", true, POLICY_LAYER_PREVIEW, ABI_RULE_NONE);
+	check_opinion(trial, "inbound 8001", false, POLICY_LAYER_PREVIEW, ABI_RULE_NONE);
+	check_opinion(trial, "syscall ptrace", false, POLICY_LAYER_SECCOMP, ABI_RULE_NONE);
+	check_opinion(trial, "syscall read", true, POLICY_LAYER_SECCOMP, ABI_RULE_NONE);
+
+	CHECK_INT(policy_act_parse("connect db.corp:5432", NULL, &act, NULL), 0);
+	opinion = policy_trial_judge(trial, &act);
+	CHECK(opinion.has_terms && opinion.is_private);
+	CHECK_INT(opinion.tls, POLICY_TLS_PASSTHROUGH);
+	policy_trial_free(trial);
+	policy_unref(policy);
+}
