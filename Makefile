@@ -25,7 +25,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # supervisor/init, which is freestanding.
 SUPERVISOR_SRC := $(filter-out %/main.c supervisor/init/%,$(wildcard supervisor/*/*.c))
 API_SRC := $(filter-out %/main.c,$(wildcard api/*/*.c))
-CLI_SRC := $(filter-out %/main.c,$(wildcard tools/cloche/*.c))
+CLI_SRC := $(filter-out %/main.c,$(wildcard tools/cloche/*.c tools/policy/*.c))
 INIT_SRC := $(wildcard supervisor/init/*.c)
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 HARNESS_SRC := $(wildcard tests/harness/*.c)
@@ -46,7 +46,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto -lldns -lidn2 -lpsl -lm
 GATE_LIBS := -lseccomp -lcap -lldns
 API_LIBS := -lmicrohttpd -ljansson -lz -lseccomp -lcap
-CLI_LIBS := -lcurl -ljansson -lcrypto
+CLI_LIBS := -lcurl -ljansson -lcrypto -lseccomp -lidn2 -lpsl -lm
 
 .PHONY: all deps demo test test-vm bench fuzz lint install uninstall clean help check-build
 .DELETE_ON_ERROR:

@@ -24,7 +24,7 @@ int fd_write_all(int fd, const void *data, size_t size_bytes)
 	return 0;
 }
 
-static int read_to_end(int fd, size_t max_bytes, char **ret_text, size_t *ret_size_bytes)
+int fd_read_to_end(int fd, size_t max_bytes, char **ret_text, size_t *ret_size_bytes)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t used = 0, room = 0;
@@ -68,7 +68,7 @@ int fd_read_file_at(
 
 	if (fd < 0)
 		return -errno;
-	return read_to_end(fd, max_bytes, ret_text, ret_size_bytes);
+	return fd_read_to_end(fd, max_bytes, ret_text, ret_size_bytes);
 }
 
 int fd_write_file_at(int dir_fd, const char *path, const char *text)

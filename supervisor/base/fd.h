@@ -9,6 +9,10 @@
 /* Writes all of `data`, retrying short writes and EINTR. Returns 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t size_bytes);
 
+/* Reads to the end into a NUL-terminated heap string. Returns 0, -EFBIG past `max_bytes`, -errno.
+ */
+int fd_read_to_end(int fd, size_t max_bytes, char **ret_text, size_t *ret_size_bytes);
+
 /* Reads a whole small file below `dir_fd` (AT_FDCWD: the current directory) into a NUL-terminated
  * heap string. Returns 0, -EFBIG past `max_bytes`, or -errno. */
 int fd_read_file_at(

@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -191,4 +192,15 @@ int confine_deny_filter(const char (*names)[32], size_t n, struct sock_filter **
 	*ret_n = n_code;
 	*ret_filter = steal_ptr(&code);
 	return 0;
+}
+
+bool confine_knows_call(const char *name)
+{
+	_cleanup_free_ struct sock_filter *filter = NULL;
+	char names[1][32];
+	size_t n;
+
+	if ((size_t)snprintf(names[0], sizeof(names[0]), "%s", name) >= sizeof(names[0]))
+		return false;
+	return confine_deny_filter((const char(*)[32])names, 1, &filter, &n, NULL) == 0;
 }

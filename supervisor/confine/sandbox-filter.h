@@ -5,6 +5,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "supervisor/base/failure.h"
@@ -20,6 +21,10 @@ int confine_sandbox_filter(struct sock_filter **ret_filter, size_t *ret_n, struc
  * NULL, 0. */
 int confine_deny_filter(const char (*names)[32], size_t n, struct sock_filter **ret_filter,
 	size_t *ret_n, struct failure *why);
+
+/* True for a call that such a filter can be made for: a rule about another would be accepted and
+ * ignored. */
+bool confine_knows_call(const char *name);
 
 /* ---- the parts of the first filter; shared by its files and their tests */
 

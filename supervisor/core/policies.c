@@ -24,23 +24,11 @@ static void free_all(struct policy **all, size_t n)
 	free(all);
 }
 
-/* A call that no filter can be made for would be a rule that is accepted and ignored. */
-static bool call_is_known(const char *name)
-{
-	_cleanup_free_ struct sock_filter *filter = NULL;
-	char names[1][32];
-	size_t n;
-
-	if ((size_t)snprintf(names[0], sizeof(names[0]), "%s", name) >= sizeof(names[0]))
-		return false;
-	return confine_deny_filter((const char(*)[32])names, 1, &filter, &n, NULL) == 0;
-}
-
 int policies_reload(struct policies *policies, struct failure *why)
 {
 	struct policy **all = NULL;
 	size_t n = 0;
-	int r = policy_load_dir(policies->directory, call_is_known, &all, &n, why);
+	int r = policy_load_dir(policies->directory, confine_knows_call, &all, &n, why);
 
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/lib/match.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/policy/differ.h"
 #include "supervisor/policy/port-set.h"
@@ -14,6 +15,7 @@
 
 #define DEPTH_MAX 130 /* prefixes around one another: lengths 0 to 128 */
 #define SIDES 2       /* before and after */
+#define IPV4_BITS 96  /* length of ::ffff:0:0/96, which IPv4 lies in */
 
 static const struct protocol {
 	uint8_t number;
@@ -124,6 +126,13 @@ static void fill_ports(const struct policy_image *image, const struct abi_cidr_k
 		add_exact(image, key, protocol, ret_set);
 }
 
+/* IPv4 lies in IPv6's space, but a rule for the one is none for the other. */
+static bool is_apart(const struct abi_cidr_key *outer, const struct abi_cidr_key *inner)
+{
+	return outer->prefix_bits < IPV4_BITS && inner->prefix_bits >= IPV4_BITS &&
+	       match_is_ipv4(&inner->address);
+}
+
 static void tell(const struct walk *walk, const struct level *level, const struct level *around,
 	size_t protocol)
 {
@@ -152,7 +161,7 @@ static void visit(struct walk *walk, const struct abi_cidr_key *key)
 	while (walk->depth > 0 && !prefix_contains(&walk->levels[walk->depth - 1].key, key))
 		walk->depth--;
 	level = &walk->levels[walk->depth];
-	around = walk->depth > 0 ? level - 1 : NULL;
+	around = walk->depth > 0 && !is_apart(&level[-1].key, key) ? level - 1 : NULL;
 	walk->depth++;
 	level->key = *key;
 	for (size_t i = 0; i < PROTOCOLS; i++) {

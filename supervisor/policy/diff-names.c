@@ -55,11 +55,14 @@ static void find_fate(struct comparison *comparison, size_t side, const struct p
 	for (size_t i = 0; i < n; i++)
 		name_overlay(ranges, &n_ranges, ABI_TICKET_RANGES_MAX,
 			&index->policy->rules[comparison->places[i]]);
-	for (size_t i = 0; i < n_ranges; i++)
-		for (unsigned int private = 0; private <= ranges[i].is_private; private ++)
+	for (size_t i = 0; i < n_ranges; i++) {
+		unsigned int n_scopes = ranges[i].is_private ? 2 : 1;
+
+		for (unsigned int scope = 0; scope < n_scopes; scope++)
 			for (unsigned int tls = 0; tls <= tls_level(ranges[i].tls); tls++)
-				port_set_add(&fate->ports[private * TERMS_TLS + tls],
-					ranges[i].first, ranges[i].last);
+				port_set_add(&fate->ports[scope * TERMS_TLS + tls], ranges[i].first,
+					ranges[i].last);
+	}
 }
 
 static void compare(struct comparison *comparison, const struct policy_rule *pattern)

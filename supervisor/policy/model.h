@@ -45,6 +45,11 @@ struct policy_rule {
 	uint16_t id; /* its place in the policy's own list: what a record names */
 };
 
+/* Writes what the rule is for: "pypi.org, ports 80, 443", "203.0.113.0/24 tcp, all ports". */
+#define POLICY_RULE_TEXT_SIZE 512
+const char *policy_rule_format(
+	const struct policy_rule *rule, char ret_text[POLICY_RULE_TEXT_SIZE]);
+
 struct policy_limits {
 	uint64_t memory_bytes, disk_bytes;
 	uint32_t cpu_millis, pids, open_files;

@@ -84,6 +84,18 @@ TEST(diff_does_not_list_special_ranges_that_stay_closed)
 		"+network 169.254.169.254/32 tcp 443\n");
 }
 
+TEST(diff_of_one_family_says_nothing_of_the_other)
+{
+	check_diff("",
+		ALLOW("{\"cidr\":\"0.0.0.0/0\",\"ports\":[443]},"
+		      "{\"cidr\":\"::/0\",\"ports\":[443]}"),
+		"+network ::/0 tcp 443\n+network 0.0.0.0/0 tcp 443\n");
+	check_diff(ALLOW("{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]}"),
+		ALLOW("{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]},"
+		      "{\"cidr\":\"::/0\",\"ports\":[443]}"),
+		"+network ::/0 tcp 443\n");
+}
+
 TEST(diff_of_names_goes_by_the_rule_that_decides)
 {
 	check_diff(ALLOW("{\"name\":\"a.example.org\"}"), ALLOW("{\"name\":\"*.example.org\"}"),

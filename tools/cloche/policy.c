@@ -40,7 +40,6 @@ int command_policy_list(struct client *client, const struct arguments *arguments
 int command_policy_show(struct client *client, const struct arguments *arguments)
 {
 	_cleanup_json_ json_t *answer = NULL;
-	_cleanup_free_ char *text = NULL;
 	char path[CALL_PATH_SIZE];
 	int code;
 
@@ -51,10 +50,7 @@ int command_policy_show(struct client *client, const struct arguments *arguments
 	code = call_json(client, "GET", path, NULL, &answer);
 	if (code || client->json)
 		return code;
-	/* jansson escapes control characters, so this is safe on a terminal */
-	text = json_dumps(answer, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	if (text)
-		printf("%s\n", text);
+	print_json(answer);
 	return EXIT_CODE_DONE;
 }
 

@@ -51,6 +51,15 @@ static size_t character_size(const unsigned char *text)
 	return size;
 }
 
+void print_json(const json_t *value)
+{
+	/* jansson escapes control characters */
+	_cleanup_free_ char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+
+	if (text)
+		printf("%s\n", text);
+}
+
 const char *print_plain(char *buffer, size_t size, const char *text)
 {
 	const unsigned char *in = (const unsigned char *)text;

@@ -16,6 +16,9 @@ void print_error(const char *format, ...) _printf_(1, 2);
 /* `data` as it is on stdout, with a newline at the end if it has none. */
 void print_verbatim(const char *data, size_t size);
 
+/* `value` on stdout, indented; only ASCII, so that it is safe on a terminal. */
+void print_json(const json_t *value);
+
 /* Writes `text` so that a terminal takes nothing in it for a command: control characters and
  * malformed UTF-8 appear as \xNN. Returns `buffer`. */
 const char *print_plain(char *buffer, size_t size, const char *text);

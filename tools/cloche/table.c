@@ -109,6 +109,34 @@ static const struct option_form key_list_options[] = {
 	{0},
 };
 
+static const struct option_form policy_check_options[] = {
+	{"sarif", NULL, "print findings as SARIF 2.1.0, for code review", false},
+	{0},
+};
+
+static const struct option_form policy_format_options[] = {
+	{"check", NULL, "write nothing; list files that are not in the form, and fail", false},
+	{0},
+};
+
+static const struct option_form policy_explain_options[] = {
+	{"would", "ACT",
+		"judge \"connect HOST:PORT\", \"send ADDRESS:PORT\", \"resolve NAME\", "
+		"\"inbound PORT\" or \"syscall NAME\"",
+		true},
+	{0},
+};
+
+static const struct option_form policy_test_options[] = {
+	{"mutate", NULL, "then break the policy in every way that the cases should notice", false},
+	{0},
+};
+
+static const struct option_form policy_compile_options[] = {
+	{"output", "FILE", "write the image there", false},
+	{0},
+};
+
 const struct command command_table[] = {
 	{"run", "[options] -- COMMAND…", "run a command in a sandbox made for it", run_options,
 		command_run, EXIT_CODE_OWN, false},
@@ -141,6 +169,19 @@ const struct command command_table[] = {
 		false},
 	{"policy reload", "", "read the policy files again", NULL, command_policy_reload,
 		EXIT_CODE_FAILED, false},
+	{"policy check", "PATH… [--sarif]", "say whether policy files are good",
+		policy_check_options, command_policy_check, EXIT_CODE_FAILED, true},
+	{"policy fmt", "PATH… [--check]", "write policy files in the one form",
+		policy_format_options, command_policy_format, EXIT_CODE_FAILED, true},
+	{"policy explain", "FILE [--would ACT]…", "say what a policy file means, or says to an act",
+		policy_explain_options, command_policy_explain, EXIT_CODE_FAILED, true},
+	{"policy diff", "FILE FILE", "say what a change would allow and deny", NULL,
+		command_policy_diff, EXIT_CODE_USAGE, true},
+	{"policy test", "FILE [CASES] [--mutate]", "hold a policy file against a table of acts",
+		policy_test_options, command_policy_test, EXIT_CODE_FAILED, true},
+	{"policy compile", "FILE [--output FILE]",
+		"make the kernel's image of a policy, and its hash", policy_compile_options,
+		command_policy_compile, EXIT_CODE_FAILED, true},
 	{"templates", "", "list what sandboxes start from", NULL, command_templates,
 		EXIT_CODE_FAILED, false},
 	{"tenant create", "NAME [options]", "make a tenant", tenant_create_options,

@@ -78,7 +78,17 @@ _cloche()
 	'audit export') words="$filters --until --after --format --output" ;;
 	'audit tail') words=$filters ;;
 	usage) words="$(_cloche_ids) --tenant --all" ;;
-	policy) words='list show reload' ;;
+	policy) words='list show reload check fmt explain diff test compile' ;;
+	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile')
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		case $command in
+		'policy check') words='--sarif' ;;
+		'policy fmt') words='--check' ;;
+		'policy explain') words='--would' ;;
+		'policy test') words='--mutate' ;;
+		'policy compile') words='--output' ;;
+		esac
+		;;
 	'policy show') words=$(_cloche_names) ;;
 	tenant | key) words='create ls rm' ;;
 	'tenant create') words='--policy --sandboxes-max' ;;

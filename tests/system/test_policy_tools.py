@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""cloche policy check, fmt, explain, diff, test and compile: files alone, without a daemon or root."""
+
+import glob
+import json
+import os
+import subprocess
+import tempfile
+
+from cloche_harness import BUILD, ROOT, check, check_equal, check_in, fixture, main, test
+
+GOOD = {"version": 1, "name": "good", "network": {"allow": [
+    {"name": "pypi.org", "ports": [443], "tls": "require"},
+    {"cidr": "203.0.113.0/24", "ports": [80]}]}}
+
+
+@fixture
+def folder():
+    with tempfile.TemporaryDirectory(prefix="cloche-policies-") as made:
+        os.chmod(made, 0o755)
+        yield made
+
+
+def write(name, value):
+    path = f"{folder()}/{name}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(value if isinstance(value, str) else json.dumps(value))
+    os.chmod(path, 0o644)
+    return path
+
+
+def policy(*words, stdin=""):
+    """As nobody: none of this needs root, and the daemon's socket must not matter."""
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                           f"{BUILD}/cloche", "policy", *words], input=stdin.encode(),
+                          capture_output=True, timeout=60, check=False,
+                          env={"PATH": os.environ["PATH"], "CLOCHE_URL": "unix:///nowhere"})
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@test
+def good_files_are_good_and_bad_ones_are_named():
+    path = write("good.json", GOOD)
+    check_equal(policy("check", path), (0, "1 policy is good.\n", ""), "a good file")
+    bad = write("bad.json", '{"version": 1, "name": "bad",\n "netwrok": {}}')
+    code, out, errors = policy("check", path, bad)
+    check_equal((code, out), (1, ""), "a bad file beside a good one")
+    check_in(f"{bad}:2:2: /netwrok: ", errors, "the place")
+    check_in('did you mean "network"?', errors, "the sentence")
+    other = write("other.json", GOOD)
+    check_in('so its file must be "good.json"', policy("check", other)[2], "another name")
+    os.unlink(other)
+    os.unlink(bad)
+
+
+@test
+def every_bad_file_of_a_directory_is_named_for_programs_too():
+    for name in ["b1", "b2"]:
+        write(f"{name}.json", {"version": 1, "name": name, "network": {"allow": [{"cidr": "x"}]}})
+    write("notes.test.json", "no policy")
+    code, out, _ = policy("check", folder(), "--json")
+    found = json.loads(out)
+    check_equal(code, 1, "exit code")
+    names = [os.path.basename(f["file"]) for f in found["findings"]]
+    check_equal(names, ["b1.json", "b2.json"], "files")
+    check_equal(found["findings"][0]["pointer"], "/network/allow/0/cidr", "pointer")
+    check(found["findings"][0]["line"] == 1 and found["findings"][0]["column"] > 1, "position")
+    log = json.loads(policy("check", folder(), "--sarif")[1])
+    check_equal(log["version"], "2.1.0", "SARIF")
+    result = log["runs"][0]["results"][0]
+    region = result["locations"][0]["physicalLocation"]["region"]
+    check_equal((result["level"], region["startLine"]), ("error", 1), "a result")
+    for name in ["b1.json", "b2.json", "notes.test.json"]:
+        os.unlink(f"{folder()}/{name}")
+
+
+@test
+def fmt_writes_the_one_form_once():
+    path = write("good.json", '{"network":{"allow":[{"ports":[443,80],"name":"a.org",'
+                              '"description":"ä"}]},"name":"good","version":1}')
+    os.chmod(folder(), 0o777)
+    os.chown(path, 65534, 65534)
+    check_equal(policy("fmt", "--check", path)[:2], (1, f"{path}\n"), "before")
+    check_equal(policy("fmt", path)[:2], (0, f"{path}\n"), "first")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    check_equal(text, '{\n\t"version": 1,\n\t"name": "good",\n\t"network": {\n\t\t"allow": [\n'
+                      '\t\t\t{\n\t\t\t\t"name": "a.org",\n\t\t\t\t"ports": [443, 80],\n'
+                      '\t\t\t\t"description": "ä"\n\t\t\t}\n\t\t]\n\t}\n}\n', "the form")
+    check_equal(policy("fmt", path), (0, "", ""), "again")
+    check_equal(policy("fmt", "-", stdin='{"b": [], "a": {}}')[1], '{\n\t"b": [],\n\t"a": {}\n}\n',
+                "standard input")
+    code, _, errors = policy("fmt", "-", stdin='{"a": 1, "a": 2}')
+    check_equal(code, 1, "duplicate keys")
+    check_in("-:1:", errors, "the place")
+
+
+@test
+def explain_judges_acts():
+    path = write("good.json", GOOD)
+    code, out, _ = policy("explain", path)
+    check_equal(code, 0, "exit code")
+    check_in("0. pypi.org, port 443: TLS that asks for the name", out, "a name")
+    check_in("1. 203.0.113.0/24 tcp, port 80", out, "a network")
+    check_equal(policy("explain", path, "--would", "connect pypi.org:443")[0], 0, "allowed")
+    code, out, _ = policy("explain", path, "--json", "--would", "connect pypi.org:443",
+                          "--would", "connect 198.51.100.1:80", "--would", "resolve evil.org")
+    rows = json.loads(out)
+    check_equal(code, 1, "one is denied")
+    check_equal([(r["verdict"], r["layer"], r.get("rule")) for r in rows],
+                [("allow", "kernel", 0), ("deny", "kernel", None), ("deny", "resolver", None)], "rows")
+    code, _, errors = policy("explain", path, "--would", "fly to mars")
+    check_equal(code, 2, "no act")
+    check_in("An act begins with connect", errors, "the sentence")
+
+
+@test
+def diff_says_what_a_change_allows_and_denies():
+    before = write("good.json", GOOD)
+    changed = json.loads(json.dumps(GOOD))
+    changed["network"]["allow"][1]["ports"] = [80, 8080]
+    del changed["network"]["allow"][0]
+    after = write("after.json", changed)
+    check_equal(policy("diff", before, before), (0, "Both allow the same.\n", ""), "no change")
+    code, out, _ = policy("diff", before, after)
+    check_equal((code, out.splitlines()),
+                (1, ["+ network   203.0.113.0/24 tcp 8080", "- network   pypi.org for TLS on 443"]),
+                "a change")
+    rows = json.loads(policy("diff", "--json", before, after)[1])
+    check_equal(rows[0], {"change": "allows", "section": "network", "what": "203.0.113.0/24 tcp 8080"},
+                "for programs")
+    check_equal(policy("diff", before, f"{folder()}/none.json")[0], 2, "no such file")
+    os.unlink(after)
+
+
+CASES = {"version": 1, "policy": "good", "cases": [
+    {"act": "connect pypi.org:443", "verdict": "allow", "rule": 0, "tls": "require", "private": False},
+    {"act": "connect pypi.org:80", "verdict": "deny"},
+    {"act": "resolve a.pypi.org", "verdict": "deny"},
+    {"act": "connect 203.0.113.9:80", "verdict": "allow", "rule": 1},
+    {"act": "connect 203.0.113.9:443", "verdict": "deny"},
+    {"act": "connect [2001:db8::1]:80", "verdict": "deny"},
+    {"act": "connect 198.51.100.1:80", "verdict": "deny"}]}
+
+
+@test
+def cases_are_held_against_a_policy():
+    path = write("good.json", GOOD)
+    cases = write("good.test.json", CASES)
+    check_equal(policy("test", path), (0, "good: 7 of 7 cases as written\n", ""), "as written")
+    wrong = dict(CASES, cases=[dict(CASES["cases"][0], verdict="deny"), *CASES["cases"][1:]])
+    write("wrong.json", wrong)
+    code, out, _ = policy("test", path, f"{folder()}/wrong.json")
+    check_equal(code, 1, "a wrong verdict")
+    check_in("not as written: connect pypi.org:443", out, "which")
+    check_in("good: 6 of 7 cases as written", out, "the count")
+    write("wrong.json", dict(CASES, cases=[dict(CASES["cases"][0], rule=1)]))
+    check_equal(policy("test", path, f"{folder()}/wrong.json")[0], 1, "another rule")
+    write("wrong.json", dict(CASES, cases=[{"act": "conect a.org:1", "verdict": "deny"}]))
+    code, _, errors = policy("test", path, f"{folder()}/wrong.json")
+    check_equal(code, 2, "a case that makes no sense")
+    check_in("wrong.json: /cases/0: An act begins with", errors, "the place")
+    write("wrong.json", dict(CASES, policy="other"))
+    check_in('The cases are for "other"', policy("test", path, f"{folder()}/wrong.json")[2], "others")
+    os.unlink(f"{folder()}/wrong.json")
+    os.unlink(cases)
+
+
+@test
+def cases_that_notice_nothing_are_found_by_breaking_the_policy():
+    path = write("good.json", GOOD)
+    cases = write("good.test.json", CASES)
+    code, out, errors = policy("test", path, "--mutate")
+    check_equal((code, errors), (0, ""), f"every broken policy is noticed ({out})")
+    check_in("broken policies noticed", out, "their number")
+    write("good.test.json", dict(CASES, cases=CASES["cases"][:1]))
+    code, _, errors = policy("test", path, "--mutate")
+    check_equal(code, 1, "cases that miss things")
+    check_in("no case notices the policy without /network/allow/1", errors, "a rule that no case is about")
+    check_in("no case notices the policy with a rule for 0.0.0.0/0", errors, "everything allowed")
+    os.unlink(cases)
+
+
+@test
+def compiling_twice_gives_the_same_bytes():
+    path = write("good.json", GOOD)
+    os.chmod(folder(), 0o777)
+    for name in ["one", "two"]:
+        check_equal(policy("compile", path, "--output", f"{folder()}/{name}")[0], 0, name)
+    texts = []
+    for name in ["one", "two"]:
+        with open(f"{folder()}/{name}", encoding="utf-8") as file:
+            texts.append(file.read())
+        os.unlink(f"{folder()}/{name}")
+    check_equal(texts[0], texts[1], "the image")
+    image = json.loads(texts[0])
+    check(image["prefixes"] and image["policy"] == "good", f"an empty image: {image}")
+    changed = json.loads(json.dumps(GOOD))
+    changed["network"]["allow"][1]["ports"] = [81]
+    other = policy("compile", write("good.json", changed))[1]
+    check(other != policy("compile", write("good.json", GOOD))[1], "another policy, the same hash")
+
+
+@test
+def shipped_policies_are_good_formatted_and_hold_their_cases():
+    files = sorted(p for p in glob.glob(f"{ROOT}/policies/*.json")
+                   if not p.endswith((".test.json", ".schema.json")))
+    check(len(files) >= 7, f"only {files}")
+    check_equal(policy("check", f"{ROOT}/policies")[0], 0, "check")
+    check_equal(policy("fmt", "--check", f"{ROOT}/policies"), (0, "", ""), "fmt")
+    for path in files:
+        code, out, errors = policy("test", path, "--mutate")
+        check_equal((code, errors), (0, ""), f"{path}: {out}")
+
+
+if __name__ == "__main__":
+    main()

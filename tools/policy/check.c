@@ -1,0 +1,70 @@
+/* policy check: whether cloched would take these files. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cloche/call.h"
+#include "tools/cloche/print.h"
+#include "tools/policy/file.h"
+#include "tools/policy/findings.h"
+
+/* The file's name must be the policy's: what reviewers read is what requests name. */
+static int check_name(const char *path, const struct policy *policy, struct failure *why)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char expected[POLICY_NAME_SIZE + sizeof(".json")];
+
+	if (!copy)
+		return failure_set(why, -ENOMEM, "check policy", "There is no memory left.");
+	snprintf(expected, sizeof(expected), "%s.json", policy->name);
+	if (strcmp(path, "-") == 0 || strcmp(basename(copy), expected) == 0)
+		return 0;
+	failure_set(why, -EINVAL, "check policy",
+		"The policy's name is \"%s\", so its file must be \"%s\".", policy->name, expected);
+	failure_at(why, "%s", path);
+	return -EINVAL;
+}
+
+static int check_file(const char *path, void *userdata)
+{
+	_cleanup_policy_ struct policy *policy = NULL;
+	struct findings *findings = userdata;
+	struct failure why = {0};
+	int r = policy_file_read(path, &policy, &why);
+
+	findings->n_files++;
+	if (r == 0)
+		r = check_name(path, policy, &why);
+	return r < 0 ? findings_add(findings, path, &why) : 0;
+}
+
+int command_policy_check(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_(findings_fini) struct findings findings = {0};
+	enum findings_form form = arguments_flag(arguments, "sarif") ? FINDINGS_SARIF
+				  : client->json                     ? FINDINGS_JSON
+								     : FINDINGS_TEXT;
+	int r;
+
+	if (arguments->n_words == 0 || arguments->n_rest)
+		return call_misused(client, "policy check wants policy files or directories.");
+	r = findings_init(&findings, form);
+	for (size_t i = 0; r == 0 && i < arguments->n_words; i++) {
+		struct failure why = {0};
+
+		r = policy_file_each(arguments->words[i], check_file, &findings, &why);
+		if (r < 0 && r != -ENOMEM)
+			r = findings_add(&findings, arguments->words[i], &why);
+	}
+	if (r == 0)
+		r = findings_print(&findings);
+	if (r < 0) {
+		print_error("%s.", strerror(-r));
+		return EXIT_CODE_FAILED;
+	}
+	if (form == FINDINGS_TEXT && findings.n == 0)
+		printf(findings.n_files == 1 ? "%zu policy is good.\n" : "%zu policies are good.\n",
+			findings.n_files);
+	return findings.n ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+}

@@ -1,0 +1,153 @@
+/* policy explain: what a policy says, in sentences, or what it says to an act. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cloche/call.h"
+#include "tools/cloche/print.h"
+#include "tools/policy/file.h"
+#include "tools/policy/opinion.h"
+
+static void explain_rule(const struct policy_rule *rule)
+{
+	char what[POLICY_RULE_TEXT_SIZE];
+
+	printf("  %u. %s", rule->id, policy_rule_format(rule, what));
+	if (rule->kind == POLICY_RULE_NAME)
+		printf(": %s, at %s addresses", opinion_tls(rule->tls),
+			rule->is_private ? "public and private" : "public");
+	printf(".\n");
+}
+
+static void explain_network(const struct policy *policy)
+{
+	printf("\nNetwork: denied is the default.\n");
+	if (policy->n_rules == 0)
+		printf("  Nothing is allowed but the sandbox's own loopback.\n");
+	else
+		printf("  Allowed are the sandbox's own loopback, and:\n");
+	for (size_t i = 0; i < policy->n_rules; i++)
+		explain_rule(&policy->rules[i]);
+	if (policy_has_names(policy))
+		printf("  The resolver answers for these names only.\n");
+	if (policy->n_inbound == 0)
+		printf("  Previews reach no port inside.\n");
+	for (size_t i = 0; i < policy->n_inbound; i++) {
+		const struct policy_ports *ports = &policy->inbound[i];
+
+		if (ports->first == ports->last)
+			printf("  Previews reach port %u.\n", ports->first);
+		else
+			printf("  Previews reach ports %u to %u.\n", ports->first, ports->last);
+	}
+}
+
+static void explain_budgets(const struct policy *policy)
+{
+	static const char *const names[ABI_BUDGET_COUNTERS] = {
+		"bytes out", "bytes in", "connections", "DNS queries"};
+
+	if (!policy_has_budgets(policy))
+		return;
+	printf("\nBudgets of a sandbox");
+	if (policy->budgets.per_seconds)
+		printf(", in each %u seconds:\n", policy->budgets.per_seconds);
+	else
+		printf(", as long as it lives:\n");
+	for (size_t i = 0; i < ABI_BUDGET_COUNTERS; i++)
+		if (policy->budgets.limits[i])
+			printf("  %llu %s\n", (unsigned long long)policy->budgets.limits[i],
+				names[i]);
+}
+
+static void explain_limits(const struct policy *policy)
+{
+	char memory[PRINT_CELL_SIZE], disk[PRINT_CELL_SIZE];
+	const struct policy_limits *limits = &policy->limits;
+
+	printf("\nResources: at most %s of memory, %s of disk, %g CPU, %u processes, %u open files "
+	       "each.\n",
+		print_bytes(memory, limits->memory_bytes), print_bytes(disk, limits->disk_bytes),
+		limits->cpu_millis / 1000.0, limits->pids, limits->open_files);
+}
+
+static void explain_syscalls(const struct policy *policy)
+{
+	printf("\nSystem calls: ");
+	if (policy->n_syscalls_denied == 0)
+		printf("those of every sandbox.\n");
+	for (size_t i = 0; i < policy->n_syscalls_denied; i++)
+		printf("%s%s%s", i ? ", " : "those of every sandbox, without ",
+			policy->syscalls_denied[i],
+			i + 1 == policy->n_syscalls_denied ? ".\n" : "");
+}
+
+static void explain(const struct policy *policy)
+{
+	printf("%s%s%s\n", policy->name, policy->description[0] ? ": " : "", policy->description);
+	explain_network(policy);
+	explain_budgets(policy);
+	explain_limits(policy);
+	explain_syscalls(policy);
+	printf("\nHash: %s\n", policy->hash);
+}
+
+/* Returns how many are denied, or an exit code below zero after having said why. */
+static int explain_acts(const struct client *client, const struct arguments *arguments,
+	const struct policy *policy, const struct policy_trial *trial)
+{
+	_cleanup_json_ json_t *rows = json_array();
+	int n_denied = 0;
+
+	for (size_t i = 0;; i++) {
+		const char *text = arguments_each(arguments, "would", i);
+		struct failure why = {0};
+		struct policy_opinion opinion;
+		char shown[POLICY_ACT_TEXT_SIZE], sentence[OPINION_TEXT_SIZE];
+		struct policy_act act;
+
+		if (!text)
+			break;
+		if (policy_act_parse(text, policy_file_knows_call, &act, &why) < 0) {
+			print_error("%s", why.sentence);
+			return -EXIT_CODE_USAGE;
+		}
+		opinion = policy_trial_judge(trial, &act);
+		n_denied += !opinion.allowed;
+		if (client->json)
+			json_array_append_new(rows, opinion_json(policy, &act, &opinion));
+		else
+			printf("%-5s  %s\n       %s\n", opinion_verdict(&opinion),
+				policy_act_format(&act, shown),
+				opinion_why(policy, &act, &opinion, sentence));
+	}
+	if (client->json)
+		print_json(rows);
+	return n_denied;
+}
+
+int command_policy_explain(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_policy_ struct policy *policy = NULL;
+	struct policy_trial *trial = NULL;
+	struct failure why = {0};
+	int n_denied;
+
+	if (arguments->n_words != 1 || arguments->n_rest)
+		return call_misused(client, "policy explain wants one policy file.");
+	if (policy_file_read(arguments->words[0], &policy, &why) < 0 ||
+		policy_trial_new(policy, &trial, &why) < 0) {
+		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
+		return EXIT_CODE_FAILED;
+	}
+	n_denied = 0;
+	if (arguments_text(arguments, "would"))
+		n_denied = explain_acts(client, arguments, policy, trial);
+	else if (client->json)
+		print_verbatim(policy->canonical, strlen(policy->canonical));
+	else
+		explain(policy);
+	policy_trial_free(trial);
+	if (n_denied < 0)
+		return -n_denied;
+	return n_denied ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+}

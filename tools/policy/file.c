@@ -1,0 +1,98 @@
+#include "tools/policy/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "supervisor/base/fd.h"
+#include "supervisor/confine/sandbox-filter.h"
+
+#define STAGE "read policy"
+
+bool policy_file_knows_call(const char *name)
+{
+	return confine_knows_call(name);
+}
+
+static int fail_path(struct failure *why, int error, const char *path)
+{
+	if (error == -EFBIG)
+		failure_set(why, error, STAGE, "The file is larger than %d MiB.",
+			POLICY_FILE_BYTES_MAX >> 20);
+	else
+		failure_set(why, error, STAGE, "This cannot be read: %s.", strerror(-error));
+	failure_at(why, "%s", path);
+	return error;
+}
+
+/* Standard input not by way of /dev/stdin: whoever may read a pipe may not open it again. */
+int policy_file_read_text(const char *path, char **ret_text, size_t *ret_size, struct failure *why)
+{
+	int r = strcmp(path, "-") == 0
+			? fd_read_to_end(STDIN_FILENO, POLICY_FILE_BYTES_MAX, ret_text, ret_size)
+			: fd_read_file_at(
+				  AT_FDCWD, path, POLICY_FILE_BYTES_MAX, ret_text, ret_size);
+
+	return r < 0 ? fail_path(why, r, path) : 0;
+}
+
+int policy_file_parse(const char *path, const char *text, size_t size, struct policy **ret_policy,
+	struct failure *why)
+{
+	return policy_parse(text, size, path, policy_file_knows_call, ret_policy, why);
+}
+
+int policy_file_read(const char *path, struct policy **ret_policy, struct failure *why)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	int r = policy_file_read_text(path, &text, &size, why);
+
+	return r < 0 ? r : policy_file_parse(path, text, size, ret_policy, why);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+
+	return length > end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static int is_policy_entry(const struct dirent *entry)
+{
+	const char *name = entry->d_name;
+
+	return name[0] != '.' && ends_with(name, ".json") && !ends_with(name, ".test.json") &&
+	       !ends_with(name, ".schema.json");
+}
+
+int policy_file_each(
+	const char *path, policy_file_callback each, void *userdata, struct failure *why)
+{
+	struct dirent **entries = NULL;
+	struct stat info;
+	int n, r = 0;
+
+	if (strcmp(path, "-") != 0 && stat(path, &info) < 0)
+		return fail_path(why, -errno, path);
+	if (strcmp(path, "-") == 0 || !S_ISDIR(info.st_mode))
+		return each(path, userdata);
+	n = scandir(path, &entries, is_policy_entry, alphasort);
+	if (n < 0)
+		return fail_path(why, -errno, path);
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *whole = NULL;
+
+		if (r == 0)
+			r = asprintf(&whole, "%s/%s", path, entries[i]->d_name) < 0
+				    ? fail_path(why, -ENOMEM, path)
+				    : each(whole, userdata);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}

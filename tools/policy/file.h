@@ -1,0 +1,30 @@
+/* Policy files as they lie in a directory under version control: read and checked without a daemon.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "supervisor/policy/policy.h"
+
+/* Reads and checks one file, "-" for standard input, as cloched would. Returns 0, or -errno with
+ * `why`. */
+int policy_file_read(const char *path, struct policy **ret_policy, struct failure *why);
+/* The same, and the text. */
+int policy_file_read_text(const char *path, char **ret_text, size_t *ret_size, struct failure *why);
+int policy_file_parse(const char *path, const char *text, size_t size, struct policy **ret_policy,
+	struct failure *why);
+
+/* The policy files that `path` stands for: itself, or those in it if it is a directory, sorted.
+ * Calls `each` for each path; stops when it returns something else than 0 and returns that. */
+typedef int (*policy_file_callback)(const char *path, void *userdata);
+int policy_file_each(
+	const char *path, policy_file_callback each, void *userdata, struct failure *why);
+
+/* True for a name of a system call that filters can be made for. */
+bool policy_file_knows_call(const char *name);
+
+static inline void policy_file_release(struct policy **policy)
+{
+	policy_unref(*policy);
+}
+#define _cleanup_policy_ _cleanup_(policy_file_release)

@@ -1,0 +1,160 @@
+#include "tools/policy/mutants.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/base/cleanup.h"
+#include "tools/policy/file.h"
+
+struct mutation {
+	const char *path;
+	const json_t *original;
+	const struct policy *policy; /* of the original */
+	mutant_callback each;
+	void *userdata;
+};
+
+/* Takes over `document`. */
+static void give(const struct mutation *mutation, json_t *document, const char *what)
+{
+	_cleanup_free_ char *text = json_dumps(document, JSON_COMPACT);
+	_cleanup_policy_ struct policy *mutant = NULL;
+
+	json_decref(document);
+	if (!text || policy_file_parse(mutation->path, text, strlen(text), &mutant, NULL) < 0)
+		return;
+	if (strcmp(mutant->hash, mutation->policy->hash) != 0)
+		mutation->each(what, mutant, mutation->userdata);
+}
+
+/* Lists from which each element is taken in turn. A list that is then empty goes too. */
+static const char *const lists[][2] = {
+	{"network", "allow"}, {"network", "inbound"}, {"syscalls", "deny"}};
+
+static json_t *list_in(json_t *document, size_t which, json_t **ret_holder)
+{
+	json_t *section = json_object_get(document, lists[which][0]);
+	json_t *value = json_object_get(section, lists[which][1]);
+
+	*ret_holder = section;
+	if (json_is_object(value)) {
+		*ret_holder = value;
+		value = json_object_get(value, "ports");
+	}
+	return value;
+}
+
+static void take_elements(const struct mutation *mutation, size_t which)
+{
+	json_t *holder, *list = list_in((json_t *)mutation->original, which, &holder);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *copy = json_deep_copy(mutation->original), *from, *section;
+		char what[96];
+
+		from = list_in(copy, which, &section);
+		json_array_remove(from, i);
+		if (json_array_size(from) == 0 && strcmp(lists[which][1], "inbound") == 0)
+			json_object_del(json_object_get(copy, "network"), "inbound");
+		snprintf(what, sizeof(what), "without /%s/%s/%zu", lists[which][0], lists[which][1],
+			i);
+		give(mutation, copy, what);
+	}
+}
+
+static json_t *rule_in(json_t *document, size_t i)
+{
+	return json_array_get(json_object_get(json_object_get(document, "network"), "allow"), i);
+}
+
+static void take_ports(const struct mutation *mutation, size_t rule)
+{
+	const json_t *ports = json_object_get(rule_in((json_t *)mutation->original, rule), "ports");
+
+	for (size_t i = 0; json_array_size(ports) > 1 && i < json_array_size(ports); i++) {
+		json_t *copy = json_deep_copy(mutation->original);
+		char what[96];
+
+		json_array_remove(json_object_get(rule_in(copy, rule), "ports"), i);
+		snprintf(what, sizeof(what), "without /network/allow/%zu/ports/%zu", rule, i);
+		give(mutation, copy, what);
+	}
+}
+
+/* `value` NULL takes the key away. */
+static void change_key(const struct mutation *mutation, size_t rule, const char *key, json_t *value)
+{
+	json_t *copy = json_deep_copy(mutation->original);
+	char what[96];
+
+	snprintf(what, sizeof(what), "%s /network/allow/%zu/%s", value ? "another" : "without",
+		rule, key);
+	if (value)
+		json_object_set_new(rule_in(copy, rule), key, value);
+	else
+		json_object_del(rule_in(copy, rule), key);
+	give(mutation, copy, what);
+}
+
+static void change_rule(const struct mutation *mutation, size_t rule)
+{
+	const json_t *original = rule_in((json_t *)mutation->original, rule);
+	const char *name = json_string_value(json_object_get(original, "name"));
+	char wildcard[512];
+
+	take_ports(mutation, rule);
+	change_key(mutation, rule, "ports", json_pack("[s]", "1-65535"));
+	if (!name)
+		return;
+	change_key(mutation, rule, "tls", json_string("passthrough"));
+	change_key(mutation, rule, "tls", json_string("require"));
+	change_key(mutation, rule, "tls", NULL);
+	change_key(mutation, rule, "private",
+		json_boolean(!json_is_true(json_object_get(original, "private"))));
+	snprintf(wildcard, sizeof(wildcard), "*.%s", name);
+	change_key(mutation, rule, "name",
+		json_string(strncmp(name, "*.", 2) == 0 ? name + 2 : wildcard));
+}
+
+static void open_addresses(const struct mutation *mutation, const char *cidr)
+{
+	json_t *copy = json_deep_copy(mutation->original), *network, *allow;
+	char what[96];
+
+	if (!json_object_get(copy, "network"))
+		json_object_set_new(copy, "network", json_object());
+	network = json_object_get(copy, "network");
+	if (!json_object_get(network, "allow"))
+		json_object_set_new(network, "allow", json_array());
+	allow = json_object_get(network, "allow");
+	json_array_append_new(allow, json_pack("{s:s}", "cidr", cidr));
+	snprintf(what, sizeof(what), "with a rule for %s", cidr);
+	give(mutation, copy, what);
+}
+
+int mutants_each(const char *path, const char *text, size_t size, mutant_callback each,
+	void *userdata, struct failure *why)
+{
+	_cleanup_policy_ struct policy *policy = NULL;
+	struct mutation mutation = {.path = path, .each = each, .userdata = userdata};
+	json_t *document;
+	int r = policy_file_parse(path, text, size, &policy, why);
+
+	if (r < 0)
+		return r;
+	document = json_loadb(text, size, 0, NULL);
+	if (!document)
+		return failure_set(why, -ENOMEM, "break policy", "There is no memory left.");
+	mutation.original = document;
+	mutation.policy = policy;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		take_elements(&mutation, i);
+	for (size_t i = 0; rule_in(document, i); i++)
+		change_rule(&mutation, i);
+	open_addresses(&mutation, "0.0.0.0/0");
+	open_addresses(&mutation, "::/0");
+	json_decref(document);
+	return 0;
+}

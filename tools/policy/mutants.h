@@ -1,0 +1,15 @@
+/* A policy, broken in one place at a time: whether its cases would notice. */
+#pragma once
+
+#include "supervisor/base/failure.h"
+#include "supervisor/policy/policy.h"
+
+/* Called for each mutant, with what was done to it. */
+typedef void (*mutant_callback)(const char *what, const struct policy *mutant, void *userdata);
+
+/* From the policy in `text`: without each rule, port, previewed port and denied call in turn; each
+ * name's `tls` and `private` turned to the wider or narrower; with a rule that allows every
+ * address. Mutants that the language refuses are passed over, and so are those that mean the same.
+ * Returns 0, or -errno with `why`. */
+int mutants_each(const char *path, const char *text, size_t size, mutant_callback each,
+	void *userdata, struct failure *why);

@@ -1,0 +1,144 @@
+#include "tools/policy/opinion.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *opinion_verdict(const struct policy_opinion *opinion)
+{
+	return opinion->allowed ? "allow" : "deny";
+}
+
+const char *opinion_tls(enum policy_tls tls)
+{
+	switch (tls) {
+	case POLICY_TLS_EITHER:
+		return "TLS or plain HTTP that asks for the name";
+	case POLICY_TLS_REQUIRE:
+		return "TLS that asks for the name";
+	case POLICY_TLS_PASSTHROUGH:
+		return "whatever it is";
+	}
+	return "";
+}
+
+static const char *layer_word(enum policy_layer layer)
+{
+	switch (layer) {
+	case POLICY_LAYER_KERNEL:
+		return "kernel";
+	case POLICY_LAYER_RESOLVER:
+		return "resolver";
+	case POLICY_LAYER_PREVIEW:
+		return "preview";
+	case POLICY_LAYER_SECCOMP:
+		return "seccomp";
+	}
+	return "";
+}
+
+static const struct policy_rule *rule_find(const struct policy *policy, uint16_t id)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].id == id)
+			return &policy->rules[i];
+	return NULL;
+}
+
+const char *opinion_rule(const struct policy *policy, uint16_t id, char *text, size_t size)
+{
+	const struct policy_rule *rule = rule_find(policy, id);
+	char what[POLICY_RULE_TEXT_SIZE];
+
+	if (rule)
+		snprintf(text, size, "rule %u (%s)", id, policy_rule_format(rule, what));
+	else
+		snprintf(text, size, "rule %u", id);
+	return text;
+}
+
+static const char *why_kernel_denies(const struct policy_act *act, uint8_t reason)
+{
+	switch (reason) {
+	case ABI_REASON_TICKET:
+		if (act->is_name)
+			return "the name is allowed, but not on this port";
+		return "the address is one of those that the resolver gives out for names, and "
+		       "opens nothing by itself";
+	case ABI_REASON_GATE_PORT:
+		return "the port is the gate's own";
+	default:
+		return "no rule allows it, and denied is the default";
+	}
+}
+
+static void why_kernel(const struct policy *policy, const struct policy_act *act,
+	const struct policy_opinion *opinion, char *text)
+{
+	char rule[OPINION_TEXT_SIZE / 2];
+
+	if (!opinion->allowed)
+		snprintf(text, OPINION_TEXT_SIZE, "The kernel refuses it (EPERM): %s.",
+			why_kernel_denies(act, opinion->reason));
+	else if (opinion->reason == ABI_REASON_LOOPBACK)
+		snprintf(text, OPINION_TEXT_SIZE, "It stays inside: the sandbox's own loopback.");
+	else if (opinion->reason == ABI_REASON_RESOLVER)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"It goes to the sandbox's own resolver, whatever address it is for.");
+	else if (opinion->has_terms)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"Allowed by %s; the relay passes %s, to %s addresses.",
+			opinion_rule(policy, opinion->rule, rule, sizeof(rule)),
+			opinion_tls(opinion->tls),
+			opinion->is_private ? "public and private" : "public");
+	else
+		snprintf(text, OPINION_TEXT_SIZE, "Allowed by %s.",
+			opinion_rule(policy, opinion->rule, rule, sizeof(rule)));
+}
+
+const char *opinion_why(const struct policy *policy, const struct policy_act *act,
+	const struct policy_opinion *opinion, char ret_text[OPINION_TEXT_SIZE])
+{
+	char rule[OPINION_TEXT_SIZE / 2];
+
+	switch (opinion->layer) {
+	case POLICY_LAYER_KERNEL:
+		why_kernel(policy, act, opinion, ret_text);
+		break;
+	case POLICY_LAYER_RESOLVER:
+		if (opinion->allowed)
+			snprintf(ret_text, OPINION_TEXT_SIZE, "The resolver answers, by %s.",
+				opinion_rule(policy, opinion->rule, rule, sizeof(rule)));
+		else
+			snprintf(ret_text, OPINION_TEXT_SIZE,
+				"The resolver refuses the name (REFUSED): no rule is for it.");
+		break;
+	case POLICY_LAYER_PREVIEW:
+		snprintf(ret_text, OPINION_TEXT_SIZE, "\"network.inbound\" %s the port.",
+			opinion->allowed ? "opens" : "does not open");
+		break;
+	case POLICY_LAYER_SECCOMP:
+		snprintf(ret_text, OPINION_TEXT_SIZE,
+			opinion->allowed ? "The policy does not deny it."
+					 : "\"syscalls.deny\" has it; it fails with EPERM.");
+		break;
+	}
+	return ret_text;
+}
+
+json_t *opinion_json(const struct policy *policy, const struct policy_act *act,
+	const struct policy_opinion *opinion)
+{
+	static const char *const tls[] = {"either", "require", "passthrough"};
+	char text[POLICY_ACT_TEXT_SIZE], why[OPINION_TEXT_SIZE];
+	json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "act", policy_act_format(act, text),
+		"verdict", opinion_verdict(opinion), "layer", layer_word(opinion->layer), "why",
+		opinion_why(policy, act, opinion, why));
+
+	if (opinion->rule != ABI_RULE_NONE)
+		json_object_set_new(row, "rule", json_integer(opinion->rule));
+	if (opinion->has_terms) {
+		json_object_set_new(row, "tls", json_string(tls[opinion->tls]));
+		json_object_set_new(row, "private", json_boolean(opinion->is_private));
+	}
+	return row;
+}
