@@ -182,6 +182,23 @@ def cases_that_notice_nothing_are_found_by_breaking_the_policy():
 
 
 @test
+def a_base_is_read_beside_the_file_that_extends_it():
+    write("good.json", GOOD)
+    path = write("more.json", {"version": 1, "name": "more", "extends": "good",
+                               "network": {"allow": [{"name": "example.org", "ports": [443]}]}})
+    code, out, _ = policy("explain", path, "--would", "connect pypi.org:443",
+                          "--would", "connect example.org:443")
+    check_equal(code, 0, f"both are allowed: {out}")
+    check_equal(policy("explain", path, "--would", "connect a.example.org:443")[0], 1, "no other")
+    path = write("more.json", {"version": 1, "name": "more", "extends": "none"})
+    code, _, errors = policy("check", path)
+    check_equal(code, 1, "a base that is not there")
+    check_in(f"{path}:1:", errors, "the place")
+    check_in("/extends", errors, "the key")
+    os.unlink(path)
+
+
+@test
 def compiling_twice_gives_the_same_bytes():
     path = write("good.json", GOOD)
     os.chmod(folder(), 0o777)

@@ -40,10 +40,31 @@ int policy_file_read_text(const char *path, char **ret_text, size_t *ret_size, s
 	return r < 0 ? fail_path(why, r, path) : 0;
 }
 
+/* A base lies beside the file that extends it. Its name was checked: no path leads elsewhere. */
+static int read_base(void *userdata, const char *name, char **ret_text, size_t *ret_size_bytes,
+	char **ret_file, struct failure *why)
+{
+	const char *file = userdata, *slash = strrchr(file, '/');
+	int length = slash ? (int)(slash - file) + 1 : 0, r;
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%.*s%s.json", length, file, name) < 0) {
+		path = NULL;
+		return fail_path(why, -ENOMEM, name);
+	}
+	r = fd_read_file_at(AT_FDCWD, path, POLICY_FILE_BYTES_MAX, ret_text, ret_size_bytes);
+	if (r == 0)
+		*ret_file = steal_ptr(&path);
+	return r < 0 && r != -ENOENT ? fail_path(why, r, path) : r;
+}
+
 int policy_file_parse(const char *path, const char *text, size_t size, struct policy **ret_policy,
 	struct failure *why)
 {
-	return policy_parse(text, size, path, policy_file_knows_call, ret_policy, why);
+	const struct policy_context context = {
+		.known = policy_file_knows_call, .read_base = read_base, .userdata = (void *)path};
+
+	return policy_parse(text, size, path, &context, ret_policy, why);
 }
 
 int policy_file_read(const char *path, struct policy **ret_policy, struct failure *why)
