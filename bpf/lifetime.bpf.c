@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* exec and exit of processes in sandboxes. */
+/* fork, exec and exit of processes in sandboxes. */
 #include "bpf/lib/block.h"
 #include "bpf/lib/emit.h"
 
@@ -9,6 +9,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define SIGNAL_GROUP_EXIT 0x00000004 /* include/linux/sched/signal.h */
+#define CLONE_THREAD 0x00010000      /* include/uapi/linux/sched.h */
 
 /* sched_process_exit has a second argument, bool group_dead: since Linux 6.16. */
 const volatile bool exit_tells_last = false;
@@ -41,23 +42,32 @@ int BPF_PROG(cloche_exec, struct task_struct *task)
 	struct sandbox sandbox = {};
 	struct abi_counters *row;
 	struct abi_exec_event *event;
-	__u64 sequence;
 
 	if (!sandbox_of_current(&sandbox))
 		return 0;
 	row = sandbox_counters(sandbox.slot);
 	if (row)
 		sandbox_count(&row->execs, 1);
-	sequence = emit_sequence();
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		emit_lost(sandbox.slot);
+	event = emit_begin(&sandbox, ABI_CLASS_SECURITY, ABI_EVENT_EXEC, sizeof(*event), true);
+	if (!event)
 		return 0;
-	}
-	__builtin_memset(event, 0, sizeof(*event));
-	emit_header(&event->header, ABI_EVENT_EXEC, sizeof(*event), sequence, &sandbox, true);
 	fill_argv(event, task);
-	bpf_ringbuf_submit(event, emit_flags());
+	emit_end(event, ABI_CLASS_SECURITY);
+	return 0;
+}
+
+/* By who forked: the child is not in its cgroup yet. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(cloche_fork, struct task_struct *task, __u64 clone_flags)
+{
+	struct sandbox sandbox = {};
+	struct abi_counters *row;
+
+	if ((clone_flags & CLONE_THREAD) || !sandbox_of_current(&sandbox))
+		return 0;
+	row = sandbox_counters(sandbox.slot);
+	if (row)
+		sandbox_count(&row->n_forks, 1);
 	return 0;
 }
 
@@ -92,25 +102,19 @@ MATCH_INLINE int record_exit(struct task_struct *task)
 {
 	struct sandbox sandbox = {};
 	struct abi_exit_event *event;
-	__u64 sequence;
 	int status;
 
 	if (!sandbox_of_current(&sandbox))
 		return 0;
-	sequence = emit_sequence();
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		emit_lost(sandbox.slot);
+	event = emit_begin(&sandbox, ABI_CLASS_SECURITY, ABI_EVENT_EXIT, sizeof(*event), true);
+	if (!event)
 		return 0;
-	}
-	__builtin_memset(event, 0, sizeof(*event));
-	emit_header(&event->header, ABI_EVENT_EXIT, sizeof(*event), sequence, &sandbox, true);
 	status = exit_status(task);
 	event->signal = status & 0x7f;
 	event->exit_code = event->signal ? -1 : (status >> 8) & 0xff;
 	event->oom_killed = BPF_CORE_READ(task, signal, oom_mm) != NULL;
 	event->lifetime_ns = event->header.boottime_ns - event->header.process.start_boottime_ns;
-	bpf_ringbuf_submit(event, emit_flags());
+	emit_end(event, ABI_CLASS_SECURITY);
 	return 0;
 }
 

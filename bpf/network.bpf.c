@@ -7,19 +7,14 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 __noinline int emit_network(const struct sandbox *sandbox, const struct emit_network_facts *what)
 {
 	struct abi_network_event *event;
-	__u64 sequence;
+	__u32 class;
 
 	if (!sandbox || !what)
 		return 0;
-	sequence = emit_sequence();
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		emit_lost(sandbox->slot);
+	class = what->verdict.verdict == ABI_VERDICT_DENY ? ABI_CLASS_SECURITY : ABI_CLASS_BULK;
+	event = emit_begin(sandbox, class, ABI_EVENT_NETWORK, sizeof(*event), what->in_process);
+	if (!event)
 		return 0;
-	}
-	__builtin_memset(event, 0, sizeof(*event));
-	emit_header(&event->header, ABI_EVENT_NETWORK, sizeof(*event), sequence, sandbox,
-		what->in_process);
 	event->address = what->facts.address;
 	event->port = what->facts.port;
 	event->rule = what->verdict.rule;
@@ -31,6 +26,6 @@ __noinline int emit_network(const struct sandbox *sandbox, const struct emit_net
 	event->socket_type = what->socket_type;
 	if (what->verdict.reason == ABI_REASON_BUDGET)
 		event->spent = what->facts.spent;
-	bpf_ringbuf_submit(event, emit_flags());
+	emit_end(event, class);
 	return 0;
 }

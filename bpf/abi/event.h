@@ -33,14 +33,14 @@ struct abi_event_header {
 	__u16 version;  /* ABI_VERSION */
 	__u16 type;     /* enum abi_event_type */
 	__u32 size;     /* of the whole record */
-	__u64 sequence; /* per CPU, taken before room is reserved: a gap is a loss */
+	__u64 sequence; /* per class and CPU, taken before room is reserved: a gap is a loss */
 	__u64 boottime_ns;
 	__u64 sandbox;
 	__u64 policy; /* ABI_SLOT_POLICY that was in force */
 	__u32 tenant;
 	__u32 slot;
 	__u32 cpu;
-	__u32 reserved;
+	__u32 class; /* enum abi_class */
 	struct abi_process process;
 };
 

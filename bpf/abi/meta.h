@@ -25,13 +25,3 @@ struct abi_image_row {
 };
 
 _Static_assert(sizeof(struct abi_image_row) == 72, "read by later versions");
-
-/* The one value of the per-CPU array `emitted`. */
-struct abi_emitted {
-	__u64 sequence;        /* of the next event on this CPU */
-	__u64 lost;            /* events that found no room */
-	__u64 packets_refused; /* packets that the second lock dropped */
-	__u64 reserved;
-};
-
-_Static_assert(sizeof(struct abi_emitted) == 32, "read by user space");

@@ -27,8 +27,10 @@ struct abi_counters {
 	/* Decisions, TCP connect and UDP send. What goes to the resolver is in neither. */
 	__u64 connections_allowed, connections_denied;
 	__u64 execs;
-	__u64 events_lost; /* events of this sandbox that found no room in the ring */
 	__u64 dns_queries; /* to its resolver, answered or not; counted as budgets count them */
+	__u64 n_forks;     /* processes that its processes made; threads are not counted */
+	/* While it is audited: not counted here, but added up when user space reads the row. */
+	__u64 n_syscalls, n_refused;
 };
 
-_Static_assert(sizeof(struct abi_counters) == 72, "counters are read by user space");
+_Static_assert(sizeof(struct abi_counters) == 88, "counters are read by user space");

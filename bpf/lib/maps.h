@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/abi/budget.h"
+#include "bpf/abi/emission.h"
 #include "bpf/abi/event.h"
 #include "bpf/abi/flow.h"
 #include "bpf/abi/ledger.h"
@@ -13,8 +14,8 @@
 
 #include <bpf/bpf_helpers.h>
 
-#define EVENTS_RING_BYTES (16 << 20)
-#define EVENTS_WAKE_BYTES (1 << 20)
+#define SECURITY_RING_BYTES (4 << 20)
+#define BULK_RING_BYTES (16 << 20)
 
 /* Where connect(2) led a socket instead of where it was asked to. */
 enum socket_redirected {
@@ -129,9 +130,30 @@ struct tickets_map {
 	__type(value, struct abi_ticket);
 };
 
-struct events_map {
+struct security_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, EVENTS_RING_BYTES);
+	__uint(max_entries, SECURITY_RING_BYTES);
+};
+
+struct bulk_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, BULK_RING_BYTES);
+};
+
+struct emissions_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ABI_SLOTS_MAX + 1);
+	__type(key, __u32);
+	__type(value, struct abi_emission);
+};
+
+struct reader_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct abi_reader);
 };
 
 struct emitted_map {
@@ -165,7 +187,9 @@ extern struct cidrs_map cidrs SEC(".maps");
 extern struct flows_map flows SEC(".maps");
 extern struct tickets_map tickets SEC(".maps");
 extern struct sockets_map sockets SEC(".maps");
-extern struct events_map events SEC(".maps");
+extern struct security_map security SEC(".maps");
+extern struct bulk_map bulk SEC(".maps");
+extern struct emissions_map emissions SEC(".maps");
 extern struct emitted_map emitted SEC(".maps");
 
 /* Depth of a sandbox's cgroup below the root of the hierarchy; set before load. */

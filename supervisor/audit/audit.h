@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/abi/emission.h"
 #include "bpf/abi/event.h"
 #include "supervisor/base/failure.h"
 #include "supervisor/base/loop.h"
@@ -64,6 +65,9 @@ const char *audit_reason_name(uint8_t reason);
 
 /* Notes that `n` events were lost before they reached this process; `where` lives for ever. */
 void audit_lost(struct audit *audit, uint64_t n, const char *where);
+/* The same of `n` events of one sandbox (or of none that can be named) that the kernel counted. */
+void audit_lost_events(struct audit *audit, const struct audit_subject *subject,
+	enum abi_class class, enum abi_loss loss, uint64_t n);
 
 uint64_t audit_last_sequence(const struct audit *audit);
 uint64_t audit_n_lost(const struct audit *audit);

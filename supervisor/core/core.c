@@ -163,6 +163,7 @@ static int remove_kernel_state(struct core *core)
 	int r;
 
 	/* Timers of this very round must not find what is taken away here. */
+	core->events_source = loop_source_free(core->events_source);
 	core->events_timer = loop_source_free(core->events_timer);
 	core->stock_timer = loop_source_free(core->stock_timer);
 	core->retry_timer = loop_source_free(core->retry_timer);
@@ -245,6 +246,7 @@ struct core *core_free(struct core *core)
 	pool_free(core->pool);
 	launch_free(core->launch);
 	policies_free(core->policies);
+	loop_source_free(core->events_source);
 	enforce_free(core->enforce);
 	cgroup_tree_free(core->tree);
 	tenants_free(core->tenants);

@@ -70,9 +70,9 @@ struct core {
 	bool adopted;            /* the kernel's part was there already */
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */
 	struct table *execs;     /* id → struct exec */
-	struct loop_source *events_timer, *stock_timer, *retry_timer, *usage_timer;
+	struct loop_source *events_source, *events_timer, *stock_timer, *retry_timer, *usage_timer;
 	size_t sample_position; /* in `sandboxes` */
-	uint64_t next_exec, events_lost_seen, started_ns;
+	uint64_t next_exec, started_ns;
 	uint32_t n_cold_starts;
 	struct core_counts counts;
 	char sandbox_socket_dir[96], spawner_dir[96], gate_program[256];
@@ -179,5 +179,5 @@ void exec_abandon(struct exec *exec);
 int core_reload_policies(struct core *core, struct failure *why);
 
 /* ---- events */
-/* Takes what is in the kernel's ring now: before an answer that must not miss it. */
+/* Takes what is in the kernel's rings now: before an answer that must not miss it. */
 void core_consume_events(struct core *core);

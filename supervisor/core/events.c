@@ -1,10 +1,24 @@
 /* What the kernel reports becomes audit records. */
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
 
 #define EVENTS_PERIOD_MS 50
+/* Batches that both rings hold at most, with room for what comes in meanwhile: who wants all that
+ * is there now does not wait for ever for those who make more. */
+#define BATCHES_MAX 32
+
+static struct audit_subject subject_of(const struct core *core, uint64_t id, uint32_t tenant)
+{
+	const struct sandbox *sandbox = table_get(core->sandboxes, id);
+	struct audit_subject subject = {.sandbox = id, .tenant = tenant};
+
+	if (sandbox && sandbox->tenant)
+		sandbox_subject(sandbox, &subject);
+	return subject;
+}
 
 static void count(struct core *core, const struct abi_event_header *event)
 {
@@ -18,39 +32,62 @@ static void count(struct core *core, const struct abi_event_header *event)
 static void on_event(const struct abi_event_header *event, void *userdata)
 {
 	struct core *core = userdata;
-	const struct sandbox *sandbox = table_get(core->sandboxes, event->sandbox);
-	struct audit_subject subject = {.sandbox = event->sandbox, .tenant = event->tenant};
+	const struct audit_subject subject = subject_of(core, event->sandbox, event->tenant);
 
 	count(core, event);
-	if (sandbox && sandbox->tenant)
-		sandbox_subject(sandbox, &subject);
 	audit_event(core->audit, event, &subject);
 }
 
-void core_consume_events(struct core *core)
+static void on_loss(
+	uint64_t sandbox, enum abi_class class, enum abi_loss loss, uint64_t n, void *userdata)
 {
-	uint64_t lost;
+	struct core *core = userdata;
+	const struct audit_subject subject = subject_of(core, sandbox, 0);
+
+	audit_lost_events(core->audit, &subject, class, loss, n);
+}
+
+/* True when more is waiting. */
+static bool consume_batch(struct core *core)
+{
 	int r = enforce_events_consume(core->enforce, on_event, core);
 
 	if (r < 0)
 		log_error("events of the kernel were not read: %s", strerror(-r));
-	lost = enforce_events_lost(core->enforce);
-	if (lost > core->events_lost_seen)
-		audit_lost(core->audit, lost - core->events_lost_seen, "kernel ring");
-	core->events_lost_seen = lost;
+	return r == ENFORCE_EVENTS_BATCH;
 }
 
+void core_consume_events(struct core *core)
+{
+	for (int i = 0; i < BATCHES_MAX && consume_batch(core); i++)
+		;
+	enforce_events_losses(core->enforce, on_loss, core);
+}
+
+/* One batch, then the others of the loop have their turn. */
 static void on_timer(struct loop_source *source _unused_, void *userdata)
 {
-	core_consume_events(userdata);
+	struct core *core = userdata;
+	bool more = consume_batch(core);
+
+	enforce_events_losses(core->enforce, on_loss, core);
+	loop_timer_arm(core->events_timer, more ? 0 : EVENTS_PERIOD_MS, EVENTS_PERIOD_MS);
+}
+
+/* Much is waiting: the rings do not have until the next tick. */
+static void on_ring(struct loop_source *source _unused_, uint32_t events _unused_, void *userdata)
+{
+	on_timer(NULL, userdata);
 }
 
 int events_start(struct core *core)
 {
 	int r = loop_add_timer(core->loop, on_timer, core, &core->events_timer);
 
+	if (r == 0)
+		r = loop_add_fd(core->loop, enforce_events_fd(core->enforce), EPOLLIN, on_ring,
+			core, &core->events_source);
 	if (r < 0)
 		return r;
-	core->events_lost_seen = enforce_events_lost(core->enforce);
 	return loop_timer_arm(core->events_timer, EVENTS_PERIOD_MS, EVENTS_PERIOD_MS);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "bpf/abi/budget.h"
+#include "bpf/abi/emission.h"
 #include "bpf/abi/event.h"
 #include "bpf/abi/ledger.h"
 #include "bpf/abi/slot.h"
@@ -138,14 +139,46 @@ int enforce_slot_block(struct enforce *enforce, uint32_t slot, uint64_t *ret_rea
  * gone before the gate accepts. Owned by the caller. */
 int enforce_flows_fd(struct enforce *enforce, int *ret_fd);
 
-/* Events: call from a timer; `enforce_events_fd` becomes readable only when a megabyte is waiting.
- * Each record goes to `callback`, borrowed. Returns how many, or -errno; ENFORCE_EVENTS_BATCH means
- * that more are waiting and that it should be called again after the loop has seen to others. Also
- * empties images that have rested, so call it even if nobody reads events. */
+/* Events: call from a timer; `enforce_events_fd` becomes readable only when a sixteenth of a ring
+ * is waiting. Each record goes to `callback`, borrowed: those of the security class first, so
+ * records of the two classes are not in the order of their times. Returns how many, or -errno;
+ * ENFORCE_EVENTS_BATCH means that more are waiting and that it should be called again after the
+ * loop has seen to others. Also empties images that have rested, so call it even if nobody reads
+ * events. No verdict depends on any of it. */
 #define ENFORCE_EVENTS_BATCH 4096
 typedef void (*enforce_event_callback)(const struct abi_event_header *event, void *userdata);
 int enforce_events_fd(const struct enforce *enforce);
 int enforce_events_consume(
 	struct enforce *enforce, enforce_event_callback callback, void *userdata);
-/* Events that found no room since the maps were made; monotonic. */
-uint64_t enforce_events_lost(const struct enforce *enforce);
+
+/* How many records a second each sandbox may make in the long run, and how many at once: above that
+ * they are counted instead. So no sandbox can use up a ring. */
+#define ENFORCE_SECURITY_RATE 10000
+#define ENFORCE_SECURITY_BURST 1500
+#define ENFORCE_BULK_RATE 20000
+#define ENFORCE_BULK_BURST 8000
+/* Another rate for the bulk class of a slot, 1 to 1,000,000 a second, in force at once; a burst is
+ * a fifth of a second of it, and at least 100. A slot that was just taken has the rate above.
+ * Returns 0, -EINVAL. */
+int enforce_slot_set_rate(struct enforce *enforce, uint32_t slot, uint32_t per_second);
+
+/* Events without a record. Calls back for each sandbox (0: none could be named), class and reason
+ * that lost some since the last call, also over a restart: a loss is told once. Costs nothing when
+ * nothing was lost. */
+typedef void (*enforce_loss_callback)(
+	uint64_t sandbox, enum abi_class class, enum abi_loss loss, uint64_t n, void *userdata);
+void enforce_events_losses(struct enforce *enforce, enforce_loss_callback callback, void *userdata);
+
+/* Since the maps were made, so over restarts; monotonic, but for `unaccounted` of the kind that a
+ * program which was cut off in the middle makes good later. At rest seen == consumed + dropped in
+ * all; whenever a ring was emptied, what had been seen when it was emptied the time before must
+ * have been consumed or dropped, or the difference is added to `unaccounted`. */
+struct enforce_events_class {
+	uint64_t seen, emitted, consumed, unaccounted;
+	uint64_t dropped[ABI_LOSSES];
+};
+struct enforce_events_totals {
+	struct enforce_events_class classes[ABI_CLASSES];
+};
+/* Returns 0 or -errno. */
+int enforce_events_totals(struct enforce *enforce, struct enforce_events_totals *ret_totals);

@@ -25,7 +25,10 @@ static int open_maps(struct enforce *enforce)
 		{"counters", &enforce->counters_fd},
 		{"exact", &enforce->exact_fd},
 		{"cidrs", &enforce->cidrs_fd},
-		{"events", &enforce->events_fd},
+		{"security", &enforce->security_fd},
+		{"bulk", &enforce->bulk_fd},
+		{"emissions", &enforce->emissions_fd},
+		{"reader", &enforce->reader_fd},
 		{"emitted", &enforce->emitted_fd},
 		{"images", &enforce->images_fd},
 		{"tickets", &enforce->tickets_fd},
@@ -92,6 +95,8 @@ static int take_over(struct enforce *enforce, struct failure *why)
 	if (r == 0)
 		r = ledger_table_open(enforce);
 	if (r == 0)
+		r = emission_table_open(enforce);
+	if (r == 0)
 		r = slot_table_read(enforce);
 	if (r == 0)
 		r = ticket_table_read(enforce);
@@ -136,9 +141,9 @@ static struct enforce *enforce_new(const char *pin_dir)
 	if (!enforce)
 		return NULL;
 	enforce->slots_fd = enforce->id2slot_fd = enforce->counters_fd = enforce->exact_fd = -1;
-	enforce->cidrs_fd = enforce->events_fd = enforce->emitted_fd = enforce->images_fd = -1;
-	enforce->tickets_fd = enforce->budgets_fd = enforce->ledgers_fd = -1;
-	enforce->living_fd = -1;
+	enforce->cidrs_fd = enforce->security_fd = enforce->bulk_fd = enforce->emissions_fd = -1;
+	enforce->reader_fd = enforce->emitted_fd = enforce->images_fd = enforce->tickets_fd = -1;
+	enforce->budgets_fd = enforce->ledgers_fd = enforce->living_fd = -1;
 	enforce->pin_dir = strdup(pin_dir);
 	return enforce->pin_dir ? enforce : enforce_free(enforce);
 }
@@ -173,10 +178,11 @@ struct enforce *enforce_free(struct enforce *enforce)
 {
 	if (!enforce)
 		return NULL;
-	ring_buffer__free(enforce->ring);
+	events_close(enforce);
 	image_table_fini(enforce);
 	budget_table_close(enforce);
 	ledger_table_close(enforce);
+	emission_table_close(enforce);
 	if (enforce->rows)
 		munmap(enforce->rows, slot_rows_size());
 	cleanup_close(&enforce->slots_fd);
@@ -184,7 +190,10 @@ struct enforce *enforce_free(struct enforce *enforce)
 	cleanup_close(&enforce->counters_fd);
 	cleanup_close(&enforce->exact_fd);
 	cleanup_close(&enforce->cidrs_fd);
-	cleanup_close(&enforce->events_fd);
+	cleanup_close(&enforce->security_fd);
+	cleanup_close(&enforce->bulk_fd);
+	cleanup_close(&enforce->emissions_fd);
+	cleanup_close(&enforce->reader_fd);
 	cleanup_close(&enforce->emitted_fd);
 	cleanup_close(&enforce->images_fd);
 	cleanup_close(&enforce->tickets_fd);

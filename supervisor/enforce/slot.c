@@ -93,6 +93,7 @@ int enforce_slot_take(
 	row = &enforce->rows[slot];
 	clear_row(row);
 	budget_clear(enforce, slot);
+	emission_take(enforce, slot, sandbox);
 	r = enforce_slot_reset_counters(enforce, slot);
 	if (r == 0)
 		r = bpf_map_update_elem(enforce->id2slot_fd, &cgroup_id, &slot, BPF_NOEXIST);
@@ -239,8 +240,8 @@ int enforce_slot_counters(struct enforce *enforce, uint32_t slot, struct abi_cou
 		sum.connections_allowed += rows[i].connections_allowed;
 		sum.connections_denied += rows[i].connections_denied;
 		sum.execs += rows[i].execs;
-		sum.events_lost += rows[i].events_lost;
 		sum.dns_queries += rows[i].dns_queries;
+		sum.n_forks += rows[i].n_forks;
 	}
 	*ret_counters = sum;
 	return 0;

@@ -1,6 +1,7 @@
 /* What the files of this room share: the handles, the free slots, the images. */
 #pragma once
 
+#include "bpf/abi/emission.h"
 #include "bpf/abi/flow.h"
 #include "bpf/abi/meta.h"
 #include "supervisor/enforce/enforce.h"
@@ -45,11 +46,31 @@ struct image {
 	bool scan; /* its exact keys are not known: look through the whole map */
 };
 
+/* What is known of one ring. */
+struct event_ring {
+	struct enforce *enforce;
+	enum abi_class class;
+	uint64_t n_consumed; /* those whose record may not be written yet included */
+	uint64_t n_due;  /* seen when the ring was emptied last: to be accounted for next time */
+	uint64_t n_told; /* of the reader's `unaccounted` */
+};
+
+struct events {
+	struct ring_buffer *buffer; /* both, the security ring first */
+	struct event_ring rings[ABI_CLASSES];
+	struct abi_emitted *counts;      /* owned; room for a row of each CPU */
+	uint64_t checked_ns;             /* CLOCK_MONOTONIC, of the last proof */
+	uint64_t n_reported;             /* sum of `reported` of all rows */
+	enforce_event_callback callback; /* while events are consumed */
+	void *userdata;
+	int n_batch;
+};
+
 struct enforce {
 	char *pin_dir;
 	char *set_dir; /* below pin_dir: the set of programs in force */
-	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, events_fd, emitted_fd, images_fd,
-		tickets_fd, budgets_fd, ledgers_fd;
+	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, security_fd, bulk_fd,
+		emissions_fd, reader_fd, emitted_fd, images_fd, tickets_fd, budgets_fd, ledgers_fd;
 	int living_fd;        /* link of the iterator over tasks */
 	uint64_t walk_due_ns; /* CLOCK_MONOTONIC */
 	int n_cpus;
@@ -59,10 +80,9 @@ struct enforce {
 	struct slot_table slots;
 	struct ticket_span tickets[ABI_SLOTS_MAX];
 	struct image images[ABI_IMAGES_MAX];
-	struct ring_buffer *ring;
-	enforce_event_callback callback; /* while events are consumed */
-	void *userdata;
-	int n_consumed;
+	struct abi_emission *emissions; /* the map `emissions`, mapped */
+	struct abi_reader *reader;      /* the map `reader`, mapped */
+	struct events events;
 };
 
 /* The parent of the sandboxes' cgroups. */
@@ -106,3 +126,13 @@ void ticket_drop_until(struct enforce *enforce, uint32_t slot, uint32_t generati
 void ticket_drop_since(struct enforce *enforce, uint32_t slot, uint32_t generation);
 
 int events_open(struct enforce *enforce);
+void events_close(struct enforce *enforce);
+
+/* The kernel's counts of a class, all CPUs together. 0 or -errno. */
+int events_read_counts(struct enforce *enforce, struct abi_emitted *ret_sum);
+
+/* Maps the rows of shares and the reader's counts; unmaps them. 0 or -errno. */
+int emission_table_open(struct enforce *enforce);
+void emission_table_close(struct enforce *enforce);
+/* The slot is `sandbox`'s from now on: the usual shares, nothing counted. */
+void emission_take(struct enforce *enforce, uint32_t slot, uint64_t sandbox);

@@ -311,6 +311,33 @@ TEST(losses_elsewhere_are_told_at_once)
 	end();
 }
 
+TEST(losses_of_the_kernel_name_sandbox_class_and_reason)
+{
+	const struct audit_subject subject = {.sandbox = 0x2a, .tenant = 3};
+	json_t *record;
+
+	begin();
+	audit_lost_events(log_.audit, &subject, ABI_CLASS_SECURITY, ABI_LOSS_RING_FULL, 0);
+	CHECK(!line_at(0));
+	audit_lost_events(log_.audit, &subject, ABI_CLASS_SECURITY, ABI_LOSS_RATE_LIMITED, 7);
+	audit_lost_events(log_.audit, &subject, ABI_CLASS_BULK, ABI_LOSS_RING_FULL, 5);
+	record = line_at(0);
+	CHECK_TEXT(json_string_value(json_object_get(record, "type")), "audit.lost");
+	CHECK_TEXT(json_string_value(json_object_get(record, "sandbox")), "sb-000000000000002a");
+	CHECK_INT(json_integer_value(json_object_get(record, "tenant_id")), 3);
+	CHECK_INT(json_integer_value(json_object_get(record, "lost")), 7);
+	CHECK_TEXT(json_string_value(json_object_get(record, "where")), "kernel");
+	CHECK_TEXT(json_string_value(json_object_get(record, "class")), "security");
+	CHECK_TEXT(json_string_value(json_object_get(record, "reason")), "rate_limited");
+	json_decref(record);
+	record = line_at(1);
+	CHECK_TEXT(json_string_value(json_object_get(record, "class")), "bulk");
+	CHECK_TEXT(json_string_value(json_object_get(record, "reason")), "ring_full");
+	json_decref(record);
+	CHECK_INT(audit_n_lost(log_.audit), 12);
+	end();
+}
+
 static void count_call(void *userdata)
 {
 	++*(int *)userdata;
