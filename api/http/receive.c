@@ -13,6 +13,7 @@
 #include "api/http/respond.h"
 #include "api/http/server.h"
 #include "api/http/stream.h"
+#include "api/http/upgrade.h"
 #include "supervisor/base/clock.h"
 
 /* A refused body up to this many times the limit is read and dropped, so that the answer is not
@@ -66,12 +67,22 @@ static void find_route(struct request *request)
 		request->refused_status = 204;
 }
 
+/* A handshake has no body, so nothing of a stranger's is kept before the ticket is looked at. */
+static bool may_have_ticket(const struct request *request)
+{
+	return request_header(request, MHD_HTTP_HEADER_UPGRADE) &&
+	       !request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH) &&
+	       !request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
 static void check_key(struct request *request)
 {
 	const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
 	int r = auth_take_key(header, request->caller.key);
 
 	if (r == 0 || (request->route->flags & ROUTE_OPEN))
+		return;
+	if (r == -ENOENT && (request->route->flags & ROUTE_TICKET) && may_have_ticket(request))
 		return;
 	refuse(request, WIRE_CODE_UNAUTHENTICATED,
 		r == -ENOENT ? "a key is needed: send the header \"Authorization: Bearer KEY\""
@@ -225,6 +236,8 @@ static struct MHD_Response *make_response(struct request *request)
 	struct writer *answer = &request->answer;
 	struct MHD_Response *response;
 
+	if (request->upgrade)
+		return upgrade_response(request);
 	if (request->stream)
 		return stream_response(request);
 	pack_answer(request);

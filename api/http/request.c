@@ -11,6 +11,7 @@
 #include "api/http/respond.h"
 #include "api/http/server.h"
 #include "api/http/stream.h"
+#include "api/http/upgrade.h"
 
 static int on_answer(const struct answer *answer, void *userdata)
 {
@@ -242,6 +243,7 @@ void request_abandon(struct request *request)
 	if (!request->ends_with_client)
 		return;
 	request->gone = true;
+	upgrade_close(request);
 	request_wake(request);
 }
 
@@ -255,6 +257,7 @@ void request_free(struct request *request)
 		request->ended(request);
 	request->stream = stream_free(request->stream);
 	request_drop_gzip(request);
+	request->upgrade = upgrade_free(request->upgrade);
 	writer_fini(&request->answer);
 	writer_fini(&request->more_headers);
 	request_drop_body(request);

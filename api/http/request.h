@@ -24,6 +24,7 @@ struct gzip;
 struct request;
 struct server;
 struct stream;
+struct upgrade;
 
 /* What the client wants to read. */
 enum request_form { REQUEST_FORM_JSON, REQUEST_FORM_NDJSON, REQUEST_FORM_SSE };
@@ -55,9 +56,10 @@ struct request {
 
 	/* The answer. Handlers write into `answer` and call one of respond.h. */
 	struct writer answer;
-	struct stream *stream; /* instead of `answer` */
-	struct gzip *gzip;     /* the answer is sent packed; NULL: as it is */
-	unsigned status;       /* 0: not responded yet */
+	struct stream *stream;   /* instead of `answer` */
+	struct upgrade *upgrade; /* instead of both */
+	struct gzip *gzip;       /* the answer is sent packed; NULL: as it is */
+	unsigned status;         /* 0: not responded yet */
 	const char *content_type;
 	struct request_header headers[REQUEST_HEADERS_MAX];
 	size_t n_headers;

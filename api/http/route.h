@@ -13,12 +13,13 @@ struct request;
 typedef void (*route_handler)(struct request *request);
 
 enum route_flags {
-	ROUTE_OPEN = 1,   /* no key needed */
-	ROUTE_BODY = 2,   /* takes a JSON object; an empty body stands for {} */
-	ROUTE_SILENT = 4, /* not reported to cloched as an API call */
-	ROUTE_EXACT = 8,  /* HEAD is not served by it: it would start something */
-	ROUTE_QUERY = 16, /* reads the query itself; else any argument is refused */
-	ROUTE_TAIL = 32,  /* the path may go on as it likes, and be long */
+	ROUTE_OPEN = 1,    /* no key needed */
+	ROUTE_BODY = 2,    /* takes a JSON object; an empty body stands for {} */
+	ROUTE_SILENT = 4,  /* not reported to cloched as an API call */
+	ROUTE_EXACT = 8,   /* HEAD is not served by it: it would start something */
+	ROUTE_QUERY = 16,  /* reads the query itself; else any argument is refused */
+	ROUTE_TAIL = 32,   /* the path may go on as it likes, and be long */
+	ROUTE_TICKET = 64, /* an upgrade may come without a key: the handler looks for a ticket */
 };
 
 struct route {

@@ -10,6 +10,7 @@
 #include "api/http/connection.h"
 #include "api/http/receive.h"
 #include "api/http/request.h"
+#include "api/http/ticket.h"
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 
@@ -34,7 +35,8 @@ struct server {
 	struct loop_source *sweeper;
 	bool sweeping;
 	size_t held_bytes;
-	uint32_t n_execs;
+	uint32_t n_execs, n_upgrades;
+	struct tickets *tickets;
 };
 
 struct server_limits server_default_limits(uint64_t n_files_max)
@@ -46,6 +48,7 @@ struct server_limits server_default_limits(uint64_t n_files_max)
 		.n_connections_max = n_connections,
 		.n_connections_per_ip_max = n_connections - n_connections / 4,
 		.n_execs_max = half / 3 > 4096 ? 4096 : (uint32_t)(half / 3),
+		.n_upgrades_max = n_connections / 2,
 		.head_ms = 60 * 1000,
 		.body_ms = 60 * 1000,
 		.stalled_s = 60,
@@ -92,8 +95,11 @@ int server_new(const struct server_config *config, struct server **ret_server)
 	if (!server)
 		return -ENOMEM;
 	server->config = *config;
-	r = loop_add_timer(config->loop, on_sweep, server, &server->sweeper);
+	server->tickets = tickets_new();
+	r = server->tickets ? loop_add_timer(config->loop, on_sweep, server, &server->sweeper)
+			    : -ENOMEM;
 	if (r < 0) {
+		tickets_free(server->tickets);
 		free(server);
 		return r;
 	}
@@ -174,9 +180,9 @@ static struct MHD_Daemon *daemon_start(
 {
 	const struct server_limits *limits = &server->config.limits;
 
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, receive_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+					MHD_USE_TURBO | MHD_USE_ERROR_LOG,
+		0, NULL, NULL, receive_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, limits->n_connections_max,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, is_tcp ? limits->n_connections_per_ip_max : 0,
@@ -217,7 +223,7 @@ int server_listen(struct server *server, int fd, struct failure *why)
 	return 0;
 }
 
-/* libmicrohttpd refuses to stop while a connection is suspended. */
+/* libmicrohttpd refuses to stop while a connection is suspended or upgraded. */
 static void listener_stop(struct listener *listener)
 {
 	for (struct connection *next = listener->connections; next; next = next->next) {
@@ -239,6 +245,7 @@ struct server *server_free(struct server *server)
 	for (size_t i = 0; i < server->n_listeners; i++)
 		listener_stop(&server->listeners[i]);
 	loop_source_free(server->sweeper);
+	tickets_free(server->tickets);
 	free(server);
 	return NULL;
 }
@@ -261,6 +268,11 @@ const struct server_limits *server_limits(const struct server *server)
 const struct route_table *server_routes(const struct server *server)
 {
 	return &server->config.routes;
+}
+
+struct tickets *server_tickets(const struct server *server)
+{
+	return server->tickets;
 }
 
 bool server_hold(struct server *server, size_t size_bytes)
@@ -287,6 +299,19 @@ bool server_enter_exec(struct server *server)
 void server_leave_exec(struct server *server)
 {
 	server->n_execs--;
+}
+
+bool server_enter_upgrade(struct server *server)
+{
+	if (server->n_upgrades >= server->config.limits.n_upgrades_max)
+		return false;
+	server->n_upgrades++;
+	return true;
+}
+
+void server_leave_upgrade(struct server *server)
+{
+	server->n_upgrades--;
 }
 
 struct server *listener_server(const struct listener *listener)

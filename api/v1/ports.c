@@ -1,4 +1,4 @@
-/* GET /v1/sandboxes/{id}/ports/{port}, and any method below it. */
+/* GET and POST /v1/sandboxes/{id}/ports/{port}, and any method below it. */
 #include <string.h>
 
 #include "api/http/respond.h"
@@ -27,7 +27,15 @@ void ports_get(struct request *request)
 	uint16_t port;
 
 	if (body_take_sandbox(request) && take_port(request, &port))
-		preview_start(request, port, true);
+		preview_start(request, port, PREVIEW_DESCRIBE);
+}
+
+void ports_issue_ticket(struct request *request)
+{
+	uint16_t port;
+
+	if (body_take_sandbox(request) && take_port(request, &port))
+		preview_issue_ticket(request, port);
 }
 
 /* request->method may have been cut. */
@@ -44,12 +52,14 @@ void ports_preview(struct request *request)
 
 	if (!body_take_sandbox(request) || !take_port(request, &port))
 		return;
-	if (!method_is_passed_on(request))
+	if (!request->caller.key[0] && !preview_redeem_ticket(request, port))
+		respond_problem(request, WIRE_CODE_UNAUTHENTICATED,
+			"a key is needed: send the header \"Authorization: Bearer KEY\", or from a "
+			"browser a ticket for this port that is still good");
+	else if (!method_is_passed_on(request))
 		respond_status(request, 501, "this method is not passed on to a sandbox");
-	else if (request_header(request, "Upgrade"))
-		respond_status(request, 501,
-			"previews pass on requests and their answers only: WebSocket and other "
-			"upgrades are not supported");
-	else
-		preview_start(request, port, false);
+	else if (!request_header(request, "Upgrade"))
+		preview_start(request, port, PREVIEW_EXCHANGE);
+	else if (preview_takes_upgrade(request))
+		preview_start(request, port, PREVIEW_WEBSOCKET);
 }

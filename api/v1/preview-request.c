@@ -74,13 +74,16 @@ int preview_write_request(struct preview *preview)
 
 	if (!target)
 		return -EINVAL;
-	writer_print(out, "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n", request->method, target,
-		preview->port);
+	writer_print(out, "%s ", request->method);
+	preview_write_target(out, target);
+	writer_print(out, " HTTP/1.1\r\nHost: localhost:%u\r\n", preview->port);
 	request_headers_each(request, write_header, &walk);
 	write_forwarded(out, preview);
 	if (has_body(request))
 		writer_print(out, "Content-Length: %zu\r\n", request->body_size);
-	writer_text(out, "Connection: close\r\n\r\n");
+	writer_text(out, preview->kind == PREVIEW_WEBSOCKET
+				 ? "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+				 : "Connection: close\r\n\r\n");
 	if (walk.refused)
 		return -EINVAL;
 	return out->failed ? -ENOMEM : 0;

@@ -44,7 +44,7 @@ static void write_location(struct preview *preview, const char *name, const char
 	writer_fini(&moved);
 }
 
-static const char *find(const struct preview_head *head, const char *wanted)
+const char *preview_find_header(const struct preview_head *head, const char *wanted)
 {
 	const char *name = head->headers.bytes, *end = name + head->headers.size;
 
@@ -58,9 +58,9 @@ static const char *find(const struct preview_head *head, const char *wanted)
 	return "";
 }
 
-static void pass_headers(struct preview *preview, const struct preview_head *head)
+void preview_pass_headers(struct preview *preview, const struct preview_head *head)
 {
-	const char *connection = find(head, "Connection");
+	const char *connection = preview_find_header(head, "Connection");
 	const char *name = head->headers.bytes, *end = name + head->headers.size;
 
 	while (name < end) {
@@ -87,7 +87,7 @@ int preview_begin_answer(
 		stream_set_size(request, 0);
 	else if (head->has_length)
 		stream_set_size(request, head->length);
-	pass_headers(preview, head);
+	preview_pass_headers(preview, head);
 	respond_header_text(request, "Content-Security-Policy", SANDBOX_DIRECTIVE);
 	respond_header_text(request, "X-Content-Type-Options", "nosniff");
 	return request->more_headers.failed ? -ENOMEM : 0;

@@ -10,6 +10,7 @@
 #include "api/http/respond.h"
 #include "api/http/server.h"
 #include "api/http/stream.h"
+#include "api/http/upgrade.h"
 #include "api/text/json.h"
 
 #define READ_BYTES (64 * 1024)
@@ -23,11 +24,27 @@ static void close_socket(struct preview *preview)
 		close(steal_fd(&preview->fd));
 }
 
+/* cloched need not look after it any more. */
+static void leave(struct preview *preview)
+{
+	struct calls *calls = server_calls(preview->server);
+
+	if (preview->cookie == 0)
+		return;
+	calls_forget(calls, preview->cookie);
+	calls_tell(calls, WIRE_API_PORT_LEFT, preview->cookie, &preview->request->caller,
+		sizeof(preview->request->caller));
+}
+
 static void preview_ended(struct request *request)
 {
 	struct preview *preview = request->context;
 
 	request->context = NULL;
+	leave(preview);
+	preview->tunnel = tunnel_free(preview->tunnel);
+	if (preview->kind == PREVIEW_WEBSOCKET)
+		server_leave_upgrade(preview->server);
 	close_socket(preview);
 	loop_source_free(preview->timer);
 	writer_fini(&preview->out);
@@ -66,7 +83,7 @@ static void refuse_nobody(struct preview *preview)
 
 	snprintf(detail, sizeof(detail), "nothing listens on port %u of the sandbox's loopback",
 		preview->port);
-	if (preview->only_describes)
+	if (preview->kind == PREVIEW_DESCRIBE)
 		describe(preview, false);
 	else
 		fail(preview, 502, detail);
@@ -148,6 +165,18 @@ static void take_body(struct preview *preview, const char *bytes, size_t size)
 
 static void on_drained(void *userdata);
 
+static ssize_t take_switch(struct preview *preview, const struct preview_head *head)
+{
+	int r = preview->kind == PREVIEW_WEBSOCKET ? preview_begin_upgrade(preview, head) : -EPROTO;
+
+	if (r < 0)
+		return r;
+	preview->source = loop_source_free(preview->source);
+	loop_timer_disarm(preview->timer);
+	preview->switching = true;
+	return 0;
+}
+
 /* Interim answers (103 and the like) are passed over. */
 static void take_head(struct preview *preview)
 {
@@ -157,7 +186,7 @@ static void take_head(struct preview *preview)
 		struct preview_head head = {0};
 		ssize_t used = preview_head_parse(in->bytes, in->size, preview->to_head, &head);
 
-		if (used > 0 && head.status == 101)
+		if (used > 0 && head.status == 101 && take_switch(preview, &head) < 0)
 			used = -EPROTO;
 		if (used > 0 && head.status >= 200) {
 			preview_body_begin(&preview->body, &head);
@@ -174,6 +203,8 @@ static void take_head(struct preview *preview)
 			return;
 		in->size -= (size_t)used;
 		memmove(in->bytes, in->bytes + used, in->size);
+		if (preview->switching)
+			return;
 		if (preview->answering)
 			break;
 		if (in->size == 0)
@@ -234,9 +265,9 @@ static bool take_connected(struct preview *preview)
 		return false;
 	}
 	preview->connected = true;
-	if (preview->only_describes)
+	if (preview->kind == PREVIEW_DESCRIBE)
 		describe(preview, true);
-	return !preview->only_describes;
+	return preview->kind != PREVIEW_DESCRIBE;
 }
 
 static void on_io(struct loop_source *source _unused_, uint32_t events, void *userdata)
@@ -274,7 +305,7 @@ static void on_late(struct loop_source *source _unused_, void *userdata)
 		loop_timer_arm(preview->timer, server_limits(preview->server)->preview_idle_ms, 0);
 		return;
 	}
-	if (preview->only_describes)
+	if (preview->kind == PREVIEW_DESCRIBE)
 		describe(preview, false);
 	else
 		fail(preview, 504, "the server in the sandbox does not answer in time");
@@ -288,8 +319,29 @@ static int watch(struct preview *preview)
 
 	if (r < 0)
 		return r;
-	return loop_timer_arm(
-		preview->timer, preview->only_describes ? DESCRIBE_MS : limits->preview_head_ms, 0);
+	return loop_timer_arm(preview->timer,
+		preview->kind == PREVIEW_DESCRIBE ? DESCRIBE_MS : limits->preview_head_ms, 0);
+}
+
+/* The policy closed the port, or the sandbox is ending. */
+static void take_closed(struct preview *preview)
+{
+	preview->cookie = 0;
+	if (preview->switching) {
+		preview->tunnel = tunnel_free(preview->tunnel);
+		request_abandon(preview->request);
+		return;
+	}
+	if (preview->fd < 0) /* all that there was has been responded */
+		return;
+	close_socket(preview);
+	if (preview->answering)
+		stream_break(preview->request);
+	else
+		respond_problem(preview->request, WIRE_CODE_FORBIDDEN,
+			"port %u was closed to previews, or its sandbox ended, before it had "
+			"answered",
+			preview->port);
 }
 
 static int on_port(struct request *request, const struct answer *answer)
@@ -297,8 +349,14 @@ static int on_port(struct request *request, const struct answer *answer)
 	struct preview *preview = request->context;
 	const struct wire_port *row = answer->body;
 
-	if (answer->type != WIRE_API_PORT || answer->size != sizeof(*row) ||
-		row->sandbox != request->sandbox || row->port != preview->port || answer->n_fds > 1)
+	if (answer->size != sizeof(*row) || row->sandbox != request->sandbox ||
+		row->port != preview->port || answer->n_fds > 1)
+		return -EPROTO;
+	if (answer->type == WIRE_API_PORT_CLOSED && preview->cookie != 0) {
+		take_closed(preview);
+		return ANSWER_LAST;
+	}
+	if (answer->type != WIRE_API_PORT || preview->cookie != 0)
 		return -EPROTO;
 	if (answer->n_fds == 0) {
 		refuse_nobody(preview);
@@ -307,10 +365,13 @@ static int on_port(struct request *request, const struct answer *answer)
 	preview->fd = steal_fd(&answer->fds[0]);
 	if (watch(preview) < 0)
 		fail(preview, 502, "the connection to the sandbox cannot be watched");
-	return ANSWER_LAST;
+	if (preview->kind == PREVIEW_DESCRIBE)
+		return ANSWER_LAST;
+	preview->cookie = answer->cookie;
+	return ANSWER_MORE;
 }
 
-static struct preview *preview_new(struct request *request, uint16_t port, bool only_describes)
+static struct preview *preview_new(struct request *request, uint16_t port, enum preview_kind kind)
 {
 	struct preview *preview = calloc(1, sizeof(*preview));
 	char id[ID_SIZE];
@@ -320,7 +381,7 @@ static struct preview *preview_new(struct request *request, uint16_t port, bool 
 	preview->request = request;
 	preview->server = request->server;
 	preview->port = port;
-	preview->only_describes = only_describes;
+	preview->kind = kind;
 	preview->to_head = strcmp(request->method, "HEAD") == 0;
 	preview->fd = -1;
 	id_write_sandbox(request->sandbox, id);
@@ -335,25 +396,39 @@ static struct preview *preview_new(struct request *request, uint16_t port, bool 
 	return preview;
 }
 
-void preview_start(struct request *request, uint16_t port, bool only_describes)
+static bool enter(struct server *server, enum preview_kind kind)
 {
-	const struct wire_port_open open = {
-		.caller = request->caller, .sandbox = request->sandbox, .port = port};
+	if (!server_enter_exec(server))
+		return false;
+	if (kind != PREVIEW_WEBSOCKET || server_enter_upgrade(server))
+		return true;
+	server_leave_exec(server);
+	return false;
+}
+
+void preview_start(struct request *request, uint16_t port, enum preview_kind kind)
+{
+	const struct wire_port_open open = {.caller = request->caller,
+		.sandbox = request->sandbox,
+		.port = port,
+		.is_watched = kind != PREVIEW_DESCRIBE};
 	struct preview *preview;
 	int r = 0;
 
-	if (!server_enter_exec(request->server)) {
+	if (!enter(request->server, kind)) {
 		respond_problem(request, WIRE_CODE_UNAVAILABLE,
 			"too many commands and previews are under way; try again in a moment");
 		return;
 	}
-	preview = preview_new(request, port, only_describes);
+	preview = preview_new(request, port, kind);
 	if (!preview) {
 		server_leave_exec(request->server);
+		if (kind == PREVIEW_WEBSOCKET)
+			server_leave_upgrade(request->server);
 		respond_problem(request, WIRE_CODE_UNAVAILABLE, "there is no memory left");
 		return;
 	}
-	if (!only_describes)
+	if (kind != PREVIEW_DESCRIBE)
 		r = preview_write_request(preview);
 	if (r < 0)
 		respond_problem(request, r == -EINVAL ? WIRE_CODE_INVALID : WIRE_CODE_UNAVAILABLE,

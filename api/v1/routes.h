@@ -14,6 +14,7 @@ void exec_run(struct request *request);
 void exec_kill(struct request *request);
 void code_run(struct request *request);
 void ports_get(struct request *request);
+void ports_issue_ticket(struct request *request);
 void ports_preview(struct request *request);
 void usage_of_sandbox(struct request *request);
 void usage_of_tenant(struct request *request);

@@ -34,7 +34,7 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 		if (request->type == WIRE_API_EXEC_START && request->exec) {
 			exec_abandon(request->exec);
 			request_free(request);
-		} else if (request->type == WIRE_API_EVENTS) {
+		} else if (request->type == WIRE_API_EVENTS || request->port_sandbox) {
 			request_free(request);
 		}
 		/* The others are called back later, and see that they are orphaned. */
@@ -44,6 +44,7 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 static void on_follow_timer(struct loop_source *source _unused_, void *userdata)
 {
 	events_wake(userdata);
+	ports_review(userdata);
 }
 
 static void on_records(void *userdata)

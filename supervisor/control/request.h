@@ -30,6 +30,9 @@ struct request {
 	uint64_t deadline_ns;
 	/* execs.c */
 	struct exec *exec;
+	/* ports.c: a connection that is open, 0: none */
+	uint64_t port_sandbox;
+	uint16_t port;
 };
 
 /* Handlers get a body whose size and text fields have been checked. */
@@ -78,6 +81,9 @@ handle_function handle_sandbox_create, handle_sandbox_get, handle_sandbox_list,
 	handle_events_cancel, handle_policy_list, handle_policy_get, handle_policy_reload,
 	handle_template_list, handle_tenant_create, handle_tenant_list, handle_tenant_delete,
 	handle_key_create, handle_key_list, handle_key_revoke;
+handle_function handle_port_left;
 
 /* events.c: answers readers for whom there is something new. */
 void events_wake(struct control *control);
+/* ports.c: closes the connections whose port is open no more. */
+void ports_review(struct control *control);

@@ -103,10 +103,14 @@ void handle_sandbox_delete(struct request *request, const void *body, const char
 
 static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata)
 {
-	if (sandbox)
-		answer_row(userdata, sandbox);
-	else
-		request_refuse(userdata, why);
+	struct request *request = userdata;
+
+	if (!sandbox) {
+		request_refuse(request, why);
+		return;
+	}
+	ports_review(request->control);
+	answer_row(request, sandbox);
 }
 
 void handle_sandbox_patch(struct request *request, const void *body, const char *tail _unused_,

@@ -150,6 +150,8 @@ void sandbox_set_policy(struct sandbox *sandbox, const char *name,
  * with `*ret_fd` (-1: nothing listens), or a refusal. */
 int sandbox_connect_port(struct sandbox *sandbox, uint16_t port, const char *key_id,
 	const char *remote, int *ret_fd, struct refusal *why);
+/* Whether the policy of now allows what was connected before, and the sandbox is up. */
+bool sandbox_port_is_open(const struct sandbox *sandbox, uint16_t port);
 
 /* ---- metrics.c: numbers of the host and of this process, for a monitor */
 void core_metrics(const struct core *core,

@@ -21,6 +21,17 @@ static bool is_gate_port(const struct sandbox *sandbox, uint16_t port)
 	return port == sandbox->sockets.relay_port || port == sandbox->sockets.dns_port;
 }
 
+static bool is_up(const struct sandbox *sandbox)
+{
+	return sandbox->phase == PHASE_CLAIMED || sandbox->phase == PHASE_RUNNING;
+}
+
+bool sandbox_port_is_open(const struct sandbox *sandbox, uint16_t port)
+{
+	return is_up(sandbox) && policy_allows_inbound(sandbox->effective->policy, port) &&
+	       !is_gate_port(sandbox, port);
+}
+
 int sandbox_connect_port(struct sandbox *sandbox, uint16_t port, const char *key_id,
 	const char *remote, int *ret_fd, struct refusal *why)
 {
@@ -28,13 +39,12 @@ int sandbox_connect_port(struct sandbox *sandbox, uint16_t port, const char *key
 	int r;
 
 	*ret_fd = -1;
-	if (sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING)
+	if (!is_up(sandbox))
 		return refuse(
 			why, WIRE_CODE_CONFLICT, "The sandbox is not up yet, ending, or failed.");
 	if (port == 0)
 		return refuse(why, WIRE_CODE_INVALID, "A port lies between 1 and 65535.");
-	allowed = policy_allows_inbound(sandbox->effective->policy, port) &&
-		  !is_gate_port(sandbox, port);
+	allowed = sandbox_port_is_open(sandbox, port);
 	record(sandbox, port, allowed, key_id, remote);
 	if (!allowed && is_gate_port(sandbox, port))
 		return refuse(why, WIRE_CODE_FORBIDDEN,

@@ -38,8 +38,10 @@ enum wire_api_type {
 	WIRE_API_EXEC_EXITED = 22,  /* struct wire_exec_exited, cookie of the start */
 	WIRE_API_EXEC_KILL = 23,    /* struct wire_exec_kill → DONE */
 
-	WIRE_API_PORT_OPEN = 26, /* struct wire_port_open → PORT */
-	WIRE_API_PORT = 27,      /* struct wire_port; one fd, unless nothing listens */
+	WIRE_API_PORT_OPEN = 26,   /* struct wire_port_open → PORT, maybe PORT_CLOSED */
+	WIRE_API_PORT = 27,        /* struct wire_port; one fd, unless nothing listens */
+	WIRE_API_PORT_CLOSED = 28, /* struct wire_port, cookie of the open: may go on no longer */
+	WIRE_API_PORT_LEFT = 29,   /* struct wire_caller, cookie of the open: is over; one way */
 
 	WIRE_API_USAGE = 30,         /* struct wire_usage_query → USAGES */
 	WIRE_API_USAGES = 31,        /* struct wire_page, then struct wire_usage_row each */
@@ -222,7 +224,9 @@ struct wire_port_open {
 	struct wire_caller caller;
 	uint64_t sandbox;
 	uint16_t port;
-	uint16_t reserved[3];
+	uint8_t is_watched; /* 1: PORT_CLOSED may follow an answer with a descriptor, until
+			       PORT_LEFT */
+	uint8_t reserved[5];
 };
 
 /* The descriptor is a TCP socket that is connected, or about to be. */

@@ -252,9 +252,10 @@ def over_tcp_the_client_is_named():
 
 
 @test
-def upgrades_are_refused():
-    answer = preview("", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+def upgrades_to_anything_else_are_refused():
+    answer = preview("", headers={"Connection": "Upgrade", "Upgrade": "h2c"})
     answer.problem(501, "not-implemented")
+    check_in('only "websocket"', answer.json["detail"])
     preview("", method="TRACE").problem(501, "not-implemented")
 
 

@@ -204,6 +204,8 @@ TEST(routes_are_found_by_method_and_path)
 	route_find(&table, "GET", "/v1/sandboxes/sb-1/ports/80", &match);
 	CHECK(match.route && match.route->handler == ports_get);
 	route_find(&table, "POST", "/v1/sandboxes/sb-1/ports/80", &match);
+	CHECK(match.route && match.route->handler == ports_issue_ticket);
+	route_find(&table, "DELETE", "/v1/sandboxes/sb-1/ports/80", &match);
 	CHECK(!match.route && match.path_known);
 	route_find(&table, "PROPFIND", "/v1/sandboxes/sb-1/ports/80/", &match);
 	CHECK(match.route && match.route->handler == ports_preview);
