@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "supervisor/audit/log-file.h"
+#include "supervisor/audit/resume.h"
 #include "supervisor/audit/time-text.h"
 #include "supervisor/base/clock.h"
 
@@ -31,7 +32,8 @@ static void put_policy(struct json_line *line, const struct audit_subject *subje
 	json_line_raw(line, "}");
 }
 
-static void put_subject(struct json_line *line, const struct audit_subject *subject)
+static void put_subject(
+	struct json_line *line, const struct audit_subject *subject, uint64_t sandbox_sequence)
 {
 	char name[32];
 
@@ -41,11 +43,23 @@ static void put_subject(struct json_line *line, const struct audit_subject *subj
 		snprintf(name, sizeof(name), "sb-%016" PRIx64, subject->sandbox);
 		json_line_add_text(line, "sandbox", name);
 	}
+	if (sandbox_sequence)
+		json_line_add_unsigned(line, "sandbox_seq", sandbox_sequence);
 	if (subject->tenant)
 		json_line_add_unsigned(line, "tenant_id", subject->tenant);
 	if (subject->tenant_name)
 		json_line_add_text(line, "tenant", subject->tenant_name);
 	put_policy(line, subject);
+}
+
+/* Its tenant must be able to see every record of a stream: what another one does about the sandbox
+ * is not in it. */
+static struct stream *stream_of(const struct audit *audit, const struct audit_subject *subject)
+{
+	struct stream *stream =
+		subject->sandbox ? table_get(audit->streams, subject->sandbox) : NULL;
+
+	return stream && stream->tenant == subject->tenant && !stream->ended ? stream : NULL;
 }
 
 void audit_line_begin(struct audit *audit, struct audit_line *line, const char *type,
@@ -61,12 +75,15 @@ void audit_line_begin(struct audit *audit, struct audit_line *line, const char *
 	if (subject) {
 		line->facts.sandbox = subject->sandbox;
 		line->facts.tenant = subject->tenant;
+		line->stream = stream_of(audit, subject);
+		if (line->stream)
+			line->facts.sandbox_sequence = line->stream->sequence + 1;
 	}
 	json_line_raw(pending, "{\"v\":1");
 	json_line_add_unsigned(pending, "seq", line->facts.sequence);
 	put_time(pending, time_ns);
 	json_line_add_text(pending, "type", line->facts.type);
-	put_subject(pending, subject);
+	put_subject(pending, subject, line->facts.sandbox_sequence);
 }
 
 int audit_line_end(struct audit *audit, struct audit_line *line)
@@ -86,7 +103,10 @@ int audit_line_end(struct audit *audit, struct audit_line *line)
 		return r;
 	}
 	audit->sequence = line->facts.sequence;
-	audit->n_pending++;
+	if (line->stream)
+		line->stream->sequence++;
+	audit->lines[audit->n_pending++] =
+		(struct audit_pending){.size_bytes = (uint32_t)size_bytes, .stream = line->stream};
 	audit_index_add(&audit->index, &line->facts,
 		segments_newest(&audit->segments)->size_bytes + line->start_bytes,
 		(uint32_t)size_bytes);
@@ -108,9 +128,21 @@ void audit_count_loss(struct audit *audit, uint64_t n, const char *where)
 	audit->losses[i].n += n;
 }
 
-/* Whole lines reached the file: the first of them is the first of `pending`. */
-static void took(struct audit *audit, size_t size_bytes)
+void audit_take_line(
+	struct audit *audit, const char *line, size_t size_bytes, struct stream *stream)
 {
+	uint8_t leaf[SHA256_BYTES];
+
+	if (tree_hash_leaf(&audit->tree, line, size_bytes, leaf) < 0 ||
+		(stream && stream_chain(stream, audit->tree.engine, leaf) < 0))
+		audit->tree.failed = true;
+	tree_append(&audit->tree, leaf);
+}
+
+/* The first `n_lines` of `pending`, `size_bytes` in all, reached the file. */
+static void took(struct audit *audit, uint32_t n_lines, size_t size_bytes)
+{
+	const char *line = audit->pending.data;
 	struct segment *newest = segments_newest(&audit->segments);
 	const struct audit_index_entry *first = audit_index_get(&audit->index, newest->first);
 
@@ -120,6 +152,11 @@ static void took(struct audit *audit, size_t size_bytes)
 	}
 	newest->size_bytes += size_bytes;
 	audit->segments.total_bytes += size_bytes;
+	for (uint32_t i = 0; i < n_lines; i++) {
+		audit_take_line(
+			audit, line, audit->lines[i].size_bytes - 1, audit->lines[i].stream);
+		line += audit->lines[i].size_bytes;
+	}
 }
 
 /* Between two writes, so that what waits belongs to the segment that is the newest. When it fails
@@ -127,31 +164,35 @@ static void took(struct audit *audit, size_t size_bytes)
 static void rotate(struct audit *audit)
 {
 	const struct segment *newest = segments_newest(&audit->segments);
+	int old_fd;
 
-	if (newest->size_bytes == 0)
+	if (newest->size_bytes == 0 ||
+		(newest->size_bytes < audit->segment_bytes &&
+			clock_realtime_ns() - audit->segments.begun_ns < audit->segment_age_ns))
 		return;
-	if (newest->size_bytes >= audit->segment_bytes ||
-		clock_realtime_ns() - audit->segments.begun_ns >= audit->segment_age_ns)
-		segments_rotate(&audit->segments, audit->sequence + 1);
+	if (resume_write(audit->dir_fd, audit->sequence + 1, &audit->tree, audit->streams) < 0 ||
+		segments_rotate(&audit->segments, audit->sequence + 1, &old_fd) < 0)
+		return;
+	seal_leave(audit, old_fd);
+	seal_now(audit, CHECKPOINT_ROTATE);
 }
 
-/* Takes back the records that did not reach the file: all after the first `kept_bytes` of pending.
- */
+/* Takes back the records that did not reach the file: all after the first `written_bytes` of
+ * pending. */
 static void take_back(struct audit *audit, size_t written_bytes)
 {
-	const struct json_line *pending = &audit->pending;
 	size_t kept_bytes = 0;
 	uint32_t n_kept = 0;
 
-	for (size_t i = 0; i < written_bytes; i++) {
-		if (pending->data[i] != '\n')
-			continue;
-		kept_bytes = i + 1;
-		n_kept++;
-	}
+	while (n_kept < audit->n_pending &&
+		kept_bytes + audit->lines[n_kept].size_bytes <= written_bytes)
+		kept_bytes += audit->lines[n_kept++].size_bytes;
+	for (uint32_t i = n_kept; i < audit->n_pending; i++)
+		if (audit->lines[i].stream)
+			audit->lines[i].stream->sequence--;
 	audit->torn = written_bytes > kept_bytes;
-	took(audit, kept_bytes);
 	audit->sequence -= audit->n_pending - n_kept;
+	took(audit, n_kept, kept_bytes);
 	audit_index_cut(&audit->index, audit->sequence);
 	audit_count_loss(audit, audit->n_pending - n_kept, "disk");
 }
@@ -196,7 +237,7 @@ int audit_flush(struct audit *audit)
 	if (r == 0)
 		r = write_pending(audit, &written_bytes);
 	if (r == 0) {
-		took(audit, written_bytes);
+		took(audit, audit->n_pending, written_bytes);
 	} else {
 		take_back(audit, written_bytes);
 		audit->writable = false;
@@ -207,6 +248,8 @@ int audit_flush(struct audit *audit)
 	audit->n_pending = 0;
 	if (r == 0)
 		rotate(audit);
+	if (audit->tree.size - audit->seal.size >= SEAL_RECORDS)
+		seal_now(audit, CHECKPOINT_RECORDS);
 	return r;
 }
 
@@ -248,6 +291,7 @@ void audit_tell_losses(struct audit *audit)
 			return;
 	audit->writable = true;
 	loop_timer_disarm(audit->retry_timer);
+	audit_end_streams(audit);
 }
 
 void audit_lost(struct audit *audit, uint64_t n, const char *where)
@@ -287,12 +331,14 @@ static int encode_without_body(
 	return audit_line_end(audit, &line);
 }
 
-void audit_record(
+int audit_try_record(
 	struct audit *audit, const char *type, const struct audit_subject *subject, json_t *body)
 {
 	int r = -ENOSPC;
 
 	if (audit->writable) {
+		if (audit->n_pending == AUDIT_PENDING_LINES)
+			audit_flush(audit);
 		r = encode(audit, type, subject, body);
 		if (r == -E2BIG)
 			r = encode_without_body(audit, type, subject);
@@ -300,8 +346,16 @@ void audit_record(
 	json_decref(body);
 	if (r < 0) {
 		audit_count_loss(audit, 1, r == -ENOSPC ? "disk" : "memory");
-		return;
+		return r;
 	}
-	if (audit_flush(audit) == 0)
+	r = audit_flush(audit);
+	if (r == 0)
 		audit_end_of_round(audit);
+	return r;
+}
+
+void audit_record(
+	struct audit *audit, const char *type, const struct audit_subject *subject, json_t *body)
+{
+	audit_try_record(audit, type, subject, body);
 }

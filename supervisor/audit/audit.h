@@ -35,16 +35,23 @@ struct audit_subject {
 
 struct audit_config {
 	const char *state_dir; /* the log is in audit/ below it, which is made if it is not there */
-	uint64_t segment_bytes;  /* a segment that has so many is the last one no more; 0: 64 MiB */
-	uint64_t segment_age_ns; /* or whose first record is so old; 0: a day */
+	const char *instance;  /* in a new log's name; NULL: "default" */
+	uint64_t segment_bytes;           /* a segment that has so many is left; 0: 64 MiB */
+	uint64_t segment_age_ns;          /* or whose first record is so old; 0: a day */
+	uint64_t keep_bytes, keep_age_ns; /* older segments go; 0: for ever */
+	uint64_t key_age_ns;              /* then a new epoch begins; 0: 30 days */
+	uint64_t heartbeat_ns;            /* between checkpoints when nothing happens; 0: 30 s */
 };
 
-/* Opens or continues the log: the sequence goes on after the last whole line; half a line left by a
- * crash is cut off and recorded. -EBUSY when another process has it open, -EBADMSG when what is
- * there is no log of ours. `config` is borrowed for the call. */
+/* Opens or continues the log, and signs a checkpoint of it. Returns 0, or 1 with `why` when a
+ * broken log was moved aside. What a crash left: half a line is cut off, whole ones are kept, and a
+ * record says so. A log that is shorter than its newest checkpoint, or does not agree with it, is
+ * not continued: it is moved to audit.broken-TIME, and the first record of the new one says so.
+ * -EBUSY when another process has it open; other -errno. `config` is borrowed for the call. */
 int audit_open(struct loop *loop, const struct audit_config *config, struct audit **ret_audit,
 	struct failure *why);
-/* Writes what waits and syncs the file. Takes NULL, returns NULL. */
+/* Writes what waits and signs a last checkpoint, all on the disk when it returns. Takes NULL,
+ * returns NULL. */
 struct audit *audit_free(struct audit *audit);
 
 /* Appends one record; takes over `body` (an object whose members follow the common ones; may be
@@ -69,9 +76,44 @@ void audit_lost(struct audit *audit, uint64_t n, const char *where);
 void audit_lost_events(struct audit *audit, const struct audit_subject *subject,
 	enum abi_class class, enum abi_loss loss, uint64_t n);
 
+/* The stream of a sandbox: its records have dense numbers of their own from audit_sandbox_begin()
+ * to audit_sandbox_end(), as far as their tenant is the one that it began with. The first is
+ * sandbox.create; its body is taken over. Returns 0, or -errno when it is not in the file: then
+ * nothing may run in that sandbox. */
+int audit_sandbox_begin(struct audit *audit, const struct audit_subject *subject, json_t *body);
+/* Records sandbox.end; `body` (with a "reason") is taken over. When it cannot be written it is as
+ * soon as that works again. */
+void audit_sandbox_end(struct audit *audit, const struct audit_subject *subject, json_t *body);
+/* After a restart: for each sandbox that lives, then for all others of which the log has no end. */
+int audit_sandbox_adopt(struct audit *audit, const struct audit_subject *subject);
+void audit_sandbox_sweep(struct audit *audit);
+
+/* What checkpoints say of the enforcement in force; texts are empty when there is nothing to say.
+ */
+struct audit_enforcement {
+	uint64_t events_seen, events_emitted, events_dropped; /* in all */
+	char programs[65], policies[65];                      /* SHA-256 in hex */
+};
+/* Asked at each checkpoint. */
+void audit_set_enforcement(struct audit *audit,
+	void (*callback)(struct audit_enforcement *ret_state, void *userdata), void *userdata);
+/* A policy was put in force: a checkpoint is signed when the loop's round ends. */
+void audit_policy_changed(struct audit *audit);
+/* A new signing key, certified by the old one, whose secret is erased. Returns 0 or -errno with
+ * `why`. */
+int audit_rotate_key(struct audit *audit, struct failure *why);
+uint32_t audit_key_epoch(const struct audit *audit);
+/* "name+hash+key": what cloche-verify is given. */
+#define AUDIT_VKEY_SIZE 128
+void audit_key_text(const struct audit *audit, char ret_vkey[AUDIT_VKEY_SIZE]);
+/* Records that a checkpoint on the disk covers. */
+uint64_t audit_sealed_size(const struct audit *audit);
+
 uint64_t audit_last_sequence(const struct audit *audit);
+/* Since the log began, as far as checkpoints remember it. */
 uint64_t audit_n_lost(const struct audit *audit);
-/* False when records cannot be written now (full disk): new sandboxes are refused meanwhile. */
+/* False when records or checkpoints cannot be written now (full disk): new sandboxes are refused
+ * meanwhile, and what runs goes on. */
 bool audit_is_writable(const struct audit *audit);
 
 struct audit_query {

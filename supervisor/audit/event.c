@@ -268,7 +268,8 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	add_body(&audit->pending, event);
 	if (audit_line_end(audit, &line) < 0)
 		audit_count_loss(audit, 1, "memory");
-	if (audit->pending.size_bytes > AUDIT_PENDING_MAX)
+	if (audit->pending.size_bytes > AUDIT_PENDING_MAX ||
+		audit->n_pending == AUDIT_PENDING_LINES)
 		audit_flush(audit);
 	audit_end_of_round(audit);
 }

@@ -43,6 +43,12 @@ void audit_index_cut(struct audit_index *index, uint64_t last_sequence)
 		index->first = last_sequence + 1;
 }
 
+void audit_index_drop(struct audit_index *index, uint64_t first_sequence)
+{
+	if (index->first < first_sequence)
+		index->first = first_sequence <= index->last ? first_sequence : index->last + 1;
+}
+
 const struct audit_index_entry *audit_index_get(const struct audit_index *index, uint64_t sequence)
 {
 	if (sequence < index->first || sequence > index->last)

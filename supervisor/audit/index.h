@@ -38,6 +38,8 @@ void audit_index_add(struct audit_index *index, const struct audit_facts *facts,
 	uint64_t offset_bytes, uint32_t size_bytes);
 /* Forgets all records after `last_sequence`: they did not reach the file. */
 void audit_index_cut(struct audit_index *index, uint64_t last_sequence);
+/* Forgets all records before `first_sequence`: they are not in the log any more. */
+void audit_index_drop(struct audit_index *index, uint64_t first_sequence);
 /* NULL when the record is not held. */
 const struct audit_index_entry *audit_index_get(const struct audit_index *index, uint64_t sequence);
 

@@ -252,7 +252,7 @@ void segments_fini(struct segments *segments)
 	*segments = (struct segments){.dir_fd = -1, .fd = -1, .reading_fd = -1};
 }
 
-int segments_rotate(struct segments *segments, uint64_t first)
+int segments_rotate(struct segments *segments, uint64_t first, int *ret_old_fd)
 {
 	_cleanup_close_ int fd =
 		open_segment(segments, first, O_RDWR | O_APPEND | O_CREAT | O_EXCL);
@@ -266,9 +266,27 @@ int segments_rotate(struct segments *segments, uint64_t first)
 			unlinkat(segments->dir_fd, name, 0);
 		return r;
 	}
-	close(segments->fd);
+	*ret_old_fd = segments->fd;
 	segments->fd = steal_fd(&fd);
 	segments->begun_ns = clock_realtime_ns();
+	return 0;
+}
+
+int segments_drop_oldest(struct segments *segments)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(segments->items[0].first, name);
+	if (unlinkat(segments->dir_fd, name, 0) < 0)
+		return -errno;
+	if (segments->reading == segments->items[0].first) {
+		cleanup_close(&segments->reading_fd);
+		segments->reading_fd = -1;
+		segments->reading = 0;
+	}
+	segments->total_bytes -= segments->items[0].size_bytes;
+	segments->n--;
+	memmove(segments->items, segments->items + 1, segments->n * sizeof(*segments->items));
 	return 0;
 }
 

@@ -40,8 +40,11 @@ int segment_name_parse(const char *name, uint64_t *ret_first);
 int segments_open(int dir_fd, struct segments *ret_segments, struct failure *why);
 void segments_fini(struct segments *segments);
 
-/* Begins a new newest segment for the record `first`. On failure all stays as it was. */
-int segments_rotate(struct segments *segments, uint64_t first);
+/* Begins a new newest segment for the record `first`, and hands over the descriptor of the one
+ * before. On failure all stays as it was. */
+int segments_rotate(struct segments *segments, uint64_t first, int *ret_old_fd);
+/* Removes the oldest, which is not the newest. Returns 0 or -errno. */
+int segments_drop_oldest(struct segments *segments);
 
 static inline struct segment *segments_newest(const struct segments *segments)
 {

@@ -126,6 +126,7 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 {
 	struct core *core = userdata;
 	struct sandbox *sandbox = sandbox_new(core, row->id, row->template);
+	struct audit_subject subject;
 	struct failure why = {0};
 	int r;
 
@@ -146,6 +147,8 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 	}
 	sandbox->phase = row->state == WIRE_SANDBOX_RUNNING ? PHASE_RUNNING : PHASE_CLAIMED;
 	sandbox->tenant->n_sandboxes++;
+	sandbox_subject(sandbox, &subject);
+	audit_sandbox_adopt(core->audit, &subject);
 	cgroup_read_limit_hits(
 		&sandbox->cgroup, &sandbox->oom_kills_seen, &sandbox->pids_hits_seen);
 }
@@ -221,6 +224,7 @@ int core_adopt(struct core *core, struct failure *why)
 		free((void *)rows.rows[i].env);
 	}
 	free(rows.rows);
+	audit_sandbox_sweep(core->audit);
 	sweep(NULL, core);
 	n_swept = enforce_slot_sweep(core->enforce);
 	if (table_count(core->sandboxes) > 0 || n_swept > 0)

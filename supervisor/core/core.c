@@ -79,7 +79,7 @@ static void unmount_own_bpffs(const struct core_config *config)
 static int open_state(struct core *core, struct failure *why)
 {
 	const struct core_config *config = core->config;
-	const struct audit_config audit = {.state_dir = config->state_dir};
+	struct audit_config audit = config->audit;
 	char path[256];
 	int r;
 
@@ -87,9 +87,14 @@ static int open_state(struct core *core, struct failure *why)
 	r = store_open(path, &core->store, why);
 	if (r < 0)
 		return r;
+	audit.state_dir = config->state_dir;
+	audit.instance = config->instance;
 	r = audit_open(core->loop, &audit, &core->audit, why);
 	if (r < 0)
 		return r;
+	if (r > 0)
+		log_failure("the audit log was broken; a new one begins", why);
+	*why = (struct failure){0};
 	snprintf(path, sizeof(path), "%s/admin.key", config->state_dir);
 	return tenants_open(core->store, path, &core->tenants, why);
 }

@@ -38,6 +38,7 @@ struct core_config {
 	const char *resolver; /* ADDR[:PORT] that the gate asks; NULL: those of /etc/resolv.conf */
 	struct core_pool_target pool[POOL_TEMPLATES_MAX];
 	size_t n_pool;
+	struct audit_config audit; /* its directory and instance are those above */
 };
 
 #define CORE_CREATE_BUCKETS 12

@@ -225,23 +225,41 @@ static void claim_failed(
 	sandbox_end(sandbox, "claim failed", NULL, NULL);
 }
 
-static void claim_done(struct sandbox *sandbox, struct claim *claim)
+/* Nothing runs that the log does not know of. */
+static int record_begin(const struct sandbox *sandbox)
 {
 	struct core *core = sandbox->core;
 	struct audit_subject subject;
+	int r;
 
+	sandbox_subject(sandbox, &subject);
+	r = audit_sandbox_begin(core->audit, &subject,
+		json_pack("{s:s, s:b, s:I, s:I, s:i, s:i}", "template", sandbox->template, "warm",
+			sandbox->warm, "memory_bytes", (json_int_t)sandbox->limits.memory_bytes,
+			"disk_bytes", (json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
+			(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids));
+	if (r == 0)
+		audit_policy_changed(core->audit);
+	return r;
+}
+
+static void claim_done(struct sandbox *sandbox, struct claim *claim)
+{
+	struct core *core = sandbox->core;
+	struct failure failure = {0};
+	int r = record_begin(sandbox);
+
+	if (r < 0) {
+		failure_set(&failure, r, "audit log", "its start cannot be recorded");
+		claim_failed(sandbox, claim, &failure);
+		return;
+	}
 	sandbox->phase = PHASE_CLAIMED;
 	usage_begin(sandbox);
 	if (sandbox->warm)
 		core->counts.warm_starts++;
 	else
 		core->counts.cold_starts++;
-	sandbox_subject(sandbox, &subject);
-	audit_record(core->audit, "sandbox.create", &subject,
-		json_pack("{s:s, s:b, s:I, s:I, s:i, s:i}", "template", sandbox->template, "warm",
-			sandbox->warm, "memory_bytes", (json_int_t)sandbox->limits.memory_bytes,
-			"disk_bytes", (json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
-			(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids));
 	core_count_create(core, clock_monotonic_ns() - claim->asked_ns);
 	claim->callback(sandbox, NULL, claim->userdata);
 	claim_free(claim);

@@ -103,8 +103,8 @@ static void record_end(const struct sandbox *sandbox)
 	struct audit_subject subject;
 
 	sandbox_subject(sandbox, &subject);
-	audit_record(sandbox->core->audit, "sandbox.end", &subject,
-		json_pack("{s:s}", "reason", sandbox->reason));
+	audit_sandbox_end(
+		sandbox->core->audit, &subject, json_pack("{s:s}", "reason", sandbox->reason));
 }
 
 /* The kernel's parts and the directories; what cannot go yet is swept later. */

@@ -53,5 +53,6 @@ int core_reload_policies(struct core *core, struct failure *why)
 				 (json_int_t)policies_count(core->policies))
 		       : json_pack("{s:b, s:s, s:s}", "ok", 0, "error", why->sentence, "location",
 				 why->location));
+	audit_policy_changed(core->audit);
 	return r;
 }

@@ -42,6 +42,7 @@ static void record(const struct sandbox *sandbox, const char *before)
 	sandbox_subject(sandbox, &subject);
 	audit_record(sandbox->core->audit, "sandbox.policy", &subject,
 		json_pack("{s:s}", "hash_before", before));
+	audit_policy_changed(sandbox->core->audit);
 }
 
 /* All that can fail comes before the flip; -errno leaves everything as it was. */

@@ -220,20 +220,18 @@ TEST(one_call_looks_at_a_bounded_stretch_of_the_file)
 	end();
 }
 
-TEST(a_damaged_line_in_the_middle_is_passed_over)
+TEST(a_line_that_is_damaged_while_the_log_is_open_is_passed_over)
 {
 	FILE *file;
 
 	begin();
-	fill(10);
-	log_.audit = audit_free(log_.audit);
+	fill(AUDIT_INDEX_MAX + 10);
 	file = fopen(log_.segment_path, "r+");
 	CHECK(file);
-	fseek(file, 400, SEEK_SET);
-	fputs("#####", file);
+	fseek(file, 200, SEEK_SET);
+	fputs("#\n#\n#", file);
 	fclose(file);
-	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
-	CHECK(ask_all((struct audit_query){}) >= 9);
+	CHECK(ask_all((struct audit_query){}) >= AUDIT_INDEX_MAX + 8);
 	end();
 }
 

@@ -148,14 +148,12 @@ TEST(a_new_segment_without_a_record_goes_on_after_a_restart)
 	audit_scene_end(&log_);
 }
 
-static int reopen_fails(void)
+static void reopen_moves_aside(void)
 {
 	struct failure why = {};
-	int r;
 
-	r = audit_open(log_.loop, &log_.config, &log_.audit, &why);
-	CHECK(r < 0 && why.sentence[0]);
-	return r;
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, &why), 1);
+	CHECK(strstr(why.sentence, "audit.broken-"));
 }
 
 TEST(a_segment_that_is_missing_between_two_is_not_passed_over)
@@ -164,7 +162,7 @@ TEST(a_segment_that_is_missing_between_two_is_not_passed_over)
 	fill(4);
 	log_.audit = audit_free(log_.audit);
 	CHECK_INT(unlink(path_of(2)), 0);
-	CHECK_INT(reopen_fails(), -EBADMSG);
+	reopen_moves_aside();
 	audit_scene_end(&log_);
 }
 
@@ -178,7 +176,7 @@ TEST(half_a_line_is_forgiven_in_the_newest_segment_only)
 	fd = open(path_of(2), O_WRONLY | O_APPEND | O_CLOEXEC);
 	CHECK_INT(write(fd, "{", 1), 1);
 	close(fd);
-	CHECK_INT(reopen_fails(), -EBADMSG);
+	reopen_moves_aside();
 	audit_scene_end(&log_);
 }
 
@@ -211,13 +209,13 @@ TEST(a_range_of_time_is_found_and_its_bounds_hold)
 	CHECK_INT(first, 2000);
 	query.type = "x,c,y";
 	CHECK_INT(count(query, NULL), 5);
-	query = (struct audit_query){.since_ns = 2000 * hour_ns + 1};
+	query = (struct audit_query){.since_ns = 2000 * hour_ns + 1, .until = 3000};
 	CHECK_INT(count(query, &first), 1000);
 	CHECK_INT(first, 2001);
 	query.after = 2500;
 	CHECK_INT(count(query, &first), 500);
 	CHECK_INT(count((struct audit_query){.until_ns = 11 * hour_ns}, NULL), 10);
-	CHECK_INT(count((struct audit_query){.since_ns = 4000 * hour_ns}, NULL), 0);
+	CHECK_INT(count((struct audit_query){.since_ns = 4000 * hour_ns, .until = 3000}, NULL), 0);
 	audit_scene_end(&log_);
 }
 
