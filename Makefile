@@ -26,6 +26,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 SUPERVISOR_SRC := $(filter-out %/main.c supervisor/init/%,$(wildcard supervisor/*/*.c))
 API_SRC := $(filter-out %/main.c,$(wildcard api/*/*.c))
 CLI_SRC := $(filter-out %/main.c,$(wildcard tools/cloche/*.c tools/policy/*.c))
+VERIFY_SRC := $(filter-out %/main.c,$(wildcard tools/verify/*.c))
 INIT_SRC := $(wildcard supervisor/init/*.c)
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 HARNESS_SRC := $(wildcard tests/harness/*.c)
@@ -36,7 +37,8 @@ BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
-PROGRAMS := $(B)/cloched $(B)/cloche-api $(B)/cloche-gate $(B)/cloche-init $(B)/cloche
+PROGRAMS := $(B)/cloched $(B)/cloche-api $(B)/cloche-gate $(B)/cloche-init $(B)/cloche \
+	$(B)/cloche-verify
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 ROOT_BIN := $(patsubst %.c,$(B)/%,$(ROOT_SRC))
 PROBE_BIN := $(patsubst %.c,$(B)/%,$(PROBE_SRC))
@@ -47,6 +49,7 @@ SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto 
 GATE_LIBS := -lseccomp -lcap -lldns
 API_LIBS := -lmicrohttpd -ljansson -lz -lseccomp -lcap
 CLI_LIBS := -lcurl -ljansson -lcrypto -lseccomp -lidn2 -lpsl -lm
+VERIFY_LIBS := -lcrypto
 
 .PHONY: all deps demo test test-vm bench fuzz lint install uninstall clean help check-build
 .DELETE_ON_ERROR:
@@ -154,6 +157,10 @@ $(B)/libcli.a: $(call obj,$(CLI_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+$(B)/libverify.a: $(call obj,$(VERIFY_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 $(B)/libharness.a: $(call obj,$(HARNESS_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -176,6 +183,11 @@ $(B)/cloche: $(B)/tools/cloche/main.o $(B)/libcli.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(CLI_LIBS)
 
+# Nothing of the supervisor is in it.
+$(B)/cloche-verify: $(B)/tools/verify/main.o $(B)/libverify.a
+	$(call say,LD,$@)
+	$(link) $(VERIFY_LIBS)
+
 # PID 1 of every sandbox: no libc, no start files, nothing but itself.
 INIT_CFLAGS := -std=gnu17 $(WARN) -Os -ffreestanding -fno-stack-protector -fno-pic -fno-pie \
 	-fno-asynchronous-unwind-tables -fomit-frame-pointer -ffunction-sections -I.
@@ -197,6 +209,10 @@ $(B)/tests/unit/test-cli-%: $(B)/tests/unit/test-cli-%.o $(B)/libharness.a $(B)/
 		$(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(CLI_LIBS)
+
+$(B)/tests/unit/test-verify-%: $(B)/tests/unit/test-verify-%.o $(B)/libharness.a $(B)/libverify.a
+	$(call say,LD,$@)
+	$(link) $(VERIFY_LIBS)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
