@@ -254,6 +254,14 @@ $(B)/fuzz/librooms.a: $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZED_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+$(B)/fuzz/libverify.a: $(patsubst %.c,$(B)/fuzz/obj/%.o,$(VERIFY_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/fuzz-verify-%: $(B)/fuzz/obj/tests/fuzz/fuzz-verify-%.o $(B)/fuzz/libverify.a
+	$(call say,LD,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(VERIFY_LIBS)
+
 $(B)/fuzz/fuzz-%: $(B)/fuzz/obj/tests/fuzz/fuzz-%.o $(B)/fuzz/librooms.a
 	$(call say,LD,$@)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lldns -ljansson -lcrypto -lidn2 -lpsl
