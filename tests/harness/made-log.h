@@ -12,7 +12,7 @@
 
 #define MADE_KEYS_MAX 4
 #define MADE_SANDBOXES_MAX 16
-#define MADE_HEARTBEAT_NS 1000000000ull
+#define MADE_HEARTBEAT_NS 10000000000ull
 
 struct made_note {
 	uint64_t size, time_ns, lost;
@@ -52,7 +52,8 @@ struct made_log *made_log_free(struct made_log *log);
 
 /* One more record; `rest` is what follows the type, with its comma, or "". */
 void made_log_add(struct made_log *log, const char *type, const char *rest);
-/* A sandbox's records: sandbox.create first, sandbox.end last with what belongs into it. */
+/* A sandbox's records, of tenant 1: sandbox.create first, sandbox.end last with what belongs into
+ * it. */
 void made_log_sandbox(struct made_log *log, uint64_t id, const char *type);
 void made_log_lose(struct made_log *log, uint64_t n);
 /* Takes the place of a line; the sequence is the caller's to keep. */

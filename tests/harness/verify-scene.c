@@ -23,7 +23,8 @@ void verify_scene_fill(struct made_log *log)
 	made_log_sandbox(log, 0xa, "sandbox.end");
 	made_log_lose(log, 7);
 	made_log_sandbox(log, 0xc, "sandbox.create");
-	made_log_add(log, "api.call", ",\"sandbox\":\"sb-000000000000000a\"");
+	made_log_add(log, "api.call", ",\"sandbox\":\"sb-000000000000000a\",\"tenant_id\":1");
+	made_log_add(log, "api.call", ",\"sandbox\":\"sb-000000000000000b\",\"tenant_id\":2");
 	made_log_note(log, "second");
 	made_log_note(log, "heartbeat");
 	made_log_note(log, "heartbeat");

@@ -126,6 +126,47 @@ TEST(verify_log_names_a_record_taken_out_of_a_stream_with_the_key)
 	verify_scene_end(&scene);
 }
 
+/* A sandbox that is older than its log; one whose head a crash took. Others may name it. */
+TEST(verify_log_takes_streams_that_a_crash_cut)
+{
+	struct verify_scene scene;
+	char *line, *head;
+
+	verify_scene_begin(&scene);
+	made_log_sandbox(scene.log, 0xd, "sandbox.adopt");
+	made_log_sandbox(scene.log, 0xd, "sandbox.end");
+	line = strdup(scene.log->lines[scene.log->n_lines - 1]);
+	head = strstr(line, "\"head\":") + 7;
+	sprintf(head, "null}}");
+	made_log_replace(scene.log, scene.log->n_lines, line);
+	made_log_note(scene.log, "second");
+	made_log_write(scene.log, scene.directory);
+	CHECK_INT(verify_scene_check(&scene), VERDICT_VALID);
+	CHECK_INT(scene.summary.n_headless, 1);
+	CHECK_INT(scene.summary.n_started, 4);
+	CHECK_INT(scene.summary.n_ended, 3);
+	strstr(line, "\"records\":")[10] = '2';
+	made_log_replace(scene.log, scene.log->n_lines, line);
+	made_log_write(scene.log, scene.directory);
+	verify_scene_expect(&scene, FAULT_END, 694);
+	free(line);
+	verify_scene_end(&scene);
+}
+
+/* The twin, a stranger's record about the same sandbox, is in every honest log here. */
+TEST(verify_log_names_a_record_of_the_tenant_that_is_not_numbered)
+{
+	struct verify_scene scene;
+
+	verify_scene_begin(&scene);
+	made_log_replace(scene.log, 305,
+		"{\"v\":1,\"seq\":305,\"type\":\"api.call\",\"sandbox\":\"sb-000000000000000b\","
+		"\"tenant_id\":1}");
+	made_log_write(scene.log, scene.directory);
+	verify_scene_expect(&scene, FAULT_STREAM, 305);
+	verify_scene_end(&scene);
+}
+
 TEST(verify_log_names_a_loss_that_is_not_told)
 {
 	struct verify_scene scene;

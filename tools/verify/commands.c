@@ -48,8 +48,9 @@ static void print_log_json(const struct settings *settings, const struct log_sum
 		summary->n_segments, summary->n_checkpoints, summary->n_epochs,
 		summary->n_witnessed, summary->n_lost);
 	printf(",\"sandboxes\":{\"started\":%" PRIu64 ",\"ended\":%" PRIu64 ",\"alive\":%" PRIu64
-	       "},\"longest_gap_ms\":%" PRIu64 ",\"stops\":%" PRIu64 ",\"torn_bytes\":%" PRIu64,
-		summary->n_started, summary->n_ended, summary->n_alive,
+	       ",\"headless\":%" PRIu64 "},\"longest_gap_ms\":%" PRIu64 ",\"stops\":%" PRIu64
+	       ",\"torn_bytes\":%" PRIu64,
+		summary->n_started, summary->n_ended, summary->n_alive, summary->n_headless,
 		summary->longest_gap_ns / 1000000, summary->n_stops, summary->torn_bytes);
 	if (settings->has_sandbox)
 		printf(",\"sandbox\":{\"records\":%" PRIu64 ",\"started\":%s,\"ended\":%s}",
@@ -78,6 +79,10 @@ static void print_log(const struct settings *settings, const struct log_summary 
 		printf("  witness      none: a log rolled back as a whole would not be noticed\n");
 	printf("  sandboxes    %" PRIu64 " started, %" PRIu64 " ended, %" PRIu64 " alive\n",
 		summary->n_started, summary->n_ended, summary->n_alive);
+	if (summary->n_headless)
+		printf("  no head      %" PRIu64 " of these ENDs tell only how many records there "
+		       "were\n",
+			summary->n_headless);
 	printf("  lost         %" PRIu64 " events, each told by a record\n", summary->n_lost);
 	if (summary->n_records > summary->n_signed)
 		printf("  not signed   %" PRIu64 " records after the newest checkpoint\n",

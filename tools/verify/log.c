@@ -71,7 +71,7 @@ static void take_sandbox(struct walk *walk, const struct record *record)
 		record->sandbox != walk->options->sandbox)
 		return;
 	summary->sandbox_records++;
-	summary->sandbox_started |= strcmp(record->type, "sandbox.create") == 0;
+	summary->sandbox_started |= record_is_start(record);
 	summary->sandbox_ended |= strcmp(record->type, "sandbox.end") == 0;
 }
 
@@ -246,6 +246,7 @@ enum verdict log_check(int dir_fd, const struct keyring *keyring, const struct l
 	ret_summary->n_started = walk->streams.n_started;
 	ret_summary->n_ended = walk->streams.n_ended;
 	ret_summary->n_alive = walk->streams.n_alive;
+	ret_summary->n_headless = walk->streams.n_headless;
 	close_walk(walk);
 	return verdict;
 }

@@ -20,9 +20,10 @@ struct log_summary {
 	uint64_t n_segments, n_checkpoints, n_epochs, n_witnessed;
 	uint64_t n_lost;                      /* told by records */
 	uint64_t n_started, n_ended, n_alive; /* sandboxes */
-	uint64_t longest_gap_ns;              /* between checkpoints while the daemon ran */
-	uint64_t n_stops;                     /* times that it did not run */
-	uint64_t torn_bytes;                  /* half a line at the end, left by a crash */
+	uint64_t n_headless;     /* of those that ended, without a head: a crash before it */
+	uint64_t longest_gap_ns; /* between checkpoints while the daemon ran */
+	uint64_t n_stops;        /* times that it did not run */
+	uint64_t torn_bytes;     /* half a line at the end, left by a crash */
 	uint64_t size_bytes;
 	uint64_t sandbox_records; /* of the sandbox that was asked about */
 	_Bool sandbox_started, sandbox_ended;

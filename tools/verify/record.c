@@ -5,6 +5,7 @@ enum field {
 	FIELD_TYPE,
 	FIELD_SANDBOX,
 	FIELD_SANDBOX_SEQ,
+	FIELD_TENANT,
 	FIELD_LOST,
 	FIELD_FIRST_SEQ,
 	FIELD_LAST_SEQ,
@@ -17,6 +18,7 @@ static const char *const field_names[N_FIELDS] = {
 	[FIELD_TYPE] = "type",
 	[FIELD_SANDBOX] = "sandbox",
 	[FIELD_SANDBOX_SEQ] = "sandbox_seq",
+	[FIELD_TENANT] = "tenant_id",
 	[FIELD_LOST] = "lost",
 	[FIELD_FIRST_SEQ] = "first_seq",
 	[FIELD_LAST_SEQ] = "last_seq",
@@ -73,10 +75,15 @@ static const char *read_end(struct span value, struct record *record)
 				return "\"audit\" has no number in \"records\", or two";
 			has_records = true;
 		} else if (span_is(key, "head")) {
-			if (has_head || type != SCAN_STRING || member.size != 2 * HASH_SIZE ||
-				!read_hex(member.start, HASH_SIZE, record->head.bytes))
+			bool is_null = type == SCAN_WORD && span_is(member, "null");
+
+			if (has_head ||
+				(!is_null && (type != SCAN_STRING || member.size != 2 * HASH_SIZE ||
+						     !read_hex(member.start, HASH_SIZE,
+							     record->head.bytes))))
 				return "\"audit\" has no hash in \"head\", or two";
 			has_head = true;
+			record->has_head = !is_null;
 		}
 	}
 	record->has_end = has_records && has_head;
@@ -118,6 +125,8 @@ static const char *read_field(
 			record->sandbox_sequence == 0)
 			return "\"sandbox_seq\" is no sequence";
 		return NULL;
+	case FIELD_TENANT:
+		return read_number(type, value, &record->tenant);
 	case FIELD_LOST: /* other records may say other things by these names */
 		record->has_lost = !read_number(type, value, &record->lost);
 		return NULL;
@@ -153,6 +162,12 @@ static const char *check_type(struct record *record, unsigned seen, struct span 
 	if (strcmp(record->type, "sandbox.end") == 0 && record->sandbox_sequence)
 		return end.start ? read_end(end, record) : "it has no \"audit\"";
 	return NULL;
+}
+
+bool record_is_start(const struct record *record)
+{
+	return strcmp(record->type, "sandbox.create") == 0 ||
+	       strcmp(record->type, "sandbox.adopt") == 0;
 }
 
 static enum field find_field(struct span key)

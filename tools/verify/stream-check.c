@@ -97,7 +97,7 @@ static enum verdict prove(
 	}
 	if (reader->proof_waits && reader->proof->sequence == record->sequence) {
 		verdict = check_proof(reader, record, leaf);
-		if (!verdict && reader->summary->ended)
+		if (!verdict && reader->summary->ended && record->has_head)
 			reader->first_unproven = 0; /* the END tells the chain of all before it */
 		return verdict;
 	}
@@ -109,14 +109,15 @@ static enum verdict prove(
 static enum verdict take_first(
 	struct reader *reader, const struct record *record, const struct hash *leaf)
 {
-	if (strcmp(record->type, "sandbox.create") != 0 || record->sandbox_sequence != 1) {
+	if (!record_is_start(record) || record->sandbox_sequence != 1) {
 		fault_set(reader->fault, FAULT_STREAM,
 			"the stream does not begin with its sandbox's START");
 		fault_found(reader->fault, "%s, sandbox_seq %" PRIu64, record->type,
 			record->sandbox_sequence);
 		return VERDICT_INVALID;
 	}
-	reader->stream = (struct stream){.sandbox = record->sandbox, .n = 1, .whole = true};
+	reader->stream = (struct stream){
+		.sandbox = record->sandbox, .tenant = record->tenant, .n = 1, .whole = true};
 	hash_chain(&reader->stream.head, leaf);
 	reader->summary->sandbox = record->sandbox;
 	reader->summary->first_sequence = record->sequence;
@@ -155,8 +156,10 @@ static enum verdict take_line(struct reader *reader, const char *line, size_t si
 		fault_set(reader->fault, FAULT_RECORD_MALFORMED, "%s", error);
 		return at_record(reader, 0);
 	}
-	/* A call about a sandbox that is not there yet, or any more, is no record of its stream. */
-	if (!record.sandbox_sequence && (!reader->summary->n_records || reader->summary->ended)) {
+	/* What strangers did about a sandbox, and what came before and after, is not its stream's.
+	 */
+	if (!record.sandbox_sequence && (!reader->summary->n_records || reader->summary->ended ||
+						record.tenant != reader->stream.tenant)) {
 		reader->summary->n_outside++;
 		return VERDICT_VALID;
 	}

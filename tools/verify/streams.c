@@ -97,7 +97,7 @@ static enum verdict check_end(
 		fault_found(fault, "%" PRIu64, record->n_records);
 		return VERDICT_INVALID;
 	}
-	if (!stream->whole || hash_equal(&record->head, &stream->head))
+	if (!stream->whole || !record->has_head || hash_equal(&record->head, &stream->head))
 		return VERDICT_VALID;
 	fault_set(fault, FAULT_END,
 		"the head in the END of sb-%016" PRIx64 " is not that of its records",
@@ -110,7 +110,7 @@ static enum verdict check_end(
 static enum verdict begin(struct streams *streams, const struct record *record,
 	const struct hash *leaf, struct fault *fault)
 {
-	bool start = strcmp(record->type, "sandbox.create") == 0;
+	bool start = record_is_start(record);
 	struct stream *stream;
 
 	if (start != (record->sandbox_sequence == 1) || (!start && !streams->headless)) {
@@ -133,11 +133,14 @@ static enum verdict begin(struct streams *streams, const struct record *record,
 			.sandbox = record->sandbox, .n = record->sandbox_sequence - 1};
 
 		streams->n_ended++;
+		streams->n_headless += !record->has_head;
 		return check_end(&gone, record, fault);
 	}
 	stream = put(streams, record->sandbox);
-	*stream = (struct stream){
-		.sandbox = record->sandbox, .n = record->sandbox_sequence, .whole = start};
+	*stream = (struct stream){.sandbox = record->sandbox,
+		.tenant = record->tenant,
+		.n = record->sandbox_sequence,
+		.whole = start};
 	hash_chain(&stream->head, leaf);
 	streams->n_alive++;
 	return VERDICT_VALID;
@@ -157,7 +160,11 @@ enum verdict stream_take(struct stream *stream, const struct record *record,
 			fault_found(fault, "a record without one");
 		return VERDICT_INVALID;
 	}
-	if (strcmp(record->type, "sandbox.create") == 0)
+	if (record->tenant != stream->tenant && !*ret_ended)
+		return fault_set(fault, FAULT_STREAM,
+			"a record of another tenant is numbered in sb-%016" PRIx64,
+			stream->sandbox);
+	if (record_is_start(record))
 		return fault_set(fault, FAULT_STREAM, "sb-%016" PRIx64 " starts a second time",
 			stream->sandbox);
 	if (*ret_ended)
@@ -174,12 +181,14 @@ enum verdict streams_take(struct streams *streams, const struct record *record,
 	enum verdict verdict;
 	bool ended = false;
 
+	if (!record->sandbox_sequence && (!stream || record->tenant != stream->tenant))
+		return VERDICT_VALID;
 	if (!stream)
-		return record->sandbox_sequence ? begin(streams, record, leaf, fault)
-						: VERDICT_VALID;
+		return begin(streams, record, leaf, fault);
 	verdict = stream_take(stream, record, leaf, &ended, fault);
 	if (verdict == VERDICT_VALID && ended) {
 		streams->n_ended++;
+		streams->n_headless += !record->has_head;
 		take_out(streams, stream);
 	}
 	return verdict;

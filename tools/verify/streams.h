@@ -1,5 +1,6 @@
-/* The sandboxes between their START and END: each one's records are numbered, and its END says how
- * many there were and what their chain of hashes comes to. */
+/* The sandboxes between their START and END: the records of each one's tenant are numbered, and its
+ * END says how many there were and what their chain of hashes comes to. Others may name a sandbox
+ * without a number: calls about it by strangers, what it did before it was claimed. */
 #pragma once
 
 #include "tools/verify/fault.h"
@@ -8,7 +9,7 @@
 #define STREAMS_MAX (1 << 20) /* sandboxes alive at one time: 64 MiB */
 
 struct stream {
-	uint64_t sandbox;
+	uint64_t sandbox, tenant;
 	uint64_t n; /* records so far; 0: the place is free */
 	bool whole; /* its START was seen, so its head is known */
 	struct hash head;
@@ -20,6 +21,7 @@ struct streams {
 	uint64_t seed;
 	bool headless; /* the log's oldest records are gone: streams may begin in the middle */
 	uint64_t n_started, n_ended;
+	uint64_t n_headless; /* ENDs that could not tell their head: a crash before them */
 };
 
 /* Starts zeroed. */

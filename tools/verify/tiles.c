@@ -89,6 +89,34 @@ static enum verdict check_partials(
 	return VERDICT_VALID;
 }
 
+/* Of the partial forms of a tile the widest, if it is wide enough: a log that grew has more than
+ * the checkpoint asks for. 0: none. */
+static unsigned widest(const struct tiles *tiles, const char *tile_path, unsigned needed)
+{
+	char path[PATH_SIZE + 2];
+	struct dirent *entry;
+	unsigned found = 0;
+	DIR *opened;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.p", tile_path);
+	fd = openat(tiles->dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	opened = fd < 0 ? NULL : fdopendir(fd);
+	if (!opened) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while ((entry = readdir(opened))) {
+		unsigned long width = strtoul(entry->d_name, NULL, 10);
+
+		if (width >= needed && width < TILE_WIDTH && width > found)
+			found = (unsigned)width;
+	}
+	closedir(opened);
+	return found;
+}
+
 /* At least the hashes that a tree of `size` leaves has in this tile. */
 static enum verdict read_tile(const struct tiles *tiles, unsigned level, uint64_t index,
 	struct tile *ret_tile, struct fault *fault)
@@ -97,14 +125,20 @@ static enum verdict read_tile(const struct tiles *tiles, unsigned level, uint64_
 	unsigned needed = left < TILE_WIDTH ? (unsigned)left : TILE_WIDTH, n = TILE_WIDTH;
 	char path[PATH_SIZE];
 	size_t used = write_path(level, index, path);
-	ssize_t size;
+	ssize_t size = -ENOENT;
 
 	ret_tile->n = 0;
-	size = file_read(tiles->dir_fd, path, ret_tile->hashes, sizeof(ret_tile->hashes));
-	if (size == -ENOENT && needed < TILE_WIDTH) {
-		n = needed;
-		snprintf(path + used, PATH_SIZE - used, ".p/%u", needed);
+	/* Of a log that is being written, a tile may be replaced by a wider one meanwhile. */
+	for (int attempt = 0; attempt < 3 && size == -ENOENT; attempt++) {
+		n = attempt == 1 ? widest(tiles, path, needed) : TILE_WIDTH;
+		if (needed == TILE_WIDTH && attempt > 0)
+			break;
+		if (n == 0)
+			continue;
+		if (n < TILE_WIDTH)
+			snprintf(path + used, PATH_SIZE - used, ".p/%u", n);
 		size = file_read(tiles->dir_fd, path, ret_tile->hashes, sizeof(ret_tile->hashes));
+		path[used] = '\0';
 	}
 	if (size == -ENOENT)
 		return bad_tile(fault, path, "the tile is missing");
@@ -120,7 +154,6 @@ static enum verdict read_tile(const struct tiles *tiles, unsigned level, uint64_
 	ret_tile->level = level;
 	ret_tile->index = index;
 	ret_tile->n = n;
-	path[used] = '\0';
 	return check_partials(tiles, ret_tile, path, fault);
 }
 
