@@ -12,6 +12,7 @@ static __noinline int judge_bind(struct socket_state *state, struct emit_network
 	what->facts.live = sandbox_of_socket(state, &sandbox);
 	what->facts.gate_port = sandbox.gate_port;
 	what->facts.dns_port = sandbox.dns_port;
+	what->facts.datagram_port = sandbox.datagram_port;
 	what->verdict = decide_bind(&what->facts);
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
 		return 1;

@@ -37,10 +37,32 @@ MATCH_INLINE void remember(struct socket_state *state, const struct sandbox *san
 	state->address = what->facts.address;
 	state->port = what->facts.port;
 	state->rule = what->verdict.rule;
+	state->datagram_index = what->datagram_index;
 	if (what->verdict.verdict == ABI_VERDICT_RESOLVE) {
 		state->resolver = what->facts.address;
 		state->resolver_port = sandbox->dns_port;
 	}
+}
+
+/* Datagrams are led by their destination's row. */
+MATCH_INLINE void find_row(const struct sandbox *sandbox, struct emit_network_facts *what)
+{
+	struct destination where = {.address = what->facts.address,
+		.port = what->facts.port,
+		.rule = what->verdict.rule,
+		.policy = sandbox->policy};
+	int index;
+
+	if (what->verdict.verdict != ABI_VERDICT_REDIRECT || what->facts.protocol != MATCH_UDP)
+		return;
+	index = destination_find(sandbox, &where);
+	if (index < 0)
+		index = destination_make(sandbox, &where);
+	if (index < 0)
+		what->verdict =
+			decide_as(ABI_VERDICT_DENY, ABI_REASON_DESTINATIONS, what->verdict.rule);
+	else
+		what->datagram_index = (__u16)index;
 }
 
 /* Others may have taken the last one since it was looked at. */
@@ -62,6 +84,7 @@ static __noinline int judge_connect(
 		what->facts.spent = budget_spent(sandbox->slot);
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	take_connection(sandbox, what);
+	find_row(sandbox, what);
 	if (live && what->verdict.verdict != ABI_VERDICT_DENY)
 		remember(state, sandbox, what);
 	/* The gate reports queries: here only their carriage is seen. */
@@ -103,7 +126,10 @@ int cloche_connect4(struct bpf_sock_addr *context)
 	case ABI_VERDICT_ALLOW:
 		return 1;
 	case ABI_VERDICT_REDIRECT:
-		address_write_gate_4(context, sandbox.gate_port);
+		if (context->protocol == MATCH_UDP)
+			address_write_row_4(context, what.datagram_index, sandbox.datagram_port);
+		else
+			address_write_gate_4(context, sandbox.gate_port);
 		return 1;
 	case ABI_VERDICT_RESOLVE:
 		address_write_gate_4(context, sandbox.dns_port);
@@ -125,7 +151,11 @@ int cloche_connect6(struct bpf_sock_addr *context)
 	case ABI_VERDICT_ALLOW:
 		return 1;
 	case ABI_VERDICT_REDIRECT:
-		address_write_gate_6(context, &what.facts.address, sandbox.gate_port);
+		if (context->protocol == MATCH_UDP)
+			address_write_row_6(context, &what.facts.address, what.datagram_index,
+				sandbox.datagram_port);
+		else
+			address_write_gate_6(context, &what.facts.address, sandbox.gate_port);
 		return 1;
 	case ABI_VERDICT_RESOLVE:
 		address_write_gate_6(context, &what.facts.address, sandbox.dns_port);

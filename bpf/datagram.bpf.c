@@ -1,22 +1,97 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Datagrams that name their destination: inside, to the sandbox's resolver, or not at all, for the
- * gate relays streams only. A connected socket was judged by connect(2). An answer shows the name
- * server that was asked as its source, because resolvers drop answers from others; a socket that
- * asks several at once sees the last of them in each answer. */
+/* Datagrams that name their destination: inside, to the sandbox's resolver, to the gate's relay, or
+ * not at all. One that a rule allows goes to the address inside that stands for its destination,
+ * see bpf/abi/datagram.h; an answer from there shows the destination as its source. A connected
+ * socket was judged by connect(2). An answer to a query shows the name server that was asked,
+ * because resolvers drop answers from others; a socket that asks several at once sees the last of
+ * them in each answer. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/network.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* An IPv6 socket that is connected to a mapped address names it with each datagram as if the
+ * program had, in the form that connect(2) was led to. */
+MATCH_INLINE void undo_connect(const struct socket_state *state, const struct sandbox *sandbox,
+	struct emit_network_facts *what)
+{
+	if (state->redirected != SOCKET_TO_RELAY || !sandbox->datagram_port ||
+		what->facts.port != sandbox->datagram_port ||
+		destination_index(&what->facts.address) != state->datagram_index)
+		return;
+	what->facts.address = state->address;
+	what->facts.port = state->port;
+}
+
+MATCH_INLINE void count(const struct sandbox *sandbox, bool allowed)
+{
+	struct abi_counters *row = sandbox_counters(sandbox->slot);
+
+	if (row && allowed)
+		sandbox_count(&row->connections_allowed, 1);
+	else if (row)
+		sandbox_count(&row->connections_denied, 1);
+}
+
+/* The first datagram to a destination is what a connection is to TCP. */
+MATCH_INLINE int open_destination(const struct sandbox *sandbox, const struct destination *where,
+	struct emit_network_facts *what)
+{
+	int index;
+
+	if (!budget_take(sandbox->slot, ABI_BUDGET_CONNECTIONS, 1)) {
+		what->facts.spent |= ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS);
+		what->verdict = decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, what->verdict.rule);
+		return DESTINATION_NONE;
+	}
+	index = destination_make(sandbox, where);
+	if (index < 0)
+		what->verdict =
+			decide_as(ABI_VERDICT_DENY, ABI_REASON_DESTINATIONS, what->verdict.rule);
+	return index;
+}
+
+static __noinline int relay(struct sandbox *sandbox, struct emit_network_facts *what, int index)
+{
+	struct destination where = {.address = what->facts.address,
+		.port = what->facts.port,
+		.rule = what->verdict.rule,
+		.policy = sandbox->policy};
+
+	if (index < 0) {
+		index = open_destination(sandbox, &where, what);
+		count(sandbox, index >= 0);
+		emit_network(sandbox, what);
+	}
+	what->datagram_index = (__u16)index;
+	return index < 0 ? ABI_VERDICT_DENY : ABI_VERDICT_REDIRECT;
+}
+
+/* The row of a destination that something was sent to lately. */
+static __noinline int find_row(struct sandbox *sandbox, struct emit_network_facts *what)
+{
+	struct destination where = {.address = what->facts.address, .port = what->facts.port};
+
+	if (!sandbox->datagram_port || match_is_loopback(&where.address))
+		return DESTINATION_NONE;
+	return destination_find(sandbox, &where);
+}
+
 static __noinline int judge_send(
 	struct socket_state *state, struct sandbox *sandbox, struct emit_network_facts *what)
 {
 	bool live = sandbox_of_socket(state, sandbox);
-	struct abi_counters *row;
+	int index = DESTINATION_NONE;
 
 	what->facts.asks = live && state->redirected == SOCKET_TO_RESOLVER;
-	if (live)
+	if (live) {
+		undo_connect(state, sandbox, what);
 		what->facts.spent = budget_spent(sandbox->slot);
+		index = find_row(sandbox, what);
+	}
+	/* What is open needs no new connection. */
+	if (index >= 0)
+		what->facts.spent &= ~ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS);
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
 		return ABI_VERDICT_ALLOW;
@@ -26,10 +101,11 @@ static __noinline int judge_send(
 		state->resolver_port = sandbox->dns_port;
 		return ABI_VERDICT_RESOLVE;
 	}
-	/* A verdict to redirect cannot be carried out here. */
-	row = sandbox_counters(sandbox->slot);
-	if (live && row)
-		sandbox_count(&row->connections_denied, 1);
+	/* TCP has no such hook: what is redirected here is a datagram. */
+	if (live && what->verdict.verdict == ABI_VERDICT_REDIRECT)
+		return relay(sandbox, what, index);
+	if (live)
+		count(sandbox, false);
 	emit_network(sandbox, what);
 	return ABI_VERDICT_DENY;
 }
@@ -68,6 +144,9 @@ int cloche_sendmsg4(struct bpf_sock_addr *context)
 	case ABI_VERDICT_RESOLVE:
 		address_write_gate_4(context, sandbox.dns_port);
 		return 1;
+	case ABI_VERDICT_REDIRECT:
+		address_write_row_4(context, what.datagram_index, sandbox.datagram_port);
+		return 1;
 	}
 	return 0;
 }
@@ -85,42 +164,56 @@ int cloche_sendmsg6(struct bpf_sock_addr *context)
 	case ABI_VERDICT_RESOLVE:
 		address_write_gate_6(context, &what.facts.address, sandbox.dns_port);
 		return 1;
+	case ABI_VERDICT_REDIRECT:
+		address_write_row_6(
+			context, &what.facts.address, what.datagram_index, sandbox.datagram_port);
+		return 1;
 	}
 	return 0;
 }
 
-/* The socket's state, if what it received came from the resolver: nobody else inside has its port.
- */
-MATCH_INLINE struct socket_state *answered_state(struct bpf_sock_addr *context)
+/* Whom an answer is from, if it came from the gate: nobody else inside has its ports. */
+static __noinline int find_source(
+	struct socket_state *state, __u16 port, struct destination *source)
 {
-	struct socket_state *state = state_of(context);
+	struct sandbox sandbox = {};
+	int index;
 
-	if (!state || !state->resolver_port || address_read_port(context) != state->resolver_port)
-		return NULL;
-	return state;
+	if (!state)
+		return DESTINATION_NONE;
+	if (state->resolver_port && port == state->resolver_port) {
+		source->address = state->resolver;
+		source->port = DECIDE_DNS_PORT;
+		return 0;
+	}
+	if (!sandbox_of_socket(state, &sandbox) || !sandbox.datagram_port ||
+		port != sandbox.datagram_port)
+		return DESTINATION_NONE;
+	index = destination_index(&source->address);
+	return index < 0 ? DESTINATION_NONE : destination_read(&sandbox, index, source);
 }
 
 /* Never refuses. */
 SEC("cgroup/recvmsg4")
 int cloche_recvmsg4(struct bpf_sock_addr *context)
 {
-	struct socket_state *state = answered_state(context);
+	struct destination source = {.address = match_from_ipv4(context->user_ip4)};
 
-	if (!state)
+	if (find_source(state_of(context), address_read_port(context), &source) < 0)
 		return 1;
-	context->user_ip4 = match_word(&state->resolver, 3);
-	address_write_port(context, DECIDE_DNS_PORT);
+	context->user_ip4 = match_word(&source.address, 3);
+	address_write_port(context, source.port);
 	return 1;
 }
 
 SEC("cgroup/recvmsg6")
 int cloche_recvmsg6(struct bpf_sock_addr *context)
 {
-	struct socket_state *state = answered_state(context);
+	struct destination source = {.address = address_read_6(context)};
 
-	if (!state)
+	if (find_source(state_of(context), address_read_port(context), &source) < 0)
 		return 1;
-	address_write_6(context, &state->resolver);
-	address_write_port(context, DECIDE_DNS_PORT);
+	address_write_6(context, &source.address);
+	address_write_port(context, source.port);
 	return 1;
 }

@@ -68,6 +68,7 @@ enum abi_reason {
 	ABI_REASON_TICKET = 11,     /* no ticket that is valid now opens this address and port */
 	ABI_REASON_RESOLVER = 12,   /* with ABI_VERDICT_RESOLVE; never in a record */
 	ABI_REASON_BUDGET = 13,     /* `spent` says which budgets are used up */
+	ABI_REASON_DESTINATIONS = 14, /* datagrams to too many destinations at once */
 };
 
 enum abi_operation {

@@ -14,17 +14,20 @@ struct abi_slot {
 	__u64 sandbox; /* identity of the sandbox; 0: the slot is free, all is denied */
 	__u64 policy;  /* ABI_SLOT_POLICY(generation, image) */
 	__u32 tenant;
-	__u16 gate_port; /* host order; the relay's listening port inside; 0: no way out */
-	__u16 dns_port;  /* host order; the resolver's port inside, UDP and TCP; 0: none */
+	__u16 gate_port;     /* host order; the relay's listening port inside; 0: no way out */
+	__u16 dns_port;      /* host order; the resolver's port inside, UDP and TCP; 0: none */
+	__u16 datagram_port; /* host order; the relay's port for datagrams; 0: none may leave */
+	__u16 reserved[3];
 };
 
-_Static_assert(sizeof(struct abi_slot) == 24, "slots are read by user space");
+_Static_assert(sizeof(struct abi_slot) == 32, "slots are read by user space");
 
 /* Value of the per-CPU array `counters`, by slot. Reset when a slot is taken into use. */
 struct abi_counters {
 	__u64 bytes_sent, bytes_received; /* IP bytes of relayed connections; queries are not */
 	__u64 packets_sent, packets_received;
-	/* Decisions, TCP connect and UDP send. What goes to the resolver is in neither. */
+	/* Decisions: connect, and sending to a destination that nothing was sent to lately. What
+	 * goes to the resolver is in neither. */
 	__u64 connections_allowed, connections_denied;
 	__u64 execs;
 	__u64 dns_queries; /* to its resolver, answered or not; counted as budgets count them */

@@ -2,6 +2,7 @@
 /* Reads and writes the address of a socket-address hook in the one 16-byte form. */
 #pragma once
 
+#include "bpf/lib/destination.h"
 #include "bpf/lib/match.h"
 
 #include <bpf/bpf_endian.h>
@@ -56,5 +57,22 @@ MATCH_INLINE void address_write_gate_6(
 	else
 		loopback.bytes[15] = 1;
 	address_write_6(context, &loopback);
+	address_write_port(context, port);
+}
+
+/* To the gate's socket for datagrams, at the address that stands for the destination. */
+MATCH_INLINE void address_write_row_4(struct bpf_sock_addr *context, __u32 index, __u16 port)
+{
+	context->user_ip4 = destination_ipv4(index);
+	address_write_port(context, port);
+}
+
+MATCH_INLINE void address_write_row_6(
+	struct bpf_sock_addr *context, const struct abi_address *asked, __u32 index, __u16 port)
+{
+	struct abi_address inside = match_is_ipv4(asked) ? match_from_ipv4(destination_ipv4(index))
+							 : destination_ipv6(index);
+
+	address_write_6(context, &inside);
 	address_write_port(context, port);
 }

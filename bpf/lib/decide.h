@@ -15,11 +15,12 @@
 /* Where something wants to go, and for whom. */
 struct decide_facts {
 	struct abi_address address;
-	__u64 sandbox;   /* its identity: a ticket is good for one */
-	__u16 port;      /* host order */
-	__u16 gate_port; /* host order; 0: the sandbox has no gate */
-	__u16 dns_port;  /* host order; 0: the sandbox has no resolver */
-	__u16 rule;      /* what the image or the ticket gave, ABI_RULE_NONE if nothing */
+	__u64 sandbox;       /* its identity: a ticket is good for one */
+	__u16 port;          /* host order */
+	__u16 gate_port;     /* host order; 0: the sandbox has no gate */
+	__u16 dns_port;      /* host order; 0: the sandbox has no resolver */
+	__u16 datagram_port; /* host order; 0: the gate relays no datagrams of the sandbox */
+	__u16 rule;          /* what the image or the ticket gave, ABI_RULE_NONE if nothing */
 	__u8 protocol;
 	__u8 spent; /* ABI_BUDGET_BIT of each budget that is used up */
 	bool live;  /* the sandbox is known and its slot is in use */
@@ -57,21 +58,27 @@ MATCH_INLINE bool decide_is_query(const struct decide_facts *facts)
 	return facts->port == DECIDE_DNS_PORT;
 }
 
+/* Where the gate takes this protocol; 0: nowhere. */
+MATCH_INLINE __u16 decide_relay_port(const struct decide_facts *facts)
+{
+	return facts->protocol == MATCH_UDP ? facts->datagram_port : facts->gate_port;
+}
+
 /* The gate's sockets inside. The relay would take a connection that no rule has allowed; the
  * resolver's answers would bear an address that nobody asked. */
 MATCH_INLINE bool decide_is_gate(const struct decide_facts *facts)
 {
 	if (facts->dns_port && facts->port == facts->dns_port)
 		return true;
-	return facts->protocol == MATCH_TCP && facts->gate_port && facts->port == facts->gate_port;
+	return decide_relay_port(facts) && facts->port == decide_relay_port(facts);
 }
 
 /* Whether `rule` matters at all, so that the maps need not be asked otherwise; and if so, whether a
  * ticket gives it. No rule of an image speaks of synthetic addresses, however wide it is. */
 MATCH_INLINE bool decide_needs_rule(const struct decide_facts *facts)
 {
-	return facts->live && facts->protocol == MATCH_TCP && !decide_is_query(facts) &&
-	       !match_is_loopback(&facts->address);
+	return facts->live && (facts->protocol == MATCH_TCP || facts->protocol == MATCH_UDP) &&
+	       !decide_is_query(facts) && !match_is_loopback(&facts->address);
 }
 
 MATCH_INLINE bool decide_needs_ticket(const struct decide_facts *facts)
@@ -114,13 +121,13 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 			return decide_deny(ABI_REASON_GATE_PORT);
 		return decide_as(ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK, ABI_RULE_NONE);
 	}
-	/* The gate relays streams only, so nothing else may leave. */
-	if (facts->protocol != MATCH_TCP)
-		return decide_deny(ABI_REASON_DEFAULT);
+	/* Tickets are for TCP only: the name in a datagram cannot be checked. */
 	if (facts->rule == ABI_RULE_NONE)
-		return decide_deny(match_is_synthetic(&facts->address) ? ABI_REASON_TICKET
-								       : ABI_REASON_DEFAULT);
-	if (!facts->gate_port)
+		return decide_deny(
+			facts->protocol == MATCH_TCP && match_is_synthetic(&facts->address)
+				? ABI_REASON_TICKET
+				: ABI_REASON_DEFAULT);
+	if (!decide_relay_port(facts))
 		return decide_as(ABI_VERDICT_DENY, ABI_REASON_NO_GATE, facts->rule);
 	if (decide_relay_spent(facts))
 		return decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, facts->rule);

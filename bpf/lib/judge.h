@@ -55,6 +55,7 @@ MATCH_INLINE struct decide_verdict judge_destination(
 	facts->sandbox = sandbox->id;
 	facts->gate_port = sandbox->gate_port;
 	facts->dns_port = sandbox->dns_port;
+	facts->datagram_port = sandbox->datagram_port;
 	facts->rule = ABI_RULE_NONE;
 	if (decide_needs_ticket(facts))
 		facts->rule = judge_find_ticket(sandbox, facts);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/abi/budget.h"
+#include "bpf/abi/datagram.h"
 #include "bpf/abi/emission.h"
 #include "bpf/abi/event.h"
 #include "bpf/abi/flow.h"
@@ -33,12 +34,12 @@ struct socket_state {
 	__u32 slot;
 	__u16 port; /* host order */
 	__u16 rule;
-	__u8 redirected;     /* enum socket_redirected */
-	__u8 published;      /* the gate can find out where it was to go */
-	__u8 reported;       /* a refused packet of it was reported under `policy` */
-	__u8 protocol;       /* of the socket: IPPROTO_TCP or IPPROTO_UDP */
-	__u16 resolver_port; /* where its datagrams to a name server went; 0: it sent none */
-	__u16 reserved2;
+	__u8 redirected;      /* enum socket_redirected */
+	__u8 published;       /* the gate can find out where it was to go */
+	__u8 reported;        /* a refused packet of it was reported under `policy` */
+	__u8 protocol;        /* of the socket: IPPROTO_TCP or IPPROTO_UDP */
+	__u16 resolver_port;  /* where its datagrams to a name server went; 0: it sent none */
+	__u16 datagram_index; /* the row that a datagram socket is connected to */
 	struct abi_address resolver; /* the name server that the last of them was meant for */
 };
 
@@ -130,6 +131,30 @@ struct tickets_map {
 	__type(value, struct abi_ticket);
 };
 
+struct datagrams_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_DATAGRAMS_MAX);
+	__type(key, struct abi_datagram_key);
+	__type(value, struct abi_datagram);
+};
+
+struct destinations_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_DATAGRAMS_MAX);
+	__type(key, struct abi_destination_key);
+	__type(value, __u32);
+};
+
+/* By slot: how often a row was looked for. */
+struct datagram_hands_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_SLOTS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
 struct security_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SECURITY_RING_BYTES);
@@ -186,6 +211,9 @@ extern struct exact_map exact SEC(".maps");
 extern struct cidrs_map cidrs SEC(".maps");
 extern struct flows_map flows SEC(".maps");
 extern struct tickets_map tickets SEC(".maps");
+extern struct datagrams_map datagrams SEC(".maps");
+extern struct destinations_map destinations SEC(".maps");
+extern struct datagram_hands_map datagram_hands SEC(".maps");
 extern struct sockets_map sockets SEC(".maps");
 extern struct security_map security SEC(".maps");
 extern struct bulk_map bulk SEC(".maps");

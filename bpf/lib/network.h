@@ -12,7 +12,8 @@ struct emit_network_facts {
 	__u8 operation;
 	__u8 socket_type;
 	__u8 protocol;
-	bool in_process; /* false: a packet */
+	bool in_process;      /* false: a packet */
+	__u16 datagram_index; /* an allowed datagram: the row of its destination */
 };
 
 /* Verified once, by itself. In bpf/network.bpf.c. Returns 0, which says nothing. */

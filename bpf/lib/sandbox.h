@@ -12,6 +12,7 @@ struct sandbox {
 	__u32 tenant;
 	__u16 gate_port;
 	__u16 dns_port;
+	__u16 datagram_port;
 };
 
 MATCH_INLINE bool sandbox_from_slot(__u32 slot, struct sandbox *ret_sandbox)
@@ -27,6 +28,7 @@ MATCH_INLINE bool sandbox_from_slot(__u32 slot, struct sandbox *ret_sandbox)
 	ret_sandbox->tenant = row->tenant;
 	ret_sandbox->gate_port = row->gate_port;
 	ret_sandbox->dns_port = row->dns_port;
+	ret_sandbox->datagram_port = row->datagram_port;
 	return ret_sandbox->id != 0;
 }
 

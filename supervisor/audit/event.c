@@ -42,6 +42,7 @@ static const char *const reason_names[] = {
 	[ABI_REASON_BIND] = "bind",
 	[ABI_REASON_TICKET] = "ticket",
 	[ABI_REASON_BUDGET] = "budget",
+	[ABI_REASON_DESTINATIONS] = "too_many_destinations",
 };
 
 const char *audit_reason_name(uint8_t reason)

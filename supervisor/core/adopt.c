@@ -88,8 +88,7 @@ static int restore_policy(
 		r = names_prepare(sandbox, sandbox->effective->policy, generation);
 	if (r < 0)
 		return failure_set(why, r, "names", "its tickets cannot be restored");
-	if (policy_has_network(sandbox->effective->policy))
-		r = egress_listen(sandbox, why);
+	r = egress_listen(sandbox, sandbox->effective->policy, why);
 	if (r == 0)
 		r = sandbox_set_budgets(sandbox, sandbox->effective->policy);
 	if (r == 0)

@@ -133,11 +133,9 @@ static int apply_policy(struct sandbox *sandbox, struct failure *why)
 	r = enforce_slot_reset_counters(sandbox->core->enforce, sandbox->slot);
 	if (r < 0)
 		return failure_set(why, r, "counters", "the kernel's counters were not reset");
-	if (policy_has_network(sandbox->effective->policy)) {
-		r = egress_listen(sandbox, why);
-		if (r < 0)
-			return r;
-	}
+	r = egress_listen(sandbox, sandbox->effective->policy, why);
+	if (r < 0)
+		return r;
 	r = sandbox_set_budgets(sandbox, sandbox->effective->policy);
 	if (r < 0)
 		return failure_set(why, r, "budgets", "the kernel's budgets were not set");

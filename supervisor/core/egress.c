@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/abi/datagram.h"
 #include "supervisor/base/address.h"
+#include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/peer.h"
 #include "supervisor/core/resolvers.h"
@@ -19,6 +21,14 @@
 #define FLOWS_PER_SANDBOX_MAX 512
 #define CONNECT_TIMEOUT_MS 10000
 #define IDLE_TIMEOUT_MS 600000
+#define DATAGRAM_FLOWS_MAX 4096 /* each takes one descriptor */
+#define DATAGRAM_FLOWS_PER_SANDBOX_MAX 256
+#define DATAGRAM_TIMEOUT_MS 120000 /* what RFC 4787 asks of a NAT */
+
+_Static_assert(FLOWS_PER_SANDBOX_MAX + DATAGRAM_FLOWS_PER_SANDBOX_MAX <= WIRE_GATE_REVIEW_MAX,
+	"a swap looks at each");
+_Static_assert(DATAGRAM_TIMEOUT_MS * 2 * NS_PER_MS < ABI_DATAGRAM_IDLE_NS,
+	"the gate forgets a destination before the kernel gives its row away");
 
 const char *egress_end_name(uint16_t end)
 {
@@ -65,6 +75,8 @@ static void describe_flow(const struct wire_gate_flow *flow, json_t *body)
 	address_to_text(flow->address.bytes, address);
 	json_object_set_new(body, "address", json_string(address));
 	json_object_set_new(body, "port", json_integer(flow->port));
+	json_object_set_new(
+		body, "protocol", json_string(flow->protocol == IPPROTO_UDP ? "udp" : "tcp"));
 	json_object_set_new(body, "rule", json_integer(flow->rule));
 	json_object_set_new(body, "name", text(flow->name));
 	json_object_set_new(body, "said", text(flow->said));
@@ -175,6 +187,16 @@ int egress_send(struct core *core, uint16_t type, uint64_t cookie, const void *b
 	return channel_send(channel, type, cookie, body, body_size, tail, tail_size, NULL, 0);
 }
 
+static void send_datagrams(struct sandbox *sandbox)
+{
+	const struct wire_gate_close body = {.sandbox = sandbox->id};
+	struct channel *channel = peer_channel(sandbox->core->gate);
+
+	if (channel && sandbox->sockets.datagram_port != 0)
+		channel_send(channel, WIRE_GATE_OPEN_DATAGRAMS, 0, &body, sizeof(body), NULL, 0,
+			&sandbox->sockets.datagram_fd, 1);
+}
+
 void egress_open(struct sandbox *sandbox)
 {
 	const struct launch_sockets *sockets = &sandbox->sockets;
@@ -187,6 +209,7 @@ void egress_open(struct sandbox *sandbox)
 		return;
 	channel_send(
 		channel, WIRE_GATE_OPEN, 0, &body, sizeof(body), NULL, 0, fds, ARRAY_SIZE(fds));
+	send_datagrams(sandbox);
 	names_send_all(sandbox);
 }
 
@@ -201,10 +224,12 @@ void egress_close(struct sandbox *sandbox)
 	close(sockets->relay_fd);
 	close(sockets->dns_udp_fd);
 	close(sockets->dns_tcp_fd);
+	if (sockets->datagram_port != 0)
+		close(sockets->datagram_fd);
 	*sockets = (struct launch_sockets){0};
 }
 
-int egress_listen(struct sandbox *sandbox, struct failure *why)
+static int listen_streams(struct sandbox *sandbox, struct failure *why)
 {
 	int r;
 
@@ -219,23 +244,53 @@ int egress_listen(struct sandbox *sandbox, struct failure *why)
 	return 0;
 }
 
+static int listen_datagrams(struct sandbox *sandbox, struct failure *why)
+{
+	int r;
+
+	if (sandbox->sockets.datagram_port != 0)
+		return 0;
+	r = launch_open_datagrams(sandbox->pidfd, &sandbox->sockets);
+	if (r < 0)
+		return failure_set(
+			why, r, "gate", "the gate's socket for datagrams was not opened");
+	enforce_slot_set_datagram_port(
+		sandbox->core->enforce, sandbox->slot, sandbox->sockets.datagram_port);
+	send_datagrams(sandbox);
+	return 0;
+}
+
+int egress_listen(struct sandbox *sandbox, const struct policy *policy, struct failure *why)
+{
+	int r = policy_has_network(policy) ? listen_streams(sandbox, why) : 0;
+
+	return r == 0 && policy_has_datagrams(policy) ? listen_datagrams(sandbox, why) : r;
+}
+
 static void on_up(struct peer *peer, void *userdata)
 {
 	struct core *core = userdata;
 	struct wire_gate_config body = {.n_flows_max = FLOWS_MAX,
 		.n_flows_per_sandbox_max = FLOWS_PER_SANDBOX_MAX,
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
-		.idle_timeout_ms = IDLE_TIMEOUT_MS};
-	_cleanup_close_ int flows_fd = -1;
+		.idle_timeout_ms = IDLE_TIMEOUT_MS,
+		.n_datagram_flows_max = DATAGRAM_FLOWS_MAX,
+		.n_datagram_flows_per_sandbox_max = DATAGRAM_FLOWS_PER_SANDBOX_MAX,
+		.datagram_timeout_ms = DATAGRAM_TIMEOUT_MS};
+	_cleanup_close_ int flows_fd = -1, datagrams_fd = -1;
 	struct sandbox *sandbox;
 	size_t position = 0;
-	int r = enforce_flows_fd(core->enforce, &flows_fd);
+	int r = enforce_flows_fd(core->enforce, &flows_fd), fds[2];
 
 	body.n_resolvers = (uint32_t)resolvers_find(core->config->resolver, body.resolvers);
 	core->gate = peer;
 	if (r == 0)
+		r = enforce_datagrams_fd(core->enforce, &datagrams_fd);
+	fds[0] = flows_fd;
+	fds[1] = datagrams_fd;
+	if (r == 0)
 		r = channel_send(peer_channel(peer), WIRE_GATE_CONFIG, 0, &body, sizeof(body), NULL,
-			0, &flows_fd, 1);
+			0, fds, ARRAY_SIZE(fds));
 	if (r < 0) {
 		log_error("cloche-gate was not configured: %s", strerror(-r));
 		return;

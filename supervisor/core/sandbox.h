@@ -138,7 +138,7 @@ const char *egress_end_name(uint16_t end);
 void egress_open(struct sandbox *sandbox);
 void egress_close(struct sandbox *sandbox);
 /* Opens the relay's and the resolver's sockets inside and hands them to the gate. */
-int egress_listen(struct sandbox *sandbox, struct failure *why);
+int egress_listen(struct sandbox *sandbox, const struct policy *policy, struct failure *why);
 /* Sends to the gate; -EPIPE while it is not there. */
 int egress_send(struct core *core, uint16_t type, uint64_t cookie, const void *body,
 	size_t body_size, const void *tail, size_t tail_size);

@@ -51,7 +51,7 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 	struct core *core = sandbox->core;
 	uint32_t generation;
 	char before[POLICY_HASH_SIZE];
-	int r = policy_has_network(effective->policy) ? egress_listen(sandbox, why) : 0;
+	int r = egress_listen(sandbox, effective->policy, why);
 
 	if (r == 0)
 		r = enforce_slot_next_generation(core->enforce, sandbox->slot, &generation);
@@ -165,8 +165,8 @@ int swap_review(struct core *core, const struct channel_message *message)
 		return 0;
 	verdicts.sandbox = sandbox->id;
 	for (uint32_t i = 0; i < review->n_flows; i++)
-		if (!enforce_slot_would_allow(
-			    core->enforce, sandbox->slot, &flows[i].address, flows[i].port))
+		if (!enforce_slot_would_allow(core->enforce, sandbox->slot, flows[i].protocol,
+			    &flows[i].address, flows[i].port))
 			reset[verdicts.n_reset++] = flows[i].id;
 	egress_send(core, WIRE_GATE_VERDICTS, message->header->cookie, &verdicts, sizeof(verdicts),
 		reset, verdicts.n_reset * sizeof(reset[0]));

@@ -80,6 +80,9 @@ int enforce_slot_bind(struct enforce *enforce, uint32_t slot, uint32_t tenant, u
 int enforce_slot_set_ports(
 	struct enforce *enforce, uint32_t slot, uint16_t gate_port, uint16_t dns_port);
 
+/* The port where the gate takes datagrams inside; 0: none may leave. As above. */
+int enforce_slot_set_datagram_port(struct enforce *enforce, uint32_t slot, uint16_t port);
+
 /* The generation that the next bind of this slot will have, with no ticket in it: what an earlier
  * attempt put there, and never bound, is deleted. So call it once, before the first ticket of a
  * swap. Returns 0, -EINVAL when the slot is not taken. */
@@ -94,11 +97,12 @@ int enforce_ticket_put(struct enforce *enforce, uint32_t slot, uint32_t generati
 void enforce_ticket_drop(
 	struct enforce *enforce, uint32_t slot, uint32_t generation, uint32_t index);
 
-/* Whether the policy now in force for the slot lets TCP to `address` through the relay, by its
+/* Whether the policy now in force for the slot lets `protocol` (IPPROTO_TCP, IPPROTO_UDP) to
+ * `address` through the relay, by its
  * rules or its tickets: judged by the host's build of what the programs judge by, over the same
  * maps. For connections that are open: port 53 counts as any other. */
-bool enforce_slot_would_allow(
-	struct enforce *enforce, uint32_t slot, const struct abi_address *address, uint16_t port);
+bool enforce_slot_would_allow(struct enforce *enforce, uint32_t slot, uint8_t protocol,
+	const struct abi_address *address, uint16_t port);
 
 /* Budgets: a limit for each counter, 0 for none; `window_ns` 0 for one as long as the sandbox
  * lives. What is used stays. A window of another length begins now, with what the last one had
@@ -138,6 +142,8 @@ int enforce_slot_block(struct enforce *enforce, uint32_t slot, uint64_t *ret_rea
  * overwritten by the next connection from the same port, never deleted at close: the client may be
  * gone before the gate accepts. Owned by the caller. */
 int enforce_flows_fd(struct enforce *enforce, int *ret_fd);
+/* The same of the map of datagrams (abi_datagram_key to abi_datagram). Read it with BPF_F_LOCK. */
+int enforce_datagrams_fd(struct enforce *enforce, int *ret_fd);
 
 /* Events: call from a timer; `enforce_events_fd` becomes readable only when a sixteenth of a ring
  * is waiting. Each record goes to `callback`, borrowed: those of the security class first, so

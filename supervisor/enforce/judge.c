@@ -43,12 +43,12 @@ static uint16_t find_ticket(
 	return decide_ticket(&ticket, facts);
 }
 
-bool enforce_slot_would_allow(
-	struct enforce *enforce, uint32_t slot, const struct abi_address *address, uint16_t port)
+bool enforce_slot_would_allow(struct enforce *enforce, uint32_t slot, uint8_t protocol,
+	const struct abi_address *address, uint16_t port)
 {
 	struct decide_facts facts = {.address = *address,
 		.port = port,
-		.protocol = MATCH_TCP,
+		.protocol = protocol,
 		.rule = ABI_RULE_NONE,
 		.live = true};
 
@@ -56,6 +56,7 @@ bool enforce_slot_would_allow(
 		return false;
 	facts.sandbox = enforce->rows[slot].sandbox;
 	facts.gate_port = enforce->rows[slot].gate_port;
+	facts.datagram_port = enforce->rows[slot].datagram_port;
 	if (decide_needs_ticket(&facts))
 		facts.rule = find_ticket(enforce, slot, &facts);
 	else if (decide_needs_rule(&facts))

@@ -34,6 +34,9 @@ static int open_maps(struct enforce *enforce)
 		{"tickets", &enforce->tickets_fd},
 		{"budgets", &enforce->budgets_fd},
 		{"ledgers", &enforce->ledgers_fd},
+		{"datagrams", &enforce->datagrams_fd},
+		{"destinations", &enforce->destinations_fd},
+		{"datagram_hands", &enforce->hands_fd},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
@@ -144,6 +147,7 @@ static struct enforce *enforce_new(const char *pin_dir)
 	enforce->cidrs_fd = enforce->security_fd = enforce->bulk_fd = enforce->emissions_fd = -1;
 	enforce->reader_fd = enforce->emitted_fd = enforce->images_fd = enforce->tickets_fd = -1;
 	enforce->budgets_fd = enforce->ledgers_fd = enforce->living_fd = -1;
+	enforce->datagrams_fd = enforce->destinations_fd = enforce->hands_fd = -1;
 	enforce->pin_dir = strdup(pin_dir);
 	return enforce->pin_dir ? enforce : enforce_free(enforce);
 }
@@ -200,6 +204,9 @@ struct enforce *enforce_free(struct enforce *enforce)
 	cleanup_close(&enforce->budgets_fd);
 	cleanup_close(&enforce->ledgers_fd);
 	cleanup_close(&enforce->living_fd);
+	cleanup_close(&enforce->datagrams_fd);
+	cleanup_close(&enforce->destinations_fd);
+	cleanup_close(&enforce->hands_fd);
 	free(enforce->set_dir);
 	free(enforce->pin_dir);
 	free(enforce);
@@ -215,12 +222,22 @@ int enforce_remove(struct enforce *enforce)
 	return rmdir(enforce->pin_dir) < 0 ? -errno : 0;
 }
 
-int enforce_flows_fd(struct enforce *enforce, int *ret_fd)
+static int open_for_gate(const struct enforce *enforce, const char *map, int *ret_fd)
 {
-	int fd = pins_open_map(enforce->set_dir, "flows", true);
+	int fd = pins_open_map(enforce->set_dir, map, true);
 
 	if (fd < 0)
 		return fd;
 	*ret_fd = fd;
 	return 0;
+}
+
+int enforce_flows_fd(struct enforce *enforce, int *ret_fd)
+{
+	return open_for_gate(enforce, "flows", ret_fd);
+}
+
+int enforce_datagrams_fd(struct enforce *enforce, int *ret_fd)
+{
+	return open_for_gate(enforce, "datagrams", ret_fd);
 }

@@ -41,6 +41,7 @@ static void clear_row(struct abi_slot *row)
 	__atomic_store_n(&row->sandbox, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->gate_port, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->dns_port, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->datagram_port, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->tenant, 0, __ATOMIC_RELEASE);
 }
 
@@ -127,13 +128,21 @@ bool slot_is_taken(const struct enforce *enforce, uint32_t slot)
 	return slot < ABI_SLOTS_MAX && enforce->slots.use[slot] == SLOT_TAKEN;
 }
 
+static void free_row(struct enforce *enforce, uint32_t slot)
+{
+	uint64_t sandbox = enforce->rows[slot].sandbox;
+
+	clear_row(&enforce->rows[slot]);
+	ticket_drop_until(enforce, slot, UINT32_MAX);
+	datagram_drop_all(enforce, slot, sandbox);
+}
+
 void enforce_slot_release(struct enforce *enforce, uint32_t slot, uint64_t cgroup_id)
 {
 	if (!slot_is_taken(enforce, slot))
 		return;
-	clear_row(&enforce->rows[slot]);
+	free_row(enforce, slot);
 	bpf_map_delete_elem(enforce->id2slot_fd, &cgroup_id);
-	ticket_drop_until(enforce, slot, UINT32_MAX);
 	put_free(&enforce->slots, slot);
 }
 
@@ -165,8 +174,7 @@ size_t enforce_slot_sweep(struct enforce *enforce)
 	for (uint32_t slot = 0; slot < ABI_SLOTS_MAX; slot++) {
 		if (enforce->slots.use[slot] != SLOT_FOUND)
 			continue;
-		clear_row(&enforce->rows[slot]);
-		ticket_drop_until(enforce, slot, UINT32_MAX);
+		free_row(enforce, slot);
 		n_swept++;
 	}
 	sweep_cgroups(enforce);
@@ -217,6 +225,14 @@ int enforce_slot_set_ports(
 		return -EINVAL;
 	__atomic_store_n(&enforce->rows[slot].gate_port, gate_port, __ATOMIC_RELEASE);
 	__atomic_store_n(&enforce->rows[slot].dns_port, dns_port, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int enforce_slot_set_datagram_port(struct enforce *enforce, uint32_t slot, uint16_t port)
+{
+	if (!slot_is_taken(enforce, slot))
+		return -EINVAL;
+	__atomic_store_n(&enforce->rows[slot].datagram_port, port, __ATOMIC_RELEASE);
 	return 0;
 }
 

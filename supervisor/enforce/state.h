@@ -1,6 +1,7 @@
 /* What the files of this room share: the handles, the free slots, the images. */
 #pragma once
 
+#include "bpf/abi/datagram.h"
 #include "bpf/abi/emission.h"
 #include "bpf/abi/flow.h"
 #include "bpf/abi/meta.h"
@@ -70,7 +71,8 @@ struct enforce {
 	char *pin_dir;
 	char *set_dir; /* below pin_dir: the set of programs in force */
 	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, security_fd, bulk_fd,
-		emissions_fd, reader_fd, emitted_fd, images_fd, tickets_fd, budgets_fd, ledgers_fd;
+		emissions_fd, reader_fd, emitted_fd, images_fd, tickets_fd, budgets_fd, ledgers_fd,
+		datagrams_fd, destinations_fd, hands_fd;
 	int living_fd;        /* link of the iterator over tasks */
 	uint64_t walk_due_ns; /* CLOCK_MONOTONIC */
 	int n_cpus;
@@ -124,6 +126,9 @@ int ticket_table_read(struct enforce *enforce);
 void ticket_drop_until(struct enforce *enforce, uint32_t slot, uint32_t generation);
 /* The same, of `generation` and later. */
 void ticket_drop_since(struct enforce *enforce, uint32_t slot, uint32_t generation);
+
+/* Deletes the rows of the slot's datagrams and how they are found. `sandbox` is the slot's. */
+void datagram_drop_all(struct enforce *enforce, uint32_t slot, uint64_t sandbox);
 
 int events_open(struct enforce *enforce);
 void events_close(struct enforce *enforce);

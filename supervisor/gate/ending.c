@@ -1,5 +1,6 @@
 /* How connections end. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ static void report(struct flow *flow, enum wire_gate_end end, int error)
 		.port = flow->target.port,
 		.rule = flow->target.rule,
 		.policy = flow->target.policy,
+		.protocol = IPPROTO_TCP,
 		.end = (uint16_t)end,
 		.error = error,
 		.bytes_sent = flow->directions[INNER].bytes,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "supervisor/gate/datagrams.h"
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/listener.h"
 #include "supervisor/gate/phase.h"
@@ -59,6 +60,8 @@ static int init(struct gate *gate)
 	if (r == 0)
 		r = listener_init_timers(gate);
 	if (r == 0)
+		r = datagrams_init_timer(gate);
+	if (r == 0)
 		r = table_new(LISTENERS_MAX, &gate->listeners);
 	if (r == 0)
 		r = init_names(gate);
@@ -75,6 +78,7 @@ int gate_new(struct loop *loop, const struct gate_config *config, struct gate **
 	int r;
 
 	if (limits->n_flows_max == 0 || limits->n_flows_per_sandbox_max == 0 ||
+		(limits->n_datagram_flows_max > 0 && limits->datagram_timeout_ms == 0) ||
 		limits->connect_timeout_ms == 0 || limits->idle_timeout_ms == 0 ||
 		limits->n_resolvers > WIRE_GATE_RESOLVERS_MAX)
 		return -EINVAL;
@@ -104,11 +108,13 @@ struct gate *gate_free(struct gate *gate)
 	while (gate->listeners && (listener = table_next(gate->listeners, &position))) {
 		while (!TAILQ_EMPTY(&listener->flows))
 			flow_drop(TAILQ_FIRST(&listener->flows));
+		datagrams_close(listener, 0);
 		listener_free(listener);
 	}
 	table_free(gate->listeners);
 	names_free(gate->names);
 	upstream_free(gate->upstream);
+	datagrams_fini_timer(gate);
 	listener_fini_timers(gate);
 	phase_fini_timers(gate);
 	turns_fini(gate);
@@ -150,6 +156,16 @@ int gate_open(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
 	return r;
 }
 
+int gate_open_datagrams(struct gate *gate, uint64_t sandbox, int fd)
+{
+	struct listener *listener = table_get(gate->listeners, sandbox);
+
+	if (listener && gate->config.lookup_datagram)
+		return datagrams_open(listener, fd);
+	close(fd);
+	return listener ? -EINVAL : -ENOENT;
+}
+
 void gate_close(struct gate *gate, uint64_t sandbox)
 {
 	struct listener *listener = table_take(gate->listeners, sandbox);
@@ -158,6 +174,7 @@ void gate_close(struct gate *gate, uint64_t sandbox)
 		return;
 	while (!TAILQ_EMPTY(&listener->flows))
 		flow_end(TAILQ_FIRST(&listener->flows), WIRE_GATE_END_SANDBOX, 0);
+	datagrams_close(listener, WIRE_GATE_END_SANDBOX);
 	listener_free(listener);
 }
 
@@ -183,15 +200,16 @@ static size_t fds_of_upstream(const struct gate_config *config)
 
 bool gate_has_fds(const struct gate *gate, size_t n)
 {
-	size_t used = table_count(gate->listeners) + gate->n_dns_fds +
-		      names_count_streams(gate->names) + 2 * gate->n_flows + gate->n_dial_fds +
-		      2 * gate->pipes.n_all + fds_of_upstream(&gate->config);
+	size_t used = table_count(gate->listeners) + gate->n_dns_fds + gate->n_datagram_sockets +
+		      gate->n_datagram_flows + names_count_streams(gate->names) +
+		      2 * gate->n_flows + gate->n_dial_fds + 2 * gate->pipes.n_all +
+		      fds_of_upstream(&gate->config);
 
 	return used + n <= gate->config.n_fds_max;
 }
 
 void gate_count(const struct gate *gate, struct wire_gate_state *ret_state)
 {
-	*ret_state = (struct wire_gate_state){
-		.n_flows = gate->n_flows, .n_flows_total = gate->n_flows_total};
+	*ret_state = (struct wire_gate_state){.n_flows = gate->n_flows + gate->n_datagram_flows,
+		.n_flows_total = gate->n_flows_total};
 }

@@ -12,6 +12,7 @@
  *   named      a connection to a name: checked, resolved, dialled
  *   inlet      what its client sends, while it is checked
  *   relay      the bytes of one direction, with a pipe from `pipes` while they are on their way
+ *   datagrams  those of one sandbox, and where each is to go
  *   turns      who may move bytes next, so that no sandbox waits for another
  *   review     what a new policy leaves open
  *
@@ -21,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bpf/abi/datagram.h"
 #include "bpf/abi/flow.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/names/names.h"
@@ -32,6 +34,10 @@ struct gate;
  * any other -errno: the connection is then refused. */
 typedef int (*gate_lookup)(
 	void *userdata, const struct abi_flow_key *key, struct abi_flow *ret_flow);
+/* The same for the row that a datagram's address inside stands for; nothing is passed on otherwise.
+ */
+typedef int (*gate_lookup_datagram)(
+	void *userdata, const struct abi_datagram_key *key, struct abi_datagram *ret_row);
 /* Told once for every connection, refused ones too. A negative answer means that nobody takes
  * reports now: the gate then accepts nothing for a moment. */
 typedef int (*gate_report)(void *userdata, const struct wire_gate_flow *flow);
@@ -47,6 +53,8 @@ struct gate_config {
 	size_t n_fds_max; /* descriptors that listeners, flows and pipes may use together */
 	gate_lookup lookup;
 	void *lookup_userdata;
+	gate_lookup_datagram lookup_datagram; /* NULL: no sandbox sends datagrams */
+	void *lookup_datagram_userdata;
 	gate_report report;
 	gate_ask ask;
 	gate_report_dns report_dns;
@@ -72,6 +80,9 @@ struct gate_sockets {
  * (descriptors), -ENOMEM or other -errno. */
 int gate_open(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
 	const struct gate_sockets *sockets);
+/* Serves its datagrams too: `fd` is taken over, also on failure. Returns 0, -ENOENT (no such
+ * sandbox), -EEXIST, -EINVAL (no lookup), -ENOSPC, -ENOMEM or other -errno. */
+int gate_open_datagrams(struct gate *gate, uint64_t sandbox, int fd);
 /* Resets the sandbox's connections, closes its sockets, forgets its tickets. Unknown: nothing. */
 void gate_close(struct gate *gate, uint64_t sandbox);
 

@@ -1,7 +1,9 @@
 /* What a new policy leaves open. The gate does not judge: it tells cloched what is open, and
  * cloched asks the same code that the kernel runs. */
 #include <errno.h>
+#include <netinet/in.h>
 
+#include "supervisor/gate/datagrams.h"
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/listener.h"
 #include "supervisor/gate/named.h"
@@ -24,10 +26,13 @@ size_t gate_review(struct gate *gate, const struct wire_gate_swap *swap,
 			flow_end(flow, WIRE_GATE_END_POLICY, -EACCES);
 			continue;
 		}
-		ret_flows[n_flows++] = (struct wire_gate_review_flow){
-			.id = flow->id, .address = flow->target.address, .port = flow->target.port};
+		ret_flows[n_flows++] = (struct wire_gate_review_flow){.id = flow->id,
+			.address = flow->target.address,
+			.port = flow->target.port,
+			.protocol = IPPROTO_TCP};
 	}
-	return n_flows;
+	return n_flows +
+	       datagrams_review(listener, ret_flows + n_flows, WIRE_GATE_REVIEW_MAX - n_flows);
 }
 
 static bool is_among(uint64_t id, const uint64_t *ids, size_t n_ids)
@@ -53,4 +58,5 @@ void gate_take_verdicts(
 		if (is_among(flow->id, reset_ids, n_reset) || (flow->named && named_is_stale(flow)))
 			flow_end(flow, WIRE_GATE_END_POLICY, -EACCES);
 	}
+	datagrams_reset(listener, reset_ids, n_reset);
 }

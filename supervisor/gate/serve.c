@@ -18,7 +18,7 @@ struct serve {
 	struct loop *loop;
 	struct channel *channel;
 	struct gate *gate; /* NULL until configured */
-	int flows_fd;
+	int flows_fd, datagrams_fd;
 	size_t n_fds_max;
 	struct loop_source *state_timer;
 	struct wire_gate_state state; /* as last told */
@@ -54,6 +54,8 @@ static int on_config(struct serve *serve, const struct channel_message *message,
 	struct gate_config config = {.n_fds_max = serve->n_fds_max,
 		.lookup = flow_table_lookup,
 		.lookup_userdata = &serve->flows_fd,
+		.lookup_datagram = flow_table_lookup_datagram,
+		.lookup_datagram_userdata = &serve->datagrams_fd,
 		.report = report_flow,
 		.ask = ask,
 		.report_dns = report_dns,
@@ -67,6 +69,7 @@ static int on_config(struct serve *serve, const struct channel_message *message,
 	if (r < 0)
 		return r == -EINVAL ? -EPROTO : r;
 	serve->flows_fd = steal_fd(&fds[0]);
+	serve->datagrams_fd = steal_fd(&fds[1]);
 	return channel_send(serve->channel, WIRE_GATE_READY, 0, NULL, 0, NULL, 0, NULL, 0);
 }
 
@@ -83,6 +86,19 @@ static int on_open(struct serve *serve, const struct channel_message *message, i
 	if (r < 0)
 		log_warning("sandbox %016llx has no relay: %s", (unsigned long long)open->sandbox,
 			strerror(-r));
+	return 0;
+}
+
+static int on_open_datagrams(struct serve *serve, const struct channel_message *message, int *fds)
+{
+	const struct wire_gate_close *open = message->body;
+	int r = gate_open_datagrams(serve->gate, open->sandbox, steal_fd(&fds[0]));
+
+	if (r == -EEXIST)
+		return -EPROTO;
+	if (r < 0)
+		log_warning("sandbox %016llx sends no datagrams: %s",
+			(unsigned long long)open->sandbox, strerror(-r));
 	return 0;
 }
 
@@ -131,8 +147,10 @@ static const struct message_kind {
 	/* Takes from `fds` what it keeps. */
 	int (*handle)(struct serve *serve, const struct channel_message *message, int *fds);
 } message_kinds[] = {
-	{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 1, 1, true, false, on_config},
+	{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 2, 2, true, false, on_config},
 	{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), 1, FDS_WITH_DNS, false, false, on_open},
+	{WIRE_GATE_OPEN_DATAGRAMS, sizeof(struct wire_gate_close), 1, 1, false, false,
+		on_open_datagrams},
 	{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), 0, 0, false, false, on_close},
 	{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket), 0, 0, false, false, on_ticket},
 	{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap), 0, 0, false, false, on_swap},
@@ -201,7 +219,7 @@ int serve_new(struct loop *loop, int fd, size_t n_fds_max, struct serve **ret_se
 	if (!serve)
 		return -ENOMEM;
 	serve->loop = loop;
-	serve->flows_fd = -1;
+	serve->flows_fd = serve->datagrams_fd = -1;
 	serve->n_fds_max = n_fds_max;
 	r = loop_add_timer(loop, on_state, serve, &serve->state_timer);
 	if (r == 0)
@@ -225,6 +243,8 @@ struct serve *serve_free(struct serve *serve)
 	loop_source_free(serve->state_timer);
 	if (serve->flows_fd >= 0)
 		close(serve->flows_fd);
+	if (serve->datagrams_fd >= 0)
+		close(serve->datagrams_fd);
 	free(serve);
 	return NULL;
 }

@@ -16,9 +16,12 @@
 #define COPY_BUFFER_BYTES 65536
 
 struct named;
+struct datagrams;
+struct datagram_flow;
 
 TAILQ_HEAD(flow_list, flow);
 TAILQ_HEAD(listener_list, listener);
+TAILQ_HEAD(datagram_flow_list, datagram_flow);
 
 /* Where a connection stands; each phase has one time limit for all. */
 enum flow_phase {
@@ -46,6 +49,9 @@ struct gate {
 	struct names *names;
 	struct upstream *upstream;
 	size_t n_dns_fds, n_dial_fds;
+	struct datagram_flow_list idle_datagrams; /* the least lately used first */
+	struct loop_source *datagram_timer;
+	size_t n_datagram_sockets, n_datagram_flows;
 };
 
 struct listener {
@@ -60,7 +66,8 @@ struct listener {
 	size_t n_pipes_held; /* by flows whose reader is slow */
 	struct names_service *names;
 	size_t n_dns_fds;
-	uint64_t policy; /* the word of the last swap; 0: none yet */
+	struct datagrams *datagrams; /* NULL: none may leave */
+	uint64_t policy;             /* the word of the last swap; 0: none yet */
 };
 
 enum { INNER, OUTER }; /* the sandbox's side, the destination's side */

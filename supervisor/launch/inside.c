@@ -15,6 +15,7 @@
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/log.h"
 #include "supervisor/launch/launch.h"
+#include "supervisor/launch/route.h"
 #include "supervisor/launch/stage.h"
 
 #define BACKLOG 128
@@ -34,9 +35,7 @@ static int open_bound(int type, uint16_t port, int *ret_fd, uint16_t *ret_port)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in loopback = {.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_storage bound;
 	socklen_t size = sizeof(bound);
 	int off = 0, r;
@@ -50,7 +49,7 @@ static int open_bound(int type, uint16_t port, int *ret_fd, uint16_t *ret_port)
 		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (fd < 0)
 			return -errno;
-		r = bind(fd, (const struct sockaddr *)&loopback, sizeof(loopback));
+		r = bind(fd, (const struct sockaddr *)&any4, sizeof(any4));
 	}
 	if (r < 0 || (type == SOCK_STREAM && listen(fd, BACKLOG) < 0) ||
 		getsockname(fd, (struct sockaddr *)&bound, &size) < 0)
@@ -84,24 +83,39 @@ static void close_sockets(struct launch_sockets *sockets)
 	cleanup_close(&sockets->dns_tcp_fd);
 }
 
-int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets)
+/* Runs `open` in the sandbox's network and comes back. */
+static int with_network(int pidfd, int (*open_there)(struct launch_sockets *sockets),
+	struct launch_sockets *sockets)
 {
 	_cleanup_close_ int home_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	struct launch_sockets sockets = {.relay_fd = -1, .dns_udp_fd = -1, .dns_tcp_fd = -1};
-	socklen_t size = sizeof(sockets.netns_cookie);
 	int r;
 
 	if (home_fd < 0 || setns(pidfd, CLONE_NEWNET) < 0)
 		return -errno;
-	r = open_bound(SOCK_STREAM, 0, &sockets.relay_fd, &sockets.relay_port);
-	if (r == 0)
-		r = open_resolver(&sockets);
+	r = open_there(sockets);
 	if (setns(home_fd, CLONE_NEWNET) < 0) {
 		/* Going on in a tenant's network would be worse than to be started again. */
 		log_error(
 			"cannot come back from a sandbox's network namespace: %s", strerror(errno));
 		abort();
 	}
+	return r;
+}
+
+static int open_streams(struct launch_sockets *sockets)
+{
+	int r = open_bound(SOCK_STREAM, 0, &sockets->relay_fd, &sockets->relay_port);
+
+	return r == 0 ? open_resolver(sockets) : r;
+}
+
+int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets)
+{
+	struct launch_sockets sockets = {
+		.relay_fd = -1, .dns_udp_fd = -1, .dns_tcp_fd = -1, .datagram_fd = -1};
+	socklen_t size = sizeof(sockets.netns_cookie);
+	int r = with_network(pidfd, open_streams, &sockets);
+
 	if (r == 0 && getsockopt(sockets.relay_fd, SOL_SOCKET, SO_NETNS_COOKIE,
 			      &sockets.netns_cookie, &size) < 0)
 		r = -errno;
@@ -110,6 +124,28 @@ int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets)
 	else
 		*ret_sockets = sockets;
 	return r;
+}
+
+/* The addresses that stand for destinations of IPv6 are a route's; for IPv4 loopback has them. */
+static int open_datagrams(struct launch_sockets *sockets)
+{
+	int r = route_add_datagrams();
+
+	if (r < 0 && r != -EAFNOSUPPORT && r != -EOPNOTSUPP)
+		return r;
+	return open_bound(SOCK_DGRAM, 0, &sockets->datagram_fd, &sockets->datagram_port);
+}
+
+int launch_open_datagrams(int pidfd, struct launch_sockets *sockets)
+{
+	struct launch_sockets opened = {.datagram_fd = -1};
+	int r = with_network(pidfd, open_datagrams, &opened);
+
+	if (r < 0)
+		return r;
+	sockets->datagram_fd = opened.datagram_fd;
+	sockets->datagram_port = opened.datagram_port;
+	return 0;
 }
 
 int launch_set_disk_bytes(uint32_t pid, uint64_t disk_bytes)

@@ -68,12 +68,18 @@ struct launch_sockets {
 	int relay_fd;               /* TCP, listening */
 	int dns_udp_fd, dns_tcp_fd; /* one port number for both */
 	uint16_t relay_port, dns_port;
+	int datagram_fd;        /* UDP */
+	uint16_t datagram_port; /* 0: not opened */
 	uint64_t netns_cookie;
 };
 
 /* Opens them (dual stack, ports chosen by the kernel) on the loopback of the sandbox whose PID 1 is
  * `pidfd`, and comes back. The caller owns the descriptors. */
 int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets);
+
+/* Opens the gate's socket for datagrams beside them, bound to all addresses. Fills in its part of
+ * `sockets` only. */
+int launch_open_datagrams(int pidfd, struct launch_sockets *sockets);
 
 /* Makes a TCP socket in there that begins to connect to `port` of its loopback, 127.0.0.1 or else
  * ::1, and comes back. The socket is non-blocking and may still be connecting. The caller owns it.

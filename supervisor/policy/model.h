@@ -1,6 +1,7 @@
 /* A policy after parsing and checking: plain data, shared with enforce, launch and core. */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ struct policy_rule {
 	enum policy_rule_kind kind;
 	struct abi_address address; /* CIDR: network address, host bits zero */
 	uint8_t prefix_bits;        /* of the 128: IPv4 /24 is 120 */
-	uint8_t protocol;           /* IPPROTO_TCP */
+	uint8_t protocol;           /* IPPROTO_TCP, or with CIDR IPPROTO_UDP */
 	uint8_t n_ports;
 	bool wildcard;   /* NAME: one or more labels before `name` */
 	bool is_private; /* NAME: may resolve to private space */
@@ -81,6 +82,15 @@ struct policy {
 static inline bool policy_has_network(const struct policy *policy)
 {
 	return policy->n_rules > 0;
+}
+
+/* True if it lets datagrams out. */
+static inline bool policy_has_datagrams(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].protocol == IPPROTO_UDP)
+			return true;
+	return false;
 }
 
 static inline bool policy_has_budgets(const struct policy *policy)

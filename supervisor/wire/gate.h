@@ -10,8 +10,8 @@
 #define WIRE_GATE_REVIEW_MAX 1024 /* connections of one sandbox */
 
 enum wire_gate_type {
-	WIRE_GATE_CONFIG =
-		1, /* cloched → gate, first: struct wire_gate_config, 1 fd: map of flows */
+	WIRE_GATE_CONFIG = 1, /* cloched → gate, first: struct wire_gate_config, 2 fds: maps of
+			       * flows and of datagrams */
 	/* cloched → gate: struct wire_gate_open, 3 fds: the relay's listening socket, the
 	 * resolver's UDP socket, its listening TCP socket */
 	WIRE_GATE_OPEN = 2,
@@ -32,6 +32,8 @@ enum wire_gate_type {
 				  * n_reset times __u64: connections to reset */
 	WIRE_GATE_SWAPPED =
 		13, /* gate → cloched (same cookie): struct wire_gate_close: all reset */
+	/* cloched → gate, after OPEN: struct wire_gate_close, 1 fd: the relay's UDP socket */
+	WIRE_GATE_OPEN_DATAGRAMS = 14,
 };
 
 struct wire_gate_resolver {
@@ -44,9 +46,11 @@ struct wire_gate_config {
 	uint32_t n_flows_max; /* in all */
 	uint32_t n_flows_per_sandbox_max;
 	uint32_t connect_timeout_ms;
-	uint32_t idle_timeout_ms; /* neither side sent anything for this long */
-	uint32_t n_resolvers;     /* 0: no name can be resolved */
-	uint32_t reserved;
+	uint32_t idle_timeout_ms;      /* neither side sent anything for this long */
+	uint32_t n_resolvers;          /* 0: no name can be resolved */
+	uint32_t n_datagram_flows_max; /* in all */
+	uint32_t n_datagram_flows_per_sandbox_max;
+	uint32_t datagram_timeout_ms; /* as idle_timeout_ms; below ABI_DATAGRAM_IDLE_NS */
 	struct wire_gate_resolver resolvers[WIRE_GATE_RESOLVERS_MAX]; /* tried in order */
 };
 
@@ -56,7 +60,7 @@ struct wire_gate_open {
 };
 
 struct wire_gate_close {
-	uint64_t sandbox; /* its listening socket and connections are closed */
+	uint64_t sandbox; /* CLOSE: its sockets and connections are closed */
 };
 
 enum wire_gate_end {
@@ -82,8 +86,9 @@ struct wire_gate_flow {
 	uint64_t duration_us;
 	int32_t error; /* 0 or negative errno */
 	uint16_t port, rule;
-	uint16_t end; /* enum wire_gate_end */
-	uint16_t reserved[3];
+	uint16_t end;     /* enum wire_gate_end */
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t reserved[5];
 	struct abi_address
 		dialled; /* what the name was resolved to; all zero: nothing was dialled */
 	char name[WIRE_GATE_NAME_SIZE]; /* the ticket's name; empty for a literal address */
@@ -150,7 +155,8 @@ struct wire_gate_review_flow {
 	uint64_t id; /* the gate's own */
 	struct abi_address address;
 	uint16_t port;
-	uint16_t reserved[3];
+	uint8_t protocol;
+	uint8_t reserved[5];
 };
 
 struct wire_gate_verdicts {

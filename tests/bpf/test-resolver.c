@@ -355,7 +355,7 @@ TEST(a_connection_that_was_relayed_to_port_53_stays_one_when_a_resolver_comes)
 	row_image(ROW_IMAGE_A, &image);
 	kernel_sandbox_bind(scene, &sandbox, "resolver", &image, true);
 	kernel_sandbox_give_resolver(scene, &sandbox);
-	CHECK(enforce_slot_would_allow(scene->enforce, sandbox.slot, &address, 53));
+	CHECK(enforce_slot_would_allow(scene->enforce, sandbox.slot, IPPROTO_TCP, &address, 53));
 	CHECK(write(told[1], "2", 1) == 1 && arrives(fd));
 	close(told[0]);
 	close(told[1]);

@@ -96,8 +96,10 @@ static void check_open(struct kernel_scene *scene, const struct kernel_sandbox *
 		CHECK_INT(flow.port, 443);
 		CHECK_INT(flow.rule, 5);
 		CHECK_INT(flow.sandbox, sandbox->id);
-		CHECK(enforce_slot_would_allow(scene->enforce, sandbox->slot, &asked, 443));
-		CHECK(!enforce_slot_would_allow(scene->enforce, sandbox->slot, &asked, 444));
+		CHECK(enforce_slot_would_allow(
+			scene->enforce, sandbox->slot, IPPROTO_TCP, &asked, 443));
+		CHECK(!enforce_slot_would_allow(
+			scene->enforce, sandbox->slot, IPPROTO_TCP, &asked, 444));
 		close(fd);
 	}
 }
@@ -119,7 +121,8 @@ static void check_closed(struct kernel_scene *scene, const struct kernel_sandbox
 		CHECK_INT(event->rule, ABI_RULE_NONE);
 		CHECK_INT(event->port, 443);
 		CHECK(memcmp(&event->address, &asked, sizeof(asked)) == 0);
-		CHECK(!enforce_slot_would_allow(scene->enforce, sandbox->slot, &asked, 443));
+		CHECK(!enforce_slot_would_allow(
+			scene->enforce, sandbox->slot, IPPROTO_TCP, &asked, 443));
 	}
 }
 

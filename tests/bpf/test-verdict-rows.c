@@ -11,11 +11,16 @@
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
+static struct row_ports ports_of(const struct kernel_scene *scene)
+{
+	return (struct row_ports){scene->gate_port, scene->dns_port, scene->datagram_port};
+}
+
 /* In the sandbox: does what the row says; returns 0 or errno. */
 static int act_row(struct kernel_scene *scene, const void *argument)
 {
 	const struct row *row = argument;
-	uint16_t port = row_port(row, scene->gate_port, scene->dns_port);
+	uint16_t port = row_port(row, ports_of(scene));
 	struct sockaddr_storage address, inside;
 	socklen_t size = kernel_address(row->address, port, &address);
 	int fd = socket(address.ss_family, row_is_tcp(row) ? SOCK_STREAM : SOCK_DGRAM, 0);
@@ -55,11 +60,28 @@ static void check_flow(
 	CHECK(fd >= 0);
 	close(fd);
 	CHECK(memcmp(&flow.address, &asked, sizeof(asked)) == 0);
-	CHECK_INT(flow.port, row_port(row, scene->gate_port, scene->dns_port));
+	CHECK_INT(flow.port, row_port(row, ports_of(scene)));
 	CHECK_INT(flow.protocol, IPPROTO_TCP);
 	CHECK_INT(flow.rule, row->rule);
 	CHECK_INT(flow.sandbox, sandbox->id);
 	CHECK_INT(flow.policy, ABI_SLOT_POLICY(sandbox->generation, sandbox->image));
+}
+
+/* What the gate gets says where it was to go; of a connected socket nothing came yet. */
+static void check_datagram(
+	struct kernel_scene *scene, const struct row *row, const struct kernel_sandbox *sandbox)
+{
+	struct abi_address asked = row_address(row->address);
+	struct kernel_datagram datagram;
+
+	if (row->how == ROW_UDP_CONNECT)
+		return;
+	kernel_scene_datagram(scene, sandbox, &datagram);
+	CHECK_INT(datagram.size, 5);
+	CHECK(memcmp(&datagram.row.address, &asked, sizeof(asked)) == 0);
+	CHECK_INT(datagram.row.port, row_port(row, ports_of(scene)));
+	CHECK_INT(datagram.row.rule, row->rule);
+	CHECK_INT(datagram.row.policy, ABI_SLOT_POLICY(sandbox->generation, sandbox->image));
 }
 
 static uint8_t operation_of(const struct row *row)
@@ -81,7 +103,7 @@ static void check_event(struct kernel_scene *scene, const struct row *row,
 	CHECK_INT(event->header.slot, sandbox->slot);
 	CHECK_INT(event->header.policy, ABI_SLOT_POLICY(sandbox->generation, sandbox->image));
 	CHECK(memcmp(&event->address, &asked, sizeof(asked)) == 0);
-	CHECK_INT(event->port, row_port(row, scene->gate_port, scene->dns_port));
+	CHECK_INT(event->port, row_port(row, ports_of(scene)));
 	CHECK_INT(event->family, row_family(row));
 	CHECK_INT(event->protocol, row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP);
 	CHECK_INT(event->socket_type, row_is_tcp(row) ? SOCK_STREAM : SOCK_DGRAM);
@@ -123,16 +145,17 @@ static void check_would_allow(
 	struct kernel_scene *scene, const struct row *row, const struct kernel_sandbox *sandbox)
 {
 	struct abi_address address = row_address(row->address);
-	uint16_t port = row_port(row, scene->gate_port, scene->dns_port);
+	uint16_t port = row_port(row, ports_of(scene));
 
-	if (row_is_tcp(row) && row->verdict != ABI_VERDICT_RESOLVE)
-		CHECK_INT(enforce_slot_would_allow(scene->enforce, sandbox->slot, &address, port),
+	if (row->verdict != ABI_VERDICT_RESOLVE)
+		CHECK_INT(enforce_slot_would_allow(scene->enforce, sandbox->slot,
+				  row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP, &address, port),
 			row->verdict == ABI_VERDICT_REDIRECT);
 }
 
 static void check_row(struct kernel_scene *scene, const struct row *row)
 {
-	static const char *const names[] = {"rows-none", "rows-a", "rows-b"};
+	static const char *const names[] = {"rows-none", "rows-a", "rows-b", "rows-u"};
 	struct kernel_sandbox sandbox;
 	struct policy_image image;
 	const struct abi_network_event *event;
@@ -141,8 +164,10 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 	row_image(row->image, &image);
 	kernel_sandbox_make(scene, &sandbox);
 	kernel_sandbox_bind(scene, &sandbox, names[row->image], &image, row->gate != ROW_NO_GATE);
-	if (row->gate == ROW_RESOLVER)
+	if (row_has_resolver(row))
 		kernel_sandbox_give_resolver(scene, &sandbox);
+	if (row_has_datagrams(row))
+		kernel_sandbox_give_datagrams(scene, &sandbox);
 	put_tickets(scene, &sandbox);
 	kernel_scene_events(scene);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_row, row), row->error);
@@ -152,8 +177,10 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 		CHECK(!event);
 	else
 		check_event(scene, row, &sandbox, event);
-	if (row->verdict == ABI_VERDICT_REDIRECT)
+	if (row->verdict == ABI_VERDICT_REDIRECT && row_is_tcp(row))
 		check_flow(scene, row, &sandbox);
+	else if (row->verdict == ABI_VERDICT_REDIRECT)
+		check_datagram(scene, row, &sandbox);
 	if (row->verdict == ABI_VERDICT_RESOLVE)
 		check_query(scene, row);
 	check_would_allow(scene, row, &sandbox);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bpf/lib/match.h"
+#include "supervisor/launch/route.h"
 #include "tests/harness/check.h"
 
 static struct kernel_scene the_scene;
@@ -105,7 +106,7 @@ static void make_network(struct kernel_scene *scene)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	socklen_t size = sizeof(scene->netns_cookie);
-	int control;
+	int control, on = 1;
 
 	CHECK_INT(unshare(CLONE_NEWNET), 0);
 	control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -114,6 +115,11 @@ static void make_network(struct kernel_scene *scene)
 	scene->gate_fd = bound_socket(SOCK_STREAM, &scene->gate_port);
 	scene->dns_udp_fd = bound_socket(SOCK_DGRAM, &scene->dns_port);
 	scene->dns_tcp_fd = bound_socket(SOCK_STREAM, &scene->dns_port);
+	scene->datagram_fd = bound_socket(SOCK_DGRAM, &scene->datagram_port);
+	CHECK_INT(route_add_datagrams(), 0);
+	CHECK_INT(
+		setsockopt(scene->datagram_fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)), 0);
+	CHECK_INT(setsockopt(scene->datagram_fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)), 0);
 	CHECK_INT(getsockopt(
 			  scene->gate_fd, SOL_SOCKET, SO_NETNS_COOKIE, &scene->netns_cookie, &size),
 		0);
@@ -207,6 +213,13 @@ void kernel_sandbox_give_resolver(struct kernel_scene *scene, struct kernel_sand
 {
 	CHECK_INT(enforce_slot_set_ports(
 			  scene->enforce, sandbox->slot, scene->gate_port, scene->dns_port),
+		0);
+}
+
+void kernel_sandbox_give_datagrams(struct kernel_scene *scene, struct kernel_sandbox *sandbox)
+{
+	CHECK_INT(
+		enforce_slot_set_datagram_port(scene->enforce, sandbox->slot, scene->datagram_port),
 		0);
 }
 
@@ -333,7 +346,8 @@ void kernel_scene_drain(struct kernel_scene *scene)
 		close(fd);
 	while ((fd = accept4(scene->dns_tcp_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		close(fd);
-	while (recv(scene->dns_udp_fd, &byte, 1, 0) >= 0)
+	while (recv(scene->dns_udp_fd, &byte, 1, 0) >= 0 ||
+		recv(scene->datagram_fd, &byte, 1, 0) >= 0)
 		;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/abi/datagram.h"
 #include "bpf/abi/flow.h"
 #include "supervisor/enforce/enforce.h"
 
@@ -37,6 +38,8 @@ struct kernel_scene {
 	uint16_t gate_port;
 	int dns_udp_fd, dns_tcp_fd; /* the resolver's, both on [::]:dns_port, as above */
 	uint16_t dns_port;
+	int datagram_fd; /* the gate's for datagrams, on [::]:datagram_port */
+	uint16_t datagram_port;
 	union kernel_event events[SCENE_EVENTS_MAX];
 	size_t n_events;
 	void *report; /* SCENE_REPORT_BYTES shared with what runs in a sandbox */
@@ -57,6 +60,8 @@ void kernel_sandbox_bind(struct kernel_scene *scene, struct kernel_sandbox *sand
 	const char *name, const struct policy_image *image, bool gate);
 /* Gives the bound sandbox the scene's resolver, beside the gate. */
 void kernel_sandbox_give_resolver(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
+/* Lets the bound sandbox send datagrams to the scene's gate. */
+void kernel_sandbox_give_datagrams(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
 void kernel_sandbox_end(struct kernel_scene *scene, struct kernel_sandbox *sandbox);
 
 /* Runs `act` in a new process that is born in the sandbox; returns what it returns, or -signal.
@@ -85,6 +90,24 @@ int kernel_scene_accept_query(struct kernel_scene *scene);
  * it came from. Its size, or -1. */
 int kernel_scene_answer(
 	struct kernel_scene *scene, void *ret_query, size_t size, const char *answer);
+/* A datagram that came to the gate, and what its address says of where it was to go. */
+struct kernel_datagram {
+	char bytes[64];
+	ssize_t size; /* -1: none came within two seconds */
+	struct sockaddr_in6 source, inside;
+	uint32_t index;
+	struct abi_datagram row;
+};
+/* Takes the next one that sandbox sent. */
+void kernel_scene_datagram(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
+	struct kernel_datagram *ret_datagram);
+/* Sends an answer to it, as from its destination. Returns what sendmsg(2) does, or -errno. */
+ssize_t kernel_scene_reply(
+	struct kernel_scene *scene, const struct kernel_datagram *datagram, const char *answer);
+/* The map of rows, to be read and written; the caller closes it. */
+int kernel_scene_open_rows(struct kernel_scene *scene);
+/* How many rows all sandboxes have. */
+size_t kernel_scene_count_rows(struct kernel_scene *scene);
 /* Closes connections and takes datagrams that nobody did. */
 void kernel_scene_drain(struct kernel_scene *scene);
 

@@ -169,6 +169,7 @@ static int on_message(struct peer *it _unused_, struct channel_message *message,
 	case WIRE_GATE_CONFIG:
 	case WIRE_GATE_OPEN:
 	case WIRE_GATE_CLOSE:
+	case WIRE_GATE_OPEN_DATAGRAMS:
 	case WIRE_GATE_TICKET:
 	case WIRE_GATE_SWAP:
 	case WIRE_GATE_REVIEW:
@@ -190,11 +191,12 @@ static void on_up(struct peer *it, void *userdata)
 	const struct wire_gate_open open_message = {
 		.sandbox = SANDBOX, .netns_cookie = netns_cookie};
 	struct seen *record = userdata;
+	const int maps[] = {map_fd, map_fd};
 
 	record->n_up++;
 	record->pid = peer_pid(it);
 	CHECK_INT(channel_send(peer_channel(it), WIRE_GATE_CONFIG, 0, &config, sizeof(config), NULL,
-			  0, &map_fd, 1),
+			  0, maps, 2),
 		0);
 	CHECK_INT(channel_send(peer_channel(it), WIRE_GATE_OPEN, 0, &open_message,
 			  sizeof(open_message), NULL, 0, listen_fds, 3),

@@ -20,13 +20,20 @@ enum row_how {
 	ROW_UDP_OTHER, /* connected to loopback, then sendto this */
 };
 
-enum row_image { ROW_NO_RULES, ROW_IMAGE_A, ROW_IMAGE_B };
+enum row_image { ROW_NO_RULES, ROW_IMAGE_A, ROW_IMAGE_B, ROW_IMAGE_U };
 
 /* What the sandbox has of the gate. Its tickets it has in any case. */
-enum row_gate { ROW_RELAY, ROW_NO_GATE, ROW_RESOLVER /* and the relay */ };
+enum row_gate {
+	ROW_RELAY,
+	ROW_NO_GATE,
+	ROW_RESOLVER,  /* and the relay */
+	ROW_DATAGRAMS, /* the relay takes them too */
+	ROW_ALL,
+};
 
-#define ROW_GATE 0 /* as a port: the relay's */
-#define ROW_DNS 2  /* as a port: the resolver's */
+#define ROW_GATE 0     /* as a port: the relay's */
+#define ROW_DNS 2      /* as a port: the resolver's */
+#define ROW_DATAGRAM 3 /* as a port: the relay's for datagrams */
 
 struct row {
 	const char *address; /* as the program writes it: decides the family of the socket */
@@ -51,6 +58,9 @@ struct row {
  *          5: 203.0.113.64/26:22 beside rule 1   6: 198.16.0.0/14, all ports
  *          7: fd43:6c6f:6368::/48, all ports
  * Image B: 0: 198.51.100.0/24:443   1: 198.18.1.9:443
+ * Image U: 0: UDP 203.0.113.0/24:53, 123 and 8000-8010, without 203.0.113.128/25
+ *          1: UDP 2001:db8:1::/48:443   2: UDP 198.51.100.7:9000   3: TCP 203.0.113.0/24:443
+ *          4: UDP 198.16.0.0/14, all ports   5: UDP fd43:6c6f:6368::/48, all ports
  * Tickets: index 0: ports 443 (rule 20) and 80 (21)   7: 8000-8010 (22)   1023: none */
 static const struct row rows[] = {
 	/* exact rules */
@@ -118,7 +128,63 @@ static const struct row rows[] = {
 	{"203.0.113.7", 444, ROW_TCP_FASTOPEN, ROW_IMAGE_A, ROW_RELAY, DENIED},
 	{"2001:db8:2::5", 80, ROW_TCP_FASTOPEN, ROW_IMAGE_A, ROW_RELAY, RELAYED(3)},
 	{"2001:db8:2::6", 80, ROW_TCP_FASTOPEN, ROW_IMAGE_A, ROW_RELAY, DENIED},
-	/* UDP: inside or not at all, also where a rule for TCP matches */
+	/* UDP where a rule for UDP matches */
+	{"203.0.113.7", 123, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"203.0.113.7", 123, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"203.0.113.7", 123, ROW_UDP_OTHER, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"::ffff:203.0.113.7", 123, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"::ffff:203.0.113.7", 123, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"::ffff:203.0.113.7", 123, ROW_UDP_OTHER, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"203.0.113.7", 8010, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"203.0.113.7", 8011, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"203.0.113.7", 124, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"203.0.113.129", 123, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"203.0.114.0", 123, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"2001:db8:1::9", 443, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(1)},
+	{"2001:db8:1::9", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(1)},
+	{"2001:db8:2::9", 443, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"2001:db8:2::9", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"198.51.100.7", 9000, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(2)},
+	{"198.51.100.8", 9000, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	/* neither protocol opens the other */
+	{"203.0.113.7", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"203.0.113.7", 443, ROW_TCP, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(3)},
+	{"203.0.113.7", 123, ROW_TCP, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	{"198.51.100.7", 9000, ROW_TCP, ROW_IMAGE_U, ROW_DATAGRAMS, DENIED},
+	/* a gate that takes no datagrams */
+	{"203.0.113.7", 123, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_RELAY, ABI_VERDICT_DENY,
+		ABI_REASON_NO_GATE, 0, EPERM},
+	{"203.0.113.7", 123, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_NO_GATE, ABI_VERDICT_DENY,
+		ABI_REASON_NO_GATE, 0, EPERM},
+	/* port 53: the sandbox's own resolver, whatever a rule says */
+	{"203.0.113.7", 53, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, RELAYED(0)},
+	{"203.0.113.7", 53, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_ALL, RESOLVED},
+	{"203.0.113.7", 53, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_ALL, RESOLVED},
+	{"203.0.113.7", 123, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_ALL, RELAYED(0)},
+	/* the relay's own port, by the addresses that stand for destinations and by others */
+	{"127.0.0.1", ROW_DATAGRAM, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"127.64.0.0", ROW_DATAGRAM, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"127.64.0.0", ROW_DATAGRAM, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"127.64.0.0", ROW_DATAGRAM, ROW_UDP_OTHER, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"::ffff:127.64.0.0", ROW_DATAGRAM, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS,
+		GATE_DENIED},
+	{"0.0.0.0", ROW_DATAGRAM, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"::1", ROW_DATAGRAM, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"::", ROW_DATAGRAM, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_DATAGRAMS, GATE_DENIED},
+	{"127.64.0.0", 9, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_DATAGRAMS, INSIDE(0)},
+	{"fd43:6c6f:6368:6500:7564:7000::", ROW_DATAGRAM, ROW_UDP_SENDTO, ROW_IMAGE_U,
+		ROW_DATAGRAMS, DENIED},
+	{"fd43:6c6f:6368:6500:7564:7000::", ROW_DATAGRAM, ROW_UDP_CONNECT, ROW_IMAGE_U,
+		ROW_DATAGRAMS, DENIED},
+	{"fd43:6c6f:6368:6500:7564:7000::", 443, ROW_TCP, ROW_IMAGE_A, ROW_DATAGRAMS, NO_TICKET},
+	{"127.0.0.1", ROW_DATAGRAM, ROW_TCP, ROW_IMAGE_U, ROW_DATAGRAMS, INSIDE(ECONNREFUSED)},
+	/* names are for TCP only, and no rule for addresses opens their tickets */
+	{"198.18.1.0", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_ALL, DENIED},
+	{"198.18.1.0", 443, ROW_UDP_CONNECT, ROW_IMAGE_U, ROW_ALL, DENIED},
+	{"fd43:6c6f:6368:6500::1:0", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_ALL, DENIED},
+	{"198.17.255.255", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_ALL, RELAYED(4)},
+	{"fd43:6c6f:6368:6501::1:0", 443, ROW_UDP_SENDTO, ROW_IMAGE_U, ROW_ALL, RELAYED(5)},
+	/* UDP: inside or not at all where no rule for UDP matches */
 	{"203.0.113.7", 443, ROW_UDP_CONNECT, ROW_IMAGE_A, ROW_RELAY, DENIED},
 	{"192.0.2.1", 53, ROW_UDP_SENDTO, ROW_IMAGE_A, ROW_RELAY, DENIED},
 	{"192.0.2.1", 53, ROW_UDP_OTHER, ROW_IMAGE_A, ROW_RELAY, DENIED},
@@ -243,11 +309,31 @@ static inline bool row_is_tcp(const struct row *row)
 	return row->how == ROW_TCP || row->how == ROW_TCP_FASTOPEN;
 }
 
-static inline uint16_t row_port(const struct row *row, uint16_t gate_port, uint16_t dns_port)
+struct row_ports {
+	uint16_t gate, dns, datagram;
+};
+
+static inline uint16_t row_port(const struct row *row, struct row_ports ports)
 {
-	if (row->port == ROW_GATE)
-		return gate_port;
-	return row->port == ROW_DNS ? dns_port : row->port;
+	switch (row->port) {
+	case ROW_GATE:
+		return ports.gate;
+	case ROW_DNS:
+		return ports.dns;
+	case ROW_DATAGRAM:
+		return ports.datagram;
+	}
+	return row->port;
+}
+
+static inline bool row_has_resolver(const struct row *row)
+{
+	return row->gate == ROW_RESOLVER || row->gate == ROW_ALL;
+}
+
+static inline bool row_has_datagrams(const struct row *row)
+{
+	return row->gate == ROW_DATAGRAMS || row->gate == ROW_ALL;
 }
 
 static inline int row_family(const struct row *row)
@@ -271,6 +357,36 @@ static inline struct abi_address row_address(const char *text)
 	{                                                                                          \
 		.first = from, .last = to, .rule = id, .protocol = IPPROTO_TCP                     \
 	}
+
+#define ROW_UDP_RANGE(from, to, id)                                                                \
+	{                                                                                          \
+		.first = from, .last = to, .rule = id, .protocol = IPPROTO_UDP                     \
+	}
+
+static inline void row_image_u(struct policy_image *ret_image)
+{
+	static struct abi_exact_key exact[1];
+	static uint32_t rules[1] = {2};
+	static struct abi_cidr_key prefixes[5];
+	static struct abi_cidr_value values[5] = {
+		{.n_ranges = 4,
+			.ranges = {ROW_UDP_RANGE(53, 53, 0), ROW_UDP_RANGE(123, 123, 0),
+				ROW_UDP_RANGE(8000, 8010, 0), ROW_RANGE(443, 443, 3)}},
+		{.n_ranges = 0},
+		{.n_ranges = 1, .ranges = {ROW_UDP_RANGE(443, 443, 1)}},
+		{.n_ranges = 1, .ranges = {ROW_UDP_RANGE(0, 65535, 4)}},
+		{.n_ranges = 1, .ranges = {ROW_UDP_RANGE(0, 65535, 5)}},
+	};
+
+	exact[0] = (struct abi_exact_key){
+		.address = row_address("198.51.100.7"), .port = 9000, .protocol = IPPROTO_UDP};
+	prefixes[0] = (struct abi_cidr_key){120, row_address("203.0.113.0")};
+	prefixes[1] = (struct abi_cidr_key){121, row_address("203.0.113.128")};
+	prefixes[2] = (struct abi_cidr_key){48, row_address("2001:db8:1::")};
+	prefixes[3] = (struct abi_cidr_key){110, row_address("198.16.0.0")};
+	prefixes[4] = (struct abi_cidr_key){48, row_address("fd43:6c6f:6368::")};
+	*ret_image = (struct policy_image){exact, rules, 1, prefixes, values, 5};
+}
 
 /* Fills `ret_image` with one of the images above; its parts live in static storage. */
 static inline void row_image(enum row_image which, struct policy_image *ret_image)
@@ -311,6 +427,8 @@ static inline void row_image(enum row_image which, struct policy_image *ret_imag
 		*ret_image = (struct policy_image){exact, exact_rules, 2, prefixes, values, 7};
 	if (which == ROW_IMAGE_B)
 		*ret_image = (struct policy_image){exact_b, exact_rules_b, 1, prefix_b, value_b, 1};
+	if (which == ROW_IMAGE_U)
+		row_image_u(ret_image);
 }
 
 struct row_ticket {

@@ -5,6 +5,7 @@
 
 #define GATE_PORT 40000
 #define DNS_PORT 40001
+#define DATAGRAM_PORT 40002
 #define SANDBOX 0x5b01
 
 static struct decide_facts facts_of(const struct row *row)
@@ -12,9 +13,10 @@ static struct decide_facts facts_of(const struct row *row)
 	return (struct decide_facts){
 		.address = row_address(row->address),
 		.sandbox = SANDBOX,
-		.port = row_port(row, GATE_PORT, DNS_PORT),
+		.port = row_port(row, (struct row_ports){GATE_PORT, DNS_PORT, DATAGRAM_PORT}),
 		.gate_port = row->gate == ROW_NO_GATE ? 0 : GATE_PORT,
-		.dns_port = row->gate == ROW_RESOLVER ? DNS_PORT : 0,
+		.dns_port = row_has_resolver(row) ? DNS_PORT : 0,
+		.datagram_port = row_has_datagrams(row) ? DATAGRAM_PORT : 0,
 		.protocol = row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP,
 		.live = true,
 	};
@@ -134,6 +136,10 @@ TEST(binds_only_inside_and_never_the_gates_ports)
 		{"0.0.0.0", DNS_PORT, IPPROTO_TCP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
 		{"::1", DNS_PORT, IPPROTO_UDP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
 		{"127.0.0.1", 53, IPPROTO_UDP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{"127.64.0.1", DATAGRAM_PORT, IPPROTO_UDP, ABI_VERDICT_DENY, ABI_REASON_GATE_PORT},
+		{"127.64.0.1", DATAGRAM_PORT, IPPROTO_TCP, ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK},
+		{"fd43:6c6f:6368:6500:7564:7000::1", 80, IPPROTO_UDP, ABI_VERDICT_DENY,
+			ABI_REASON_BIND},
 	};
 
 	for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
@@ -141,6 +147,7 @@ TEST(binds_only_inside_and_never_the_gates_ports)
 			.port = binds[i].port,
 			.gate_port = GATE_PORT,
 			.dns_port = DNS_PORT,
+			.datagram_port = DATAGRAM_PORT,
 			.protocol = binds[i].protocol,
 			.live = true};
 		struct decide_verdict verdict = decide_bind(&facts);
@@ -171,6 +178,7 @@ TEST(only_a_socket_that_asks_may_name_the_resolver)
 		.port = DNS_PORT,
 		.dns_port = DNS_PORT,
 		.protocol = IPPROTO_UDP,
+		.rule = ABI_RULE_NONE,
 		.live = true,
 		.asks = true};
 

@@ -115,8 +115,9 @@ static const struct wire_gate_config good_config = {.n_flows_max = 10,
 static void configure(void)
 {
 	int map = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int maps[] = {map, map};
 
-	tell(WIRE_GATE_CONFIG, &good_config, sizeof(good_config), map);
+	tell_with(WIRE_GATE_CONFIG, &good_config, sizeof(good_config), maps, 2);
 	close(map);
 	CHECK_INT(hear(NULL, 0), WIRE_GATE_READY);
 }
@@ -181,38 +182,46 @@ TEST(end_of_the_supervisor_ends_the_gate)
 struct malformed {
 	uint16_t type;
 	size_t size;
-	bool with_fd, configured;
+	size_t n_fds;
+	bool configured;
 };
 
 TEST(malformed_message_ends_the_gate_with_an_error)
 {
 	static const struct malformed rows[] = {
-		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), false, false},
-		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config) - 4, true, false},
-		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), true, true}, /* twice */
-		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), true, false},    /* too early */
-		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), false, true},
-		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open) + 8, true, true},
-		{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), false, false},
-		{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), true, true},
-		{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket) - 8, false, true},
-		{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket), false, true}, /* error 1 */
-		{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap), false, false},
-		{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap) + 8, false, true},
-		{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts) - 8, false, true},
-		{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts) + 16, false, true},
-		{WIRE_GATE_NAME, sizeof(struct wire_gate_name), false, true},
-		{WIRE_GATE_READY, 0, false, true},
-		{0, 0, false, true},
-		{77, 0, false, true},
+		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 0, false},
+		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 1, false},
+		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config) - 4, 2, false},
+		{WIRE_GATE_CONFIG, sizeof(struct wire_gate_config), 2, true}, /* twice */
+		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), 1, false},    /* too early */
+		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open), 0, true},
+		{WIRE_GATE_OPEN, sizeof(struct wire_gate_open) + 8, 1, true},
+		{WIRE_GATE_OPEN_DATAGRAMS, sizeof(struct wire_gate_close), 1, false},
+		{WIRE_GATE_OPEN_DATAGRAMS, sizeof(struct wire_gate_close), 0, true},
+		{WIRE_GATE_OPEN_DATAGRAMS, sizeof(struct wire_gate_close) - 1, 1, true},
+		{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), 0, false},
+		{WIRE_GATE_CLOSE, sizeof(struct wire_gate_close), 1, true},
+		{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket) - 8, 0, true},
+		{WIRE_GATE_TICKET, sizeof(struct wire_gate_ticket), 0, true}, /* error 1 */
+		{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap), 0, false},
+		{WIRE_GATE_SWAP, sizeof(struct wire_gate_swap) + 8, 0, true},
+		{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts) - 8, 0, true},
+		{WIRE_GATE_VERDICTS, sizeof(struct wire_gate_verdicts) + 16, 0, true},
+		{WIRE_GATE_NAME, sizeof(struct wire_gate_name), 0, true},
+		{WIRE_GATE_READY, 0, 0, true},
+		{0, 0, 0, true},
+		{77, 0, 0, true},
 	};
 	static const char ones[512] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fds[2];
+
 		begin();
+		fds[0] = fds[1] = supervisor;
 		if (rows[i].configured)
 			configure();
-		tell(rows[i].type, ones, rows[i].size, rows[i].with_fd ? supervisor : -1);
+		tell_with(rows[i].type, ones, rows[i].size, fds, rows[i].n_fds);
 		if (outcome() != 1)
 			CHECK_FAIL("row %zu was taken", i);
 		end();
@@ -223,10 +232,11 @@ TEST(limit_of_zero_is_malformed)
 {
 	for (size_t i = 0; i < 4; i++) {
 		struct wire_gate_config config = good_config;
+		const int maps[2] = {supervisor, supervisor};
 
 		memset((uint32_t *)&config + i, 0, sizeof(uint32_t));
 		begin();
-		tell(WIRE_GATE_CONFIG, &config, sizeof(config), supervisor);
+		tell_with(WIRE_GATE_CONFIG, &config, sizeof(config), maps, 2);
 		CHECK_INT(outcome(), 1);
 		end();
 	}
