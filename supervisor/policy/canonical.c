@@ -65,7 +65,8 @@ static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
 	int r = rule->kind == POLICY_RULE_NAME ? write_name(object, rule)
 					       : write_addresses(object, rule);
 
-	r |= json_object_set_new(object, "protocol", json_string("tcp"));
+	r |= json_object_set_new(
+		object, "protocol", json_string(rule->protocol == IPPROTO_UDP ? "udp" : "tcp"));
 	if (!any_port(rule))
 		r |= json_object_set_new(object, "ports", write_ports(rule->ports, rule->n_ports));
 	if (allow)

@@ -15,12 +15,14 @@ struct claim {
 	struct policy_ports ports;
 };
 
-/* Equal for rules that are for the same addresses, or the same names. */
+/* Equal for rules that are for the same addresses and protocol, or the same names. */
 static int compare_targets(const struct policy_rule *a, const struct policy_rule *b)
 {
 	const struct abi_cidr_key left = prefix_of_rule(a), right = prefix_of_rule(b);
 	int order = (int)a->kind - (int)b->kind;
 
+	if (order == 0)
+		order = (int)a->protocol - (int)b->protocol;
 	if (order || a->kind == POLICY_RULE_CIDR)
 		return order ? order : prefix_compare(&left, &right);
 	order = strcmp(a->name, b->name);

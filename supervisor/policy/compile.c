@@ -191,7 +191,7 @@ static bool is_covered(const struct abi_cidr_value *value, const struct abi_port
 	for (uint32_t i = 0; port <= range->last && i < value->n_ranges; i++) {
 		const struct abi_port_range *other = &value->ranges[i];
 
-		if (port < other->first || port > other->last)
+		if (other->protocol != range->protocol || port < other->first || port > other->last)
 			continue;
 		port = other->last + 1u;
 		i = UINT32_MAX; /* begin again: the next port may be in an earlier range */

@@ -9,13 +9,17 @@ static int read_protocol(const struct policy_reader *reader, const struct policy
 {
 	const char *text = value ? json_string_value(value) : "tcp";
 
-	if (text && strcmp(text, "udp") == 0)
-		return policy_fail(reader, place, -EINVAL,
-			"\"udp\" is not supported yet: only TCP leaves a sandbox.");
-	if (!text || strcmp(text, "tcp") != 0)
-		return policy_fail(reader, place, -EINVAL,
-			"The protocol is \"tcp\", which is also the default.");
 	rule->protocol = IPPROTO_TCP;
+	if (text && strcmp(text, "tcp") == 0)
+		return 0;
+	if (!text || strcmp(text, "udp") != 0)
+		return policy_fail(reader, place, -EINVAL,
+			"The protocol is \"tcp\", which is also the default, or \"udp\".");
+	if (rule->kind == POLICY_RULE_NAME)
+		return policy_fail(reader, place, -EINVAL,
+			"\"udp\" goes with \"cidr\": in datagrams, QUIC's too, no name can be "
+			"checked.");
+	rule->protocol = IPPROTO_UDP;
 	return 0;
 }
 

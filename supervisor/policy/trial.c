@@ -11,6 +11,7 @@
 #define SANDBOX 1
 #define GATE_PORT 1
 #define DNS_PORT 2
+#define DATAGRAM_PORT 3
 
 struct policy_trial {
 	const struct policy *policy;
@@ -75,6 +76,7 @@ static struct decide_facts facts_of(const struct policy_trial *trial, const stru
 		.port = act->port,
 		.gate_port = policy_has_network(trial->policy) ? GATE_PORT : 0,
 		.dns_port = trial->has_names ? DNS_PORT : 0,
+		.datagram_port = policy_has_datagrams(trial->policy) ? DATAGRAM_PORT : 0,
 		.protocol = act->kind == POLICY_ACT_SEND ? IPPROTO_UDP : IPPROTO_TCP,
 		.live = true};
 }

@@ -3,7 +3,7 @@
 
 Ports, TCP on both families: 7 and 8000-8010 echo; 9 reads to the end, then tells how many bytes and
 their SHA-256; 19 sends as many bytes of pattern() as the line it reads says; 80 HTTP; 13 sends a line
-and closes at once; 22 closes with a reset. UDP 7 echoes. Every accept and datagram is noted."""
+and closes at once; 22 closes with a reset. UDP 7, 53, 123 and 8000-8010 echo. Every accept and datagram is noted."""
 
 import asyncio
 import hashlib
@@ -73,11 +73,14 @@ def handler(serve, port):
 
 
 class Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, port):
+        self.port = port
+
     def connection_made(self, transport):
         self.transport = transport
 
     def datagram_received(self, data, addr):
-        note("udp", 7, addr[0])
+        note("udp", self.port, addr[0])
         self.transport.sendto(data, addr)
 
 
@@ -100,10 +103,11 @@ async def main():
         sock = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True,
                                     backlog=256)
         await asyncio.start_server(handler(serve, port), sock=sock)
-    udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    udp.bind(("::", 7))
-    await loop.create_datagram_endpoint(Datagrams, sock=udp)
+    for port in [7, 53, 123, *range(8000, 8011)]:
+        udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        udp.bind(("::", port))
+        await loop.create_datagram_endpoint(lambda port=port: Datagrams(port), sock=udp)
     print("listening", flush=True)
     while await lines.readline():
         print(json.dumps(noted), flush=True)

@@ -13,6 +13,11 @@ from named_internet import (BOTH, ELSEWHERE4, ELSEWHERE6, FRONT4, FRONT6, NAMES,
 WIDE = {"version": 1, "name": "wide", "description": "Every address, and one name.", "network": {
     "allow": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}, {"name": "allowed.example", "ports": [443]}]}}
 
+WIDE_UDP = {"version": 1, "name": "wide-udp", "description": "Datagrams to every address, and one name.",
+            "network": {"allow": [{"cidr": "0.0.0.0/0", "protocol": "udp"},
+                                  {"cidr": "::/0", "protocol": "udp"},
+                                  {"name": "allowed.example", "ports": [443]}]}}
+
 
 @fixture
 def internet():
@@ -24,7 +29,7 @@ def internet():
 
 @fixture
 def daemon():
-    made = NamedDaemon(internet(), [NAMES, OTHERS, BOTH, WIDE])
+    made = NamedDaemon(internet(), [NAMES, OTHERS, BOTH, WIDE, WIDE_UDP])
     yield made.start()
     made.close()
 
@@ -194,6 +199,29 @@ def port_53_anywhere_is_answered_by_our_resolver_only():
     check_equal(inside_json(sandbox(), "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
                             f"say(s.sendto(b'not a query: a secret', ({ELSEWHERE4!r}, 53)))"), 21, "sent")
     check_nothing_arrived("port 53")
+
+
+@test
+def the_widest_rule_for_datagrams_opens_no_name_and_no_other_resolver():
+    with daemon().client.sandbox(policy="wide-udp") as wide:
+        internet().seen()
+        code = ("def send(a, port):\n"
+                "  s = socket.socket(socket.AF_INET6 if ':' in a else socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "  return attempt(lambda: s.sendto(b'a secret', (a, port)))\n")
+        answers = inside_json(wide, code + "tickets = [address_of('allowed.example', k) for k in ('A', 'AAAA')]\n"
+                              "say([send(a, 443) for a in [*tickets, '198.18.1.9', '169.254.169.254', "
+                              "'::ffff:169.254.169.254', '64:ff9b::a9fe:a9fe', '10.0.0.1', 'ff02::fb', "
+                              "'fd43:6c6f:6368:6500:7564:7000::']])")
+        check_equal(answers, ["EPERM"] * 9, "tickets, metadata, private, multicast")
+        check_nothing_arrived("datagrams to special ranges")
+        answers = inside_json(wide, code + f"say([send({ELSEWHERE4!r}, 53), send({ELSEWHERE6!r}, 53)])")
+        check_equal(answers, [8, 8], "port 53: taken by the sandbox's own resolver")
+        check_nothing_arrived("port 53")
+        for address in ("127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "::1"):
+            check_equal(inside_json(wide, code + f"say(send({address!r}, 8200))"), 8, "its own loopback")
+        check_nothing_arrived("loopback")
+        check_equal(inside_json(wide, code + f"say(send({ELSEWHERE4!r}, 443))"), 8, "the twin")
+        until(lambda: internet().seen("udp"), "the twin's datagram")
 
 
 @test

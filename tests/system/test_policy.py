@@ -117,8 +117,8 @@ def a_bad_file_is_named_with_its_place_and_the_old_policy_stays():
              (json.dumps(web([70000])), "/network/allow/0/ports/0"),
              (json.dumps(web(["9-8"])), "/network/allow/0/ports/0"),
              (json.dumps({**web([7]), "version": 2}), "/version"),
-             (json.dumps(web([7])).replace('"tcp"', '"udp"').replace(
-                 '"ports"', '"protocol": "udp", "ports"'), "/network/allow/0/protocol"),
+             (json.dumps(web([7])).replace(
+                 '"ports"', '"protocol": "sctp", "ports"'), "/network/allow/0/protocol"),
              ('{"version": 1, "name": "web", "name": "web"}', "name"),
              ("{", "web.json"), ("", "web.json")]
     with daemon().client.sandbox(policy="web") as sandbox:

@@ -84,7 +84,8 @@ static const char document[] =
 	"{\"name\":\"pypi.org\",\"ports\":[443],\"tls\":\"require\"},"
 	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[\"8000-8010\"]},"
 	"{\"cidr\":\"0.0.0.0/0\",\"ports\":[443]},"
-	"{\"name\":\"db.corp\",\"ports\":[5432],\"tls\":\"passthrough\",\"private\":true}],"
+	"{\"name\":\"db.corp\",\"ports\":[5432],\"tls\":\"passthrough\",\"private\":true},"
+	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[123],\"protocol\":\"udp\"}],"
 	"\"inbound\":{\"ports\":[8000]}},\"syscalls\":{\"deny\":[\"ptrace\"]}}";
 
 static void check_opinion(const struct policy_trial *trial, const char *text, bool allowed,
@@ -124,6 +125,9 @@ TEST(trial_judges_as_sandbox_would_fare)
 	check_opinion(trial, "connect 198.18.1.0:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "connect 127.0.0.1:80", true, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "send pypi.org:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "send 203.0.113.9:123", true, POLICY_LAYER_KERNEL, 4);
+	check_opinion(trial, "connect 203.0.113.9:123", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "send 203.0.113.9:8005", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "inbound 8000", true, POLICY_LAYER_PREVIEW, ABI_RULE_NONE);
 	check_opinion(trial, "inbound 8001", false, POLICY_LAYER_PREVIEW, ABI_RULE_NONE);
 	check_opinion(trial, "syscall ptrace", false, POLICY_LAYER_SECCOMP, ABI_RULE_NONE);

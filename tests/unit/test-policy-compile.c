@@ -297,7 +297,7 @@ TEST(compile_agrees_with_the_rules_on_drawn_policies)
 		n_compiled++;
 		for (int i = 0; i < 100; i++) {
 			struct abi_address address = draw_address(&state, &policy);
-			uint16_t port = draw_port(&state);
+			uint32_t port = draw_port(&state);
 			unsigned int want = naive_rule(&policy, &address, port);
 			unsigned int got = image_rule(image, &address, port);
 			char text[INET6_ADDRSTRLEN];

@@ -259,7 +259,7 @@ TEST(meet_allows_what_both_allow_on_drawn_policies)
 		for (int i = 0; i < 60; i++) {
 			struct abi_address address =
 				draw_address(&state, i % 2 ? &bound : &request);
-			uint16_t port = draw_port(&state);
+			uint32_t port = draw_port(&state);
 			bool by_bound = naive_rule(&bound, &address, port) != ABI_RULE_NONE;
 			bool by_request = naive_rule(&request, &address, port) != ABI_RULE_NONE;
 			unsigned int rule = naive_rule(policy, &address, port);

@@ -84,10 +84,20 @@ static inline bool naive_opens(const struct policy_rule *rule, const struct abi_
 	return true;
 }
 
+/* Ports from here on are of UDP. */
+#define NAIVE_UDP 65536u
+
+static inline uint8_t naive_protocol(uint32_t port)
+{
+	return port >= NAIVE_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
 /* The rule that a record names: one for just this address and port, else the first. */
 static inline unsigned int naive_rule(
-	const struct policy *policy, const struct abi_address *address, uint16_t port)
+	const struct policy *policy, const struct abi_address *address, uint32_t drawn_port)
 {
+	uint8_t protocol = naive_protocol(drawn_port);
+	uint16_t port = (uint16_t)drawn_port;
 	unsigned int first = ABI_RULE_NONE, exact = ABI_RULE_NONE;
 
 	for (size_t i = 0; i < policy->n_rules; i++) {
@@ -96,8 +106,8 @@ static inline unsigned int naive_rule(
 		for (size_t j = 0; j < rule->n_ports; j++) {
 			const struct policy_ports *ports = &rule->ports[j];
 
-			if (port < ports->first || port > ports->last ||
-				!naive_opens(rule, address))
+			if (rule->protocol != protocol || port < ports->first ||
+				port > ports->last || !naive_opens(rule, address))
 				continue;
 			if (rule->id < first)
 				first = rule->id;
@@ -111,15 +121,17 @@ static inline unsigned int naive_rule(
 
 /* As the kernel does it: the hash, then the longest prefix. */
 static inline unsigned int image_rule(
-	const struct policy_image *image, const struct abi_address *address, uint16_t port)
+	const struct policy_image *image, const struct abi_address *address, uint32_t drawn_port)
 {
+	uint8_t protocol = naive_protocol(drawn_port);
+	uint16_t port = (uint16_t)drawn_port;
 	const struct abi_cidr_value *value = NULL;
 	unsigned int longest = 0;
 
 	for (size_t i = 0; i < image->n_exact; i++)
 		if (memcmp(&image->exact_keys[i].address, address, sizeof(*address)) == 0 &&
 			image->exact_keys[i].port == port &&
-			image->exact_keys[i].protocol == IPPROTO_TCP)
+			image->exact_keys[i].protocol == protocol)
 			return image->exact_rules[i];
 	for (size_t i = 0; i < image->n_cidr; i++) {
 		const struct abi_cidr_key *key = &image->cidr_keys[i];
@@ -133,7 +145,7 @@ static inline unsigned int image_rule(
 	}
 	for (unsigned int i = 0; value && i < value->n_ranges; i++)
 		if (port >= value->ranges[i].first && port <= value->ranges[i].last &&
-			value->ranges[i].protocol == IPPROTO_TCP)
+			value->ranges[i].protocol == protocol)
 			return value->ranges[i].rule;
 	return ABI_RULE_NONE;
 }
@@ -164,7 +176,8 @@ static inline struct abi_address draw_base(uint64_t *state)
 static inline struct policy_rule draw_rule(uint64_t *state, unsigned int id)
 {
 	static const uint16_t edges[] = {1, 79, 80, 81, 443, 444, 8000, 65534};
-	struct policy_rule rule = {.protocol = IPPROTO_TCP, .id = (uint16_t)id};
+	struct policy_rule rule = {
+		.protocol = draw(state, 12) ? IPPROTO_TCP : IPPROTO_UDP, .id = (uint16_t)id};
 
 	do {
 		rule.address = draw_base(state);
@@ -230,12 +243,13 @@ static inline struct abi_address draw_address(uint64_t *state, const struct poli
 	return near.address;
 }
 
-static inline uint16_t draw_port(uint64_t *state)
+static inline uint32_t draw_port(uint64_t *state)
 {
 	static const uint16_t ports[] = {
 		1, 2, 78, 79, 80, 81, 82, 443, 444, 445, 8000, 8001, 22, 65534, 65535};
 
-	return ports[draw(state, sizeof(ports) / sizeof(ports[0]))];
+	return ports[draw(state, sizeof(ports) / sizeof(ports[0]))] +
+	       (draw(state, 12) ? 0 : NAIVE_UDP);
 }
 
 static inline const char *naive_text(const struct abi_address *address, char *text)
