@@ -23,7 +23,7 @@ int usage_take_row(struct answer_rows *rows, struct wire_usage_row *ret_row)
 }
 
 /* MiB times milliseconds, with all digits that they have: 1/1024 GiB times 1/1000 s. */
-static void write_gib_seconds(struct writer *writer, uint64_t mib_ms)
+void usage_write_gib_seconds(struct writer *writer, uint64_t mib_ms)
 {
 	const uint64_t unit = 1024 * 1000;
 
@@ -51,7 +51,7 @@ static void write_usage(struct writer *writer, const struct wire_usage *usage)
 	json_write_number(writer, "oom_kills", usage->oom_kills);
 	json_write_number(writer, "wall_ns", usage->wall_ns);
 	json_write_number(writer, "sandboxes", usage->n_sandboxes);
-	write_gib_seconds(writer, usage->memory_mib_ms);
+	usage_write_gib_seconds(writer, usage->memory_mib_ms);
 	json_write_number(writer, "block_read_bytes", usage->block_read_bytes);
 	json_write_number(writer, "block_written_bytes", usage->block_written_bytes);
 	json_write_number(writer, "dns_queries", usage->dns_queries);
@@ -197,46 +197,81 @@ static void ask_list(
 
 void usage_of_sandbox(struct request *request)
 {
+	static const char *const known[] = {"since", "until", "step", NULL};
 	struct wire_usage_query query = {.caller = request->caller, .scope = WIRE_USAGE_SANDBOX};
 
-	if (!body_take_sandbox(request))
+	if (!request_arguments_check(request, known, NULL) || !body_take_sandbox(request))
 		return;
 	query.sandbox = request->sandbox;
+	if (usage_has_range(request)) {
+		usage_over_time(request, WIRE_USAGE_SANDBOX, query.sandbox, "");
+		return;
+	}
 	request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_one);
 }
 
 static void refuse_group(struct request *request)
 {
 	respond_problem(request, WIRE_CODE_INVALID,
-		"query: \"group_by\" must be \"tenant\" (without \"tenant\"), \"sandbox\", or "
-		"\"label:KEY\" with a key of 1 to %d bytes",
+		"query: \"group_by\" must be \"tenant\" (without \"tenant\"), \"sandbox\", "
+		"\"label:KEY\" with a key of 1 to %d bytes and without \"since\", or, with it, "
+		"\"host\"",
 		WIRE_USAGE_LABEL_SIZE - 2);
+}
+
+static const struct group {
+	const char *name; /* of `group_by` */
+	uint32_t scope;
+	const char *list;  /* in the answer without a range */
+	bool names_tenant; /* `tenant` may be there */
+	bool needs_a_range;
+} groups[] = {
+	{"tenant", WIRE_USAGE_TENANTS, "tenants", false, false},
+	{"sandbox", WIRE_USAGE_SANDBOXES, "sandboxes", true, false},
+	{"host", WIRE_USAGE_HOST, NULL, false, true},
+};
+
+/* Returns false when `group_by` makes no sense. */
+static bool read_group(
+	struct request *request, struct wire_usage_query *query, const char **ret_list)
+{
+	const char *text = request_argument(request, "group_by", 0);
+	bool has_range = usage_has_range(request);
+
+	if (!text)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (strcmp(text, groups[i].name) != 0)
+			continue;
+		query->scope = groups[i].scope;
+		*ret_list = groups[i].list;
+		return (!query->name[0] || groups[i].names_tenant) &&
+		       (has_range || !groups[i].needs_a_range);
+	}
+	if (strncmp(text, "label:", 6) != 0 || !text[6] || has_range ||
+		strlen(text + 6) >= sizeof(query->label) - 1)
+		return false;
+	query->scope = WIRE_USAGE_LABELS;
+	*ret_list = "labels";
+	snprintf(query->label, sizeof(query->label), "%s", text + 6);
+	return true;
 }
 
 void usage_of_tenant(struct request *request)
 {
-	static const char *const known[] = {"tenant", "group_by", NULL};
+	static const char *const known[] = {"tenant", "group_by", "since", "until", "step", NULL};
 	struct wire_usage_query query = {.caller = request->caller, .scope = WIRE_USAGE_TENANT};
-	const char *group_by;
+	const char *list = NULL;
 
 	if (!request_arguments_check(request, known, NULL) ||
 		!request_argument_text(request, "tenant", query.name, sizeof(query.name)))
 		return;
-	group_by = request_argument(request, "group_by", 0);
-	if (!group_by) {
-		request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_one);
-	} else if (strcmp(group_by, "tenant") == 0 && !query.name[0]) {
-		query.scope = WIRE_USAGE_TENANTS;
-		ask_list(request, &query, "tenants");
-	} else if (strcmp(group_by, "sandbox") == 0) {
-		query.scope = WIRE_USAGE_SANDBOXES;
-		ask_list(request, &query, "sandboxes");
-	} else if (strncmp(group_by, "label:", 6) == 0 && group_by[6] &&
-		   strlen(group_by + 6) < sizeof(query.label) - 1) {
-		query.scope = WIRE_USAGE_LABELS;
-		snprintf(query.label, sizeof(query.label), "%s", group_by + 6);
-		ask_list(request, &query, "labels");
-	} else {
+	if (!read_group(request, &query, &list))
 		refuse_group(request);
-	}
+	else if (usage_has_range(request))
+		usage_over_time(request, query.scope, 0, query.name);
+	else if (list)
+		ask_list(request, &query, list);
+	else
+		request_ask(request, WIRE_API_USAGE, &query, sizeof(query), NULL, 0, on_one);
 }

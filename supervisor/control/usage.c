@@ -56,7 +56,7 @@ static void fill_tenant_row(
 
 /* The tenant that is asked about: the caller's own, or any by name for an administrator. NULL when
  * that was refused. */
-static const struct tenant *find_tenant(struct request *request, const char *name)
+const struct tenant *usage_find_tenant(struct request *request, const char *name)
 {
 	const struct tenant *tenant = request->key->tenant;
 
@@ -77,74 +77,36 @@ static void tenant_row(struct request *request, const struct tenant *tenant)
 	answer_row(request, &row);
 }
 
-static int by_tenant(const void *a, const void *b)
-{
-	uint32_t left = (*(const struct tenant *const *)a)->row.id;
-	uint32_t right = (*(const struct tenant *const *)b)->row.id;
-
-	return left < right ? -1 : left > right;
-}
-
 /* In order of id; the cursor is the last id of the page. */
 static void all_rows(struct request *request, uint64_t cursor)
 {
 	struct core *core = request->control->core;
-	const struct tenant **tenants = calloc(TENANTS_MAX, sizeof(*tenants));
-	struct rows rows = {.failed = !tenants};
-	size_t n = 0;
+	const struct tenant *each;
+	struct rows rows = {0};
+	uint32_t n = 0;
 
 	tenants_usage(core);
-	for (const struct tenant *each = tenants_first(core->tenants); tenants && each;
-		each = each->next)
-		if (each->row.id > cursor && n < TENANTS_MAX)
-			tenants[n++] = each;
-	if (n > 0)
-		qsort(tenants, n, sizeof(*tenants), by_tenant);
-	for (size_t i = 0; i < n; i++) {
-		struct wire_usage_row row = {.usage = tenants[i]->now};
+	while ((each = tenants_next(core->tenants, cursor))) {
+		struct wire_usage_row row = {.usage = each->now};
 
-		if (i == WIRE_PAGE_MAX) {
-			rows.page.next_cursor = tenants[i - 1]->row.id;
+		if (n++ == WIRE_PAGE_MAX) {
+			rows.page.next_cursor = cursor;
 			break;
 		}
-		snprintf(row.tenant, sizeof(row.tenant), "%s", tenants[i]->row.name);
+		cursor = each->row.id;
+		snprintf(row.tenant, sizeof(row.tenant), "%s", each->row.name);
 		rows_add(&rows, &row, sizeof(row), NULL, 0);
 	}
-	free(tenants);
 	rows_answer(&rows, request, WIRE_API_USAGES);
 }
 
 /* ---- each sandbox that lives, in order of id */
 
-static int by_id(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return left < right ? -1 : left > right;
-}
-
-/* The ids above `cursor`, all of them, so that a page can be cut. NULL when memory is out. */
-static uint64_t *collect_ids(
-	const struct core *core, const struct tenant *tenant, uint64_t cursor, size_t *ret_n)
-{
-	uint64_t *ids = calloc(table_count(core->sandboxes) + 1, sizeof(*ids));
-	size_t position = 0, n = 0;
-	struct sandbox *sandbox;
-
-	while (ids && (sandbox = table_next(core->sandboxes, &position)))
-		if (sandbox_id(sandbox) > cursor && sandbox_find(core, tenant, sandbox_id(sandbox)))
-			ids[n++] = sandbox_id(sandbox);
-	if (n > 0)
-		qsort(ids, n, sizeof(*ids), by_id);
-	*ret_n = n;
-	return ids;
-}
-
 static void sandbox_rows(struct request *request, const struct tenant *tenant, uint64_t cursor)
 {
 	struct core *core = request->control->core;
 	size_t n = 0;
-	uint64_t *ids = collect_ids(core, tenant, cursor, &n);
+	uint64_t *ids = sandbox_ids(core, tenant, cursor, &n);
 	struct rows rows = {.failed = !ids};
 
 	for (size_t i = 0; i < n && i < WIRE_PAGE_MAX; i++) {
@@ -203,7 +165,7 @@ void handle_usage(struct request *request, const void *body, const char *tail _u
 	}
 	if (query->scope == WIRE_USAGE_TENANT || query->scope == WIRE_USAGE_LABELS ||
 		query->scope == WIRE_USAGE_SANDBOXES) {
-		tenant = find_tenant(request, query->name);
+		tenant = usage_find_tenant(request, query->name);
 		if (!tenant)
 			return;
 	}
@@ -231,6 +193,8 @@ void handle_usage(struct request *request, const void *body, const char *tail _u
 		else
 			all_rows(request, query->cursor);
 		return;
+	case WIRE_USAGE_HOST:
+		break;
 	}
 	request_fail(request, WIRE_CODE_INVALID, "There is no usage scope %u.", query->scope);
 }

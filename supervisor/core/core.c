@@ -136,6 +136,8 @@ static int start_timers(struct core *core)
 	if (r == 0)
 		r = usage_start(core);
 	if (r == 0)
+		r = history_start(core);
+	if (r == 0)
 		r = loop_add_timer(core->loop, refill_stock, core, &core->stock_timer);
 	if (r == 0)
 		r = loop_timer_arm(core->stock_timer, 0, STOCK_PERIOD_MS);
@@ -173,6 +175,7 @@ static int remove_kernel_state(struct core *core)
 	core->stock_timer = loop_source_free(core->stock_timer);
 	core->retry_timer = loop_source_free(core->retry_timer);
 	core->usage_timer = loop_source_free(core->usage_timer);
+	core->record_timer = loop_source_free(core->record_timer);
 	r = cgroup_tree_remove(core->tree);
 	if (r < 0)
 		return r;
@@ -261,6 +264,8 @@ struct core *core_free(struct core *core)
 	loop_source_free(core->stock_timer);
 	loop_source_free(core->retry_timer);
 	loop_source_free(core->usage_timer);
+	loop_source_free(core->record_timer);
+	history_fini(&core->history);
 	table_free(core->execs);
 	table_free(core->sandboxes);
 	free(core);

@@ -12,6 +12,7 @@
 #include "supervisor/base/failure.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/base/table.h"
+#include "supervisor/core/history.h"
 #include "supervisor/core/policies.h"
 #include "supervisor/core/refusal.h"
 #include "supervisor/core/tenants.h"
@@ -73,6 +74,10 @@ struct core {
 	struct table *execs;     /* id → struct exec */
 	struct loop_source *events_source, *events_timer, *stock_timer, *retry_timer, *usage_timer;
 	size_t sample_position; /* in `sandboxes` */
+	struct loop_source *record_timer;
+	struct history history;         /* of the host */
+	struct wire_usage_point stored; /* likewise, its last in the store */
+	uint32_t n_histories;           /* tenants that have one */
 	uint64_t next_exec, started_ns;
 	uint32_t n_cold_starts;
 	struct core_counts counts;
@@ -139,6 +144,10 @@ void usage_each(const struct core *core, const struct tenant *tenant,
 		const struct sandbox *sandbox, const struct wire_usage *usage, void *userdata),
 	void *userdata);
 uint64_t sandbox_id(const struct sandbox *sandbox);
+/* The ids above `cursor` of those that sandbox_find() finds, in order, so that a page can be cut.
+ * Owned by the caller; NULL when memory is out. */
+uint64_t *sandbox_ids(
+	const struct core *core, const struct tenant *tenant, uint64_t cursor, size_t *ret_n);
 const struct tenant *sandbox_tenant(const struct sandbox *sandbox);
 
 /* Another policy for a living sandbox; see swap.c. The callback gets the sandbox or the refusal. */
@@ -153,6 +162,16 @@ int sandbox_connect_port(struct sandbox *sandbox, uint16_t port, const char *key
 	const char *remote, int *ret_fd, struct refusal *why);
 /* Whether the policy of now allows what was connected before, and the sandbox is up. */
 bool sandbox_port_is_open(const struct sandbox *sandbox, uint16_t port);
+
+/* ---- record.c: usage over time. `now` is what it is now; what was at a time in between points is
+ * that of the last point before, and of a time before all points that of the first one, with its
+ * time. 0 or -errno of the store. */
+int record_tenant_at(const struct core *core, const struct tenant *tenant, uint64_t time_ns,
+	const struct wire_usage_point *now, struct wire_usage_point *ret_point);
+int record_host_at(const struct core *core, uint64_t time_ns, const struct wire_usage_point *now,
+	struct wire_usage_point *ret_point);
+void record_sandbox_at(const struct sandbox *sandbox, uint64_t time_ns,
+	const struct wire_usage_point *now, struct wire_usage_point *ret_point);
 
 /* ---- metrics.c: numbers of the host and of this process, for a monitor */
 void core_metrics(const struct core *core,

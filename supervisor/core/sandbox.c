@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/base/clock.h"
@@ -31,6 +32,29 @@ struct sandbox *sandbox_find(const struct core *core, const struct tenant *tenan
 	if (!sandbox || !sandbox_is_somebodys(sandbox) || (tenant && sandbox->tenant != tenant))
 		return NULL;
 	return sandbox;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+uint64_t *sandbox_ids(
+	const struct core *core, const struct tenant *tenant, uint64_t cursor, size_t *ret_n)
+{
+	uint64_t *ids = calloc(table_count(core->sandboxes) + 1, sizeof(*ids));
+	size_t position = 0, n = 0;
+	struct sandbox *sandbox;
+
+	while (ids && (sandbox = table_next(core->sandboxes, &position)))
+		if (sandbox_id(sandbox) > cursor && sandbox_find(core, tenant, sandbox_id(sandbox)))
+			ids[n++] = sandbox_id(sandbox);
+	if (n > 0)
+		qsort(ids, n, sizeof(*ids), by_id);
+	*ret_n = n;
+	return ids;
 }
 
 uint64_t sandbox_id(const struct sandbox *sandbox)

@@ -69,6 +69,7 @@ struct sandbox {
 	struct wire_usage last_usage; /* taken when it failed */
 	struct wire_usage snapshot;   /* as last read */
 	uint64_t snapshot_ns;         /* CLOCK_MONOTONIC; 0: never */
+	struct history history;
 	char reason[WIRE_REASON_SIZE];
 	struct waiter *waiters;
 };
@@ -130,6 +131,11 @@ int usage_start(struct core *core);
 void usage_begin(struct sandbox *sandbox);
 /* Takes a sample of its memory. */
 void usage_sample(struct sandbox *sandbox);
+
+/* ---- record.c */
+int history_start(struct core *core);
+/* Keeps its snapshot, if the last that was kept is old enough. */
+void record_sandbox(struct sandbox *sandbox);
 
 /* ---- egress.c */
 int egress_start(struct core *core, struct failure *why);

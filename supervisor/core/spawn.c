@@ -43,6 +43,7 @@ struct sandbox *sandbox_free(struct sandbox *sandbox)
 	names_free(sandbox->names);
 	effective_unref(sandbox->effective);
 	claim_free(sandbox->claim);
+	history_fini(&sandbox->history);
 	free(sandbox->labels);
 	free(sandbox->env);
 	free(sandbox);

@@ -165,6 +165,7 @@ struct tenants *tenants_free(struct tenants *tenants)
 		struct tenant *tenant = tenants->first;
 
 		tenants->first = tenant->next;
+		history_fini(&tenant->history);
 		free(tenant);
 	}
 	table_free(tenants->by_id);
@@ -192,6 +193,17 @@ struct tenant *tenants_first(const struct tenants *tenants)
 const struct key *tenants_first_key(const struct tenants *tenants)
 {
 	return tenants->first_key;
+}
+
+/* The list has the newest first, so the last that is above is the lowest. */
+struct tenant *tenants_next(const struct tenants *tenants, uint64_t id)
+{
+	struct tenant *found = NULL;
+
+	for (struct tenant *tenant = tenants->first; tenant && tenant->row.id > id;
+		tenant = tenant->next)
+		found = tenant;
+	return found;
 }
 
 struct tenant *tenants_find(const struct tenants *tenants, const char *name)
@@ -285,6 +297,7 @@ int tenants_delete(struct tenants *tenants, struct tenant *tenant, struct refusa
 		place = &(*place)->next;
 	*place = tenant->next;
 	table_take(tenants->by_id, tenant->row.id);
+	history_fini(&tenant->history);
 	free(tenant);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "supervisor/core/history.h"
 #include "supervisor/core/refusal.h"
 #include "supervisor/store/store.h"
 
@@ -17,6 +18,8 @@ struct tenant {
 	uint32_t n_sandboxes;    /* alive */
 	struct wire_usage ended; /* sum over its ended sandboxes */
 	struct wire_usage now;   /* with the living, by tenants_usage() */
+	struct history history;
+	struct wire_usage_point stored; /* its last in the store; time 0: not known */
 	struct tenant *next;
 };
 
@@ -38,6 +41,8 @@ struct tenants *tenants_free(struct tenants *tenants);
 const struct key *tenants_authenticate(const struct tenants *tenants, const char *key_text);
 
 struct tenant *tenants_first(const struct tenants *tenants);
+/* The one with the lowest id above `id`, NULL at the end. */
+struct tenant *tenants_next(const struct tenants *tenants, uint64_t id);
 struct tenant *tenants_find(const struct tenants *tenants, const char *name);
 struct tenant *tenants_get(const struct tenants *tenants, uint32_t id);
 const struct key *tenants_first_key(const struct tenants *tenants);

@@ -185,10 +185,11 @@ static void look(struct sandbox *sandbox)
 {
 	struct wire_usage usage;
 
-	if (clock_monotonic_ns() - sandbox->snapshot_ns >= SNAPSHOT_NS)
-		sandbox_usage(sandbox, &usage);
-	else
+	if (clock_monotonic_ns() - sandbox->snapshot_ns < SNAPSHOT_NS)
 		usage_sample(sandbox);
+	else if (sandbox_usage(sandbox, &usage) < 0)
+		return;
+	record_sandbox(sandbox);
 }
 
 /* Some sandboxes in turn. Others may come and go between two rounds, and so one may be passed over

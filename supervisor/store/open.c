@@ -77,6 +77,13 @@ static const char *const schema_steps[] = {
 	" sandbox INTEGER PRIMARY KEY,"
 	" usage BLOB NOT NULL"
 	") STRICT;",
+	"CREATE TABLE samples ("
+	" tenant INTEGER NOT NULL,"
+	" time_ns INTEGER NOT NULL,"
+	" point BLOB NOT NULL,"
+	" PRIMARY KEY (tenant, time_ns)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX samples_by_time ON samples (time_ns);",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -135,6 +142,14 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 	[STORE_LABEL_EACH] = "SELECT label, usage FROM label_totals"
 			     " WHERE tenant = ?1 AND label >= ?2 AND label < ?3 ORDER BY label",
 	[STORE_LABEL_COUNT] = "SELECT count(*) FROM label_totals WHERE tenant = ?",
+	[STORE_SAMPLE_PUT] = "INSERT OR REPLACE INTO samples (tenant, time_ns, point)"
+			     " VALUES (?, ?, ?)",
+	[STORE_SAMPLE_AT] = "SELECT point FROM samples WHERE tenant = ? AND time_ns <= ?"
+			    " ORDER BY time_ns DESC LIMIT 1",
+	[STORE_SAMPLE_AFTER] = "SELECT point FROM samples WHERE tenant = ? AND time_ns > ?"
+			       " ORDER BY time_ns LIMIT 1",
+	[STORE_SAMPLE_EXPIRE] = "DELETE FROM samples WHERE time_ns < ?",
+	[STORE_SAMPLE_DELETE] = "DELETE FROM samples WHERE tenant = ?",
 	[STORE_LABEL_DELETE] = "DELETE FROM label_totals WHERE tenant = ?",
 	[STORE_USAGE_GET] = "SELECT tenant, usage FROM usage WHERE sandbox = ?",
 	[STORE_USAGE_EACH] = "SELECT sandbox, usage FROM usage WHERE tenant = ? ORDER BY place",

@@ -125,6 +125,16 @@ int store_label_count(struct store *store, uint32_t tenant, size_t *ret_n);
 int store_label_each(struct store *store, uint32_t tenant, const char *key,
 	void (*callback)(const char *label, const void *usage, size_t usage_size, void *userdata),
 	void *userdata);
+/* A point of a tenant's history, opaque to the store; tenant 0 is the host. */
+int store_sample_put(struct store *store, uint32_t tenant, uint64_t time_ns, const void *point,
+	size_t point_size);
+/* The last one at `time_ns` or before, the first one after it. -ENOENT. */
+int store_sample_at(
+	struct store *store, uint32_t tenant, uint64_t time_ns, void *ret_point, size_t point_size);
+int store_sample_after(
+	struct store *store, uint32_t tenant, uint64_t time_ns, void *ret_point, size_t point_size);
+/* Forgets what is older. */
+int store_sample_expire(struct store *store, uint64_t time_ns);
 /* Running totals of a tenant over all its ended sandboxes, replaced at each end. */
 int store_total_put(struct store *store, uint32_t tenant, const void *usage, size_t usage_size);
 int store_total_get(struct store *store, uint32_t tenant, void *ret_usage, size_t usage_size);

@@ -49,6 +49,8 @@ enum wire_api_type {
 	WIRE_API_STATUS_REPLY = 33,  /* struct wire_status */
 	WIRE_API_METRICS = 35,       /* struct wire_caller (administrators) → METRICS_REPLY */
 	WIRE_API_METRICS_REPLY = 36, /* struct wire_page, then struct wire_metric_row each */
+	WIRE_API_HISTORY = 37,       /* struct wire_history_query → HISTORY_REPLY */
+	WIRE_API_HISTORY_REPLY = 38, /* struct wire_page, then struct wire_history_row each */
 	WIRE_API_CALL = 34,          /* struct wire_call, one way: an HTTP request was answered */
 
 	WIRE_API_EVENTS = 40, /* struct wire_events_query → EVENTS_REPLY, maybe much later */
@@ -242,6 +244,7 @@ enum wire_usage_scope {
 	WIRE_USAGE_TENANTS = 3, /* administrators: a row for each tenant, in pages */
 	WIRE_USAGE_LABELS = 4,  /* of TENANT's sandboxes, by value of label `label`, in pages */
 	WIRE_USAGE_SANDBOXES = 5, /* of TENANT: each that lives, in pages */
+	WIRE_USAGE_HOST = 6,      /* of HISTORY: administrators: the sum of all */
 };
 
 #define WIRE_USAGE_LABEL_SIZE 256
@@ -289,6 +292,33 @@ struct wire_usage_row {
 	uint8_t is_rest; /* by label: of sandboxes without it, or with a value past the bound */
 	uint8_t reserved[6];
 	struct wire_usage usage;
+};
+
+/* What is kept of usage over time. All but `memory_bytes` and the time only grow. */
+struct wire_usage_point {
+	uint64_t time_ns; /* realtime */
+	uint64_t memory_bytes;
+	uint64_t cpu_ns, memory_mib_ms;
+	uint64_t bytes_sent, bytes_received, connections_allowed, connections_denied;
+	uint64_t execs, dns_queries, block_read_bytes, block_written_bytes;
+	uint64_t n_sandboxes;
+};
+
+struct wire_history_query {
+	struct wire_caller caller;
+	uint32_t scope; /* enum wire_usage_scope, but LABELS */
+	uint32_t reserved;
+	uint64_t sandbox;
+	uint64_t since_ns, until_ns; /* until 0: now */
+	uint64_t step_ns;            /* 0: one row; else of TENANT, SANDBOX and HOST only */
+	uint64_t cursor;
+	char name[WIRE_NAME_SIZE];
+};
+
+struct wire_history_row {
+	uint64_t sandbox;
+	char tenant[WIRE_NAME_SIZE];
+	struct wire_usage_point begin, end;
 };
 
 /* Numbers of the host and the daemon; rows come in this order. Those that count begin again when
