@@ -116,6 +116,35 @@ uint64_t audit_n_lost(const struct audit *audit);
  * meanwhile, and what runs goes on. */
 bool audit_is_writable(const struct audit *audit);
 
+/* The newest checkpoint on the disk, NUL-terminated. Returns 0 or -errno. */
+#define AUDIT_NOTE_SIZE 1280
+int audit_checkpoint(struct audit *audit, char ret_note[AUDIT_NOTE_SIZE]);
+/* The key of an epoch as a line, and its certificate by the key before it ("" for the first).
+ * Returns 0, -ENOENT past the newest, other -errno. */
+int audit_key(struct audit *audit, uint32_t epoch, char ret_vkey[AUDIT_VKEY_SIZE],
+	char ret_certificate[AUDIT_NOTE_SIZE]);
+
+#define AUDIT_PROOF_HASHES_MAX 65
+
+struct audit_proof {
+	uint64_t size; /* of the tree that it is in */
+	uint8_t leaf[32], hashes[AUDIT_PROOF_HASHES_MAX][32];
+	uint32_t n_hashes;
+	char note[AUDIT_NOTE_SIZE]; /* the checkpoint of that size */
+	char record[AUDIT_READ_MIN];
+	size_t record_bytes; /* without a line feed */
+};
+
+/* That a record is in the tree of the checkpoint of `size` (0: the newest on the disk). -ENOENT: no
+ * such record is there, or `tenant` (0: any) may not see it; -ERANGE: the tree does not have it
+ * yet; -ESRCH: no checkpoint has this size; -EBADMSG: the log's files are damaged; other -errno. */
+int audit_prove(struct audit *audit, uint64_t sequence, uint64_t size, uint32_t tenant,
+	struct audit_proof *ret_proof);
+/* That the tree of `to` records begins with that of `from` > 0; fills `size`, `hashes`, `n_hashes`.
+ * -ERANGE unless from <= to <= what the newest checkpoint on the disk covers. */
+int audit_prove_growth(
+	struct audit *audit, uint64_t from, uint64_t to, struct audit_proof *ret_proof);
+
 struct audit_query {
 	uint64_t after;   /* records with a larger sequence */
 	uint64_t until;   /* none with a larger one; 0: to the end */

@@ -53,7 +53,7 @@ int tree_hash_leaf(
 	return hash_parts(tree, 0x00, line, size_bytes, NULL, 0, ret_hash);
 }
 
-static int hash_node(struct tree *tree, const uint8_t left[SHA256_BYTES],
+int tree_hash_node(struct tree *tree, const uint8_t left[SHA256_BYTES],
 	const uint8_t right[SHA256_BYTES], uint8_t ret_hash[SHA256_BYTES])
 {
 	uint8_t both[1 + 2 * SHA256_BYTES];
@@ -67,8 +67,7 @@ static int hash_node(struct tree *tree, const uint8_t left[SHA256_BYTES],
 	return r == 0 ? sha256_end(tree->engine, ret_hash) : r;
 }
 
-/* The root over `n` hashes, a power of two up to TILE_HASHES. */
-static int hash_perfect(struct tree *tree, const uint8_t hashes[][SHA256_BYTES], unsigned int n,
+int tree_hash_perfect(struct tree *tree, const uint8_t hashes[][SHA256_BYTES], unsigned int n,
 	uint8_t ret_hash[SHA256_BYTES])
 {
 	uint8_t nodes[TILE_HASHES / 2][SHA256_BYTES];
@@ -79,10 +78,10 @@ static int hash_perfect(struct tree *tree, const uint8_t hashes[][SHA256_BYTES],
 		return 0;
 	}
 	for (unsigned int i = 0; i < n / 2 && r == 0; i++)
-		r = hash_node(tree, hashes[2 * i], hashes[2 * i + 1], nodes[i]);
+		r = tree_hash_node(tree, hashes[2 * i], hashes[2 * i + 1], nodes[i]);
 	for (n /= 2; n > 1; n /= 2)
 		for (unsigned int i = 0; i < n / 2 && r == 0; i++)
-			r = hash_node(tree, nodes[2 * i], nodes[2 * i + 1], nodes[i]);
+			r = tree_hash_node(tree, nodes[2 * i], nodes[2 * i + 1], nodes[i]);
 	if (r == 0)
 		memcpy(ret_hash, nodes[0], SHA256_BYTES);
 	return r;
@@ -146,7 +145,7 @@ void tree_append(struct tree *tree, const uint8_t leaf_hash[SHA256_BYTES])
 			break;
 		number /= TILE_HASHES;
 		write_full(tree, level, number);
-		if (hash_perfect(tree, tree->edge[level], TILE_HASHES, hash) < 0)
+		if (tree_hash_perfect(tree, tree->edge[level], TILE_HASHES, hash) < 0)
 			tree->failed = true;
 	}
 	tree->size++;
@@ -163,9 +162,9 @@ static int fold_level(struct tree *tree, unsigned int level, uint8_t root[SHA256
 	for (unsigned int n = 1; n <= width && r == 0; n *= 2) {
 		if (!(width & n))
 			continue;
-		r = hash_perfect(tree, tree->edge[level] + (width & ~(2 * n - 1)), n, hash);
+		r = tree_hash_perfect(tree, tree->edge[level] + (width & ~(2 * n - 1)), n, hash);
 		if (r == 0 && *any)
-			r = hash_node(tree, hash, root, root);
+			r = tree_hash_node(tree, hash, root, root);
 		else if (r == 0)
 			memcpy(root, hash, sizeof(hash));
 		*any = true;
@@ -210,4 +209,22 @@ int tree_write_partial(struct tree *tree)
 		tree->partial[level].width = width;
 	}
 	return r;
+}
+
+int tree_read_tile(const struct tree *tree, unsigned int level, uint64_t number, unsigned int width,
+	uint8_t ret_hashes[TILE_HASHES][SHA256_BYTES])
+{
+	if (number == tree->size >> (8 * level) >> 8) {
+		memcpy(ret_hashes, tree->edge[level], width * SHA256_BYTES);
+		return 0;
+	}
+	for (size_t i = 0; i < tree->n_waiting; i++) {
+		const struct tree_waiting *waiting = &tree->waiting[i];
+
+		if (waiting->level != level || waiting->number != number)
+			continue;
+		memcpy(ret_hashes, waiting->hashes, width * SHA256_BYTES);
+		return 0;
+	}
+	return tile_read(tree->dir_fd, level, number, width, ret_hashes);
 }

@@ -45,11 +45,20 @@ static inline unsigned int tree_edge_width(uint64_t size, unsigned int level)
 
 int tree_hash_leaf(
 	struct tree *tree, const void *line, size_t size_bytes, uint8_t ret_hash[SHA256_BYTES]);
+int tree_hash_node(struct tree *tree, const uint8_t left[SHA256_BYTES],
+	const uint8_t right[SHA256_BYTES], uint8_t ret_hash[SHA256_BYTES]);
+/* The root over `n` hashes, a power of two up to TILE_HASHES. */
+int tree_hash_perfect(struct tree *tree, const uint8_t hashes[][SHA256_BYTES], unsigned int n,
+	uint8_t ret_hash[SHA256_BYTES]);
 /* Adds a leaf. What it cannot write waits, so it fails only when libcrypto does: then the tree is
  * `failed` and says so at the next tree_root(). */
 void tree_append(struct tree *tree, const uint8_t leaf_hash[SHA256_BYTES]);
 /* Returns 0 or -EIO. The root of no leaves is SHA-256 of nothing. */
 int tree_root(struct tree *tree, uint8_t ret_root[SHA256_BYTES]);
+/* The hashes [0, `width`) of a tile, all of which the tree has: of the right edge, of what waits
+ * for the disk, or from it. Returns 0, -ENOENT or -EBADMSG when the disk does not have it. */
+int tree_read_tile(const struct tree *tree, unsigned int level, uint64_t number, unsigned int width,
+	uint8_t ret_hashes[TILE_HASHES][SHA256_BYTES]);
 /* Writes what waits, and the partial tiles of the size that it has now, and removes the partial
  * ones of before. Returns 0 or -errno. */
 int tree_write_partial(struct tree *tree);

@@ -85,6 +85,27 @@ static const struct option_form audit_tail_options[] = {
 	{0},
 };
 
+static const struct option_form audit_verify_options[] = {
+	{"key", "KEY", "the log's public key, or a file with it, from elsewhere than the log",
+		false},
+	{"witness", "FILE", "checkpoints that somebody else kept", false},
+	{"max-gap", "SECONDS", "longest time between two checkpoints", false},
+	{"sealed", NULL, "no record may come after the newest checkpoint", false},
+	{"sandbox", "ID", "tell of this one, too", false},
+	{0},
+};
+
+static const struct option_form audit_proof_options[] = {
+	{"size", "N", "in the checkpoint of this size instead of the newest", false},
+	{"output", "FILE", "write it there", false},
+	{0},
+};
+
+static const struct option_form audit_keys_options[] = {
+	{"save", "DIR", "write keys and certificates there, for cloche-verify --keys", false},
+	{0},
+};
+
 static const struct option_form usage_options[] = {
 	{"tenant", "NAME", "of this tenant (administrators)", false},
 	{"all", NULL, "a row for every tenant (administrators)", false},
@@ -162,6 +183,14 @@ const struct command command_table[] = {
 		command_audit_export, EXIT_CODE_FAILED, false},
 	{"audit tail", "[options]", "show audit records as they come", audit_tail_options,
 		command_audit_tail, EXIT_CODE_FAILED, false},
+	{"audit verify", "--key KEY [options] [DIR]", "check a log with cloche-verify",
+		audit_verify_options, command_audit_verify, EXIT_CODE_USAGE, true},
+	{"audit proof", "SEQ [options]", "prove that a record is in the signed log",
+		audit_proof_options, command_audit_proof, EXIT_CODE_FAILED, false},
+	{"audit checkpoint", "", "print the log's newest signed checkpoint", NULL,
+		command_audit_checkpoint, EXIT_CODE_FAILED, false},
+	{"audit keys", "[--save DIR]", "print the log's public keys", audit_keys_options,
+		command_audit_keys, EXIT_CODE_FAILED, false},
 	{"usage", "[ID | --tenant NAME | --all]", "show what was used: the bill", usage_options,
 		command_usage, EXIT_CODE_FAILED, false},
 	{"policy list", "", "list policies", NULL, command_policy_list, EXIT_CODE_FAILED, false},

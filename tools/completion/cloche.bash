@@ -74,9 +74,15 @@ _cloche()
 		;;
 	logs) words="$(_cloche_ids) --follow" ;;
 	events) words="$filters --follow --after --until --limit" ;;
-	audit) words='export tail' ;;
+	audit) words='export tail verify proof checkpoint keys' ;;
 	'audit export') words="$filters --until --after --format --output" ;;
 	'audit tail') words=$filters ;;
+	'audit verify')
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		words='--key --witness --max-gap --sealed --sandbox'
+		;;
+	'audit proof') words='--size --output' ;;
+	'audit keys') words='--save' ;;
 	usage) words="$(_cloche_ids) --tenant --all" ;;
 	policy) words='list show reload check fmt explain diff test compile' ;;
 	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile')
