@@ -167,7 +167,8 @@ int command_audit_verify(struct client *client, const struct arguments *argument
 	if (arguments->n_words > 1 || arguments->n_rest)
 		return call_misused(client, "audit verify wants one directory.");
 	if (!arguments_text(arguments, "key"))
-		return call_misused(client, "--key is needed: a key that does not come from the log.");
+		return call_misused(
+			client, "--key is needed: a key that does not come from the log.");
 	for (size_t i = 0; i < ARRAY_SIZE(passed); i++) {
 		const char *value = arguments_text(arguments, passed[i]);
 
