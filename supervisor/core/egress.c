@@ -139,11 +139,13 @@ static int on_dns(struct core *core, const struct channel_message *message)
 	if (sandbox)
 		sandbox_subject(sandbox, &subject);
 	audit_record(core->audit, "network.dns", &subject,
-		json_pack("{s:s, s:o, s:i, s:i, s:b, s:o*}", "verdict",
+		json_pack("{s:s, s:o, s:i, s:i, s:b, s:o*, s:o*, s:o*}", "verdict",
 			query->rcode == 0 ? "allow" : "deny", "name",
 			audit_text(query->name, strlen(query->name)), "qtype", (int)query->type,
 			"rcode", (int)query->rcode, "tcp", (int)query->over_tcp, "extended_error",
-			query->error == 0xffff ? NULL : json_integer(query->error)));
+			query->error == 0xffff ? NULL : json_integer(query->error), "records",
+			query->n_records ? json_integer(query->n_records) : NULL, "bytes",
+			query->n_records ? json_integer(query->records_bytes) : NULL));
 	return 0;
 }
 

@@ -52,6 +52,11 @@ static uint32_t flags_of(const struct policy_name_range *range)
 	return flags;
 }
 
+_Static_assert((int)POLICY_RECORD_MX == (int)WIRE_GATE_RECORD_MX &&
+		       (int)POLICY_RECORD_SRV == (int)WIRE_GATE_RECORD_SRV &&
+		       (int)POLICY_RECORD_TXT == (int)WIRE_GATE_RECORD_TXT,
+	"records are the same bits on the wire");
+
 /* What the effective policy says now, in the gate's form. */
 static void fill_ticket(const struct sandbox *sandbox, const char *name, uint32_t index,
 	struct wire_gate_ticket *ret_ticket)
@@ -64,7 +69,8 @@ static void fill_ticket(const struct sandbox *sandbox, const char *name, uint32_
 		.policy = ABI_SLOT_POLICY(sandbox->generation, sandbox->effective->image),
 		.index = index,
 		.error = n ? 0 : -EACCES,
-		.n_ranges = (uint32_t)n};
+		.n_ranges = (uint32_t)n,
+		.records = policy_name_records(policy, name)};
 	for (size_t i = 0; i < n; i++)
 		ret_ticket->ranges[i] = (struct wire_gate_range){.first = ranges[i].first,
 			.last = ranges[i].last,
@@ -168,8 +174,10 @@ void names_ask(struct sandbox *sandbox, uint64_t cookie, const char *name)
 	int index;
 
 	fill_ticket(sandbox, name, 0, &ticket);
-	if (!is_name(name))
+	if (!is_name(name)) {
 		ticket.error = -EACCES;
+		ticket.records = 0;
+	}
 	if (ticket.error == 0) {
 		index = take_index(sandbox, name);
 		ticket.index = index < 0 ? 0 : (uint32_t)index;

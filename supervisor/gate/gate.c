@@ -45,6 +45,8 @@ static int init_names(struct gate *gate)
 	config.report = report_dns;
 	config.has_fds = has_fds;
 	config.userdata = gate;
+	config.resolvers = limits->resolvers;
+	config.n_resolvers = limits->n_resolvers;
 	r = names_new(gate->loop, &config, &gate->names);
 	if (r < 0)
 		return r;
@@ -201,9 +203,8 @@ static size_t fds_of_upstream(const struct gate_config *config)
 bool gate_has_fds(const struct gate *gate, size_t n)
 {
 	size_t used = table_count(gate->listeners) + gate->n_dns_fds + gate->n_datagram_sockets +
-		      gate->n_datagram_flows + names_count_streams(gate->names) +
-		      2 * gate->n_flows + gate->n_dial_fds + 2 * gate->pipes.n_all +
-		      fds_of_upstream(&gate->config);
+		      gate->n_datagram_flows + names_count_fds(gate->names) + 2 * gate->n_flows +
+		      gate->n_dial_fds + 2 * gate->pipes.n_all + fds_of_upstream(&gate->config);
 
 	return used + n <= gate->config.n_fds_max;
 }

@@ -18,6 +18,7 @@ size_t gate_review(struct gate *gate, const struct wire_gate_swap *swap,
 	if (!listener)
 		return 0;
 	listener->policy = swap->policy;
+	names_swapped(listener->names);
 	for (flow = TAILQ_FIRST(&listener->flows); flow; flow = next) {
 		next = TAILQ_NEXT(flow, in_listener);
 		if (flow->phase == FLOW_PARTING)

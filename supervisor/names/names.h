@@ -9,6 +9,7 @@
  *   tickets   what a sandbox may use, as cloched said
  *   service   one sandbox: its sockets, tickets, rate, questions that wait for a ticket
  *   query     what is answered to one question
+ *   records   MX, SRV and TXT, where a rule names them: the only questions that go upstream
  *   stream    DNS over TCP */
 #pragma once
 
@@ -32,6 +33,8 @@ struct names_config {
 	/* Whether `n` more descriptors may be opened. */
 	bool (*has_fds)(void *userdata, size_t n);
 	void *userdata;
+	const struct wire_gate_resolver *resolvers; /* borrowed */
+	size_t n_resolvers;
 	/* 0: what the constants in service.h say. */
 	uint32_t ask_timeout_ms, stream_idle_ms, queries_per_second, queries_burst;
 };
@@ -40,8 +43,8 @@ struct names_config {
 int names_new(struct loop *loop, const struct names_config *config, struct names **ret_names);
 /* Every service must be closed before. Takes NULL, returns NULL. */
 struct names *names_free(struct names *names);
-/* Connections of DNS over TCP, of all sandboxes: each has one descriptor. */
-size_t names_count_streams(const struct names *names);
+/* Descriptors: of connections of DNS over TCP and of questions upstream, of all sandboxes. */
+size_t names_count_fds(const struct names *names);
 
 /* Takes both descriptors over, also on failure; both may be -1: then nothing asks, and there are
  * only tickets. Returns 0 or -errno. */
@@ -52,4 +55,7 @@ struct names_service *names_close(struct names_service *service);
 
 /* Takes in a sound ticket and answers whoever waits for its name. */
 void names_take_ticket(struct names_service *service, const struct wire_gate_ticket *ticket);
+/* Another policy is in force, and its tickets are in: what was asked for under the old one is not
+ * told any more. */
+void names_swapped(struct names_service *service);
 const struct tickets *names_tickets(const struct names_service *service);

@@ -10,7 +10,7 @@
 #define TYPE_MAILB 253
 #define TYPE_MAILA 254
 
-static bool bucket_take(struct bucket *bucket, uint32_t per_second, uint32_t burst)
+bool bucket_take(struct bucket *bucket, uint32_t per_second, uint32_t burst)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 	double gained = (double)(now_ns - bucket->filled_ns) / NS_PER_SECOND * per_second;
@@ -29,14 +29,16 @@ static bool bucket_take(struct bucket *bucket, uint32_t per_second, uint32_t bur
 
 /* Returns 0 or -errno: nobody takes the record now. */
 static int report(struct names_service *service, const struct question *question, uint16_t rcode,
-	enum answer_reason reason)
+	enum answer_reason reason, const struct answer_size *told)
 {
 	const struct names_config *config = &service->names->config;
 	struct wire_gate_dns line = {.sandbox = service->sandbox,
 		.type = question->type,
 		.rcode = rcode,
 		.error = (uint16_t)reason,
-		.over_tcp = question->over_tcp};
+		.over_tcp = question->over_tcp,
+		.n_records = told ? told->n : 0,
+		.records_bytes = told ? told->bytes : 0};
 
 	if (question->has_name)
 		snprintf(line.name, sizeof(line.name), "%s", question->name);
@@ -44,17 +46,17 @@ static int report(struct names_service *service, const struct question *question
 }
 
 /* Nothing is answered that is not recorded: the client asks again, and is held back until then. */
-static void send_recorded(struct names_service *service, const struct asker *asker,
-	const struct question *question, uint16_t rcode, enum answer_reason reason,
-	const uint8_t *message, size_t size_bytes)
+void query_answer(struct names_service *service, const struct asker *asker,
+	const struct question *question, const struct answer_size *told, const uint8_t *message,
+	size_t size_bytes)
 {
-	if (report(service, question, rcode, reason) < 0)
+	if (report(service, question, QUESTION_NOERROR, ANSWER_NONE, told) < 0)
 		service_hold(service);
 	else
 		service_send(service, asker, message, size_bytes);
 }
 
-static void refuse(struct names_service *service, const struct asker *asker,
+void query_refuse(struct names_service *service, const struct asker *asker,
 	const struct question *question, uint16_t rcode, enum answer_reason reason,
 	const char *text)
 {
@@ -63,7 +65,10 @@ static void refuse(struct names_service *service, const struct asker *asker,
 
 	if (answer_refuse(question, rcode, reason, text, message, &size_bytes) < 0)
 		return;
-	send_recorded(service, asker, question, rcode, reason, message, size_bytes);
+	if (report(service, question, rcode, reason, NULL) < 0)
+		service_hold(service);
+	else
+		service_send(service, asker, message, size_bytes);
 }
 
 /* NOERROR: with the synthetic address, or with nothing if another type was asked for. */
@@ -83,7 +88,7 @@ static void answer(struct names_service *service, const struct asker *asker,
 		r = answer_empty(question, message, &size_bytes);
 	if (r < 0)
 		return;
-	send_recorded(service, asker, question, QUESTION_NOERROR, ANSWER_NONE, message, size_bytes);
+	query_answer(service, asker, question, NULL, message, size_bytes);
 }
 
 static void refuse_name(struct names_service *service, const struct asker *asker,
@@ -96,17 +101,34 @@ static void refuse_name(struct names_service *service, const struct asker *asker
 			"not allowed by policy \"%s\" of this sandbox; ask for a rule "
 			"{\"name\": \"%s\"}",
 			ticket->policy_name, question->name);
-		refuse(service, asker, question, QUESTION_REFUSED, ANSWER_BLOCKED, text);
+		query_refuse(service, asker, question, QUESTION_REFUSED, ANSWER_BLOCKED, text);
 		return;
 	}
 	if (ticket->error == -ENOSPC) {
 		snprintf(text, sizeof(text), "this sandbox used %d names, more it may not",
 			ABI_TICKETS_PER_SANDBOX_MAX);
-		refuse(service, asker, question, QUESTION_REFUSED, ANSWER_PROHIBITED, text);
+		query_refuse(service, asker, question, QUESTION_REFUSED, ANSWER_PROHIBITED, text);
 		return;
 	}
-	refuse(service, asker, question, QUESTION_SERVFAIL, ANSWER_OTHER,
+	query_refuse(service, asker, question, QUESTION_SERVFAIL, ANSWER_OTHER,
 		"the policy of this sandbox could not be asked");
+}
+
+/* By what the policy says of the name. Records of a name whose addresses are allowed are none,
+ * without a rule for them; texts are refused even so, that a program which tries is told. */
+static void settle(struct names_service *service, const struct asker *asker,
+	const struct question *question, const struct wire_gate_ticket *ticket)
+{
+	uint32_t record = record_of(question->type);
+
+	if (record & ticket->records)
+		records_ask(service, asker, question);
+	else if (record && (ticket->error == -EACCES || question->type == QUESTION_TXT))
+		records_refuse(service, asker, question, ticket->policy_name);
+	else if (ticket->error == 0)
+		answer(service, asker, question, ticket);
+	else
+		refuse_name(service, asker, question, ticket);
 }
 
 /* ---- questions that wait */
@@ -182,10 +204,7 @@ void query_take_ticket(struct names_service *service, const struct wire_gate_tic
 		next = TAILQ_NEXT(waiting, in_service);
 		if (strcmp(waiting->question.name, ticket->name) != 0)
 			continue;
-		if (ticket->error == 0)
-			answer(service, &waiting->asker, &waiting->question, ticket);
-		else
-			refuse_name(service, &waiting->asker, &waiting->question, ticket);
+		settle(service, &waiting->asker, &waiting->question, ticket);
 		release(waiting);
 	}
 }
@@ -196,8 +215,9 @@ void query_expire(struct names *names, uint64_t now_ns)
 
 	while ((waiting = TAILQ_FIRST(&names->waiting)) &&
 		waiting->since_ns + names->config.ask_timeout_ms * NS_PER_MS <= now_ns) {
-		refuse(waiting->service, &waiting->asker, &waiting->question, QUESTION_SERVFAIL,
-			ANSWER_OTHER, "the policy of this sandbox was not told in time");
+		query_refuse(waiting->service, &waiting->asker, &waiting->question,
+			QUESTION_SERVFAIL, ANSWER_OTHER,
+			"the policy of this sandbox was not told in time");
 		release(waiting);
 	}
 }
@@ -215,13 +235,12 @@ void query_forget(struct names_service *service, const struct stream *stream)
 
 /* ---- judging */
 
-/* Types that carry whatever the other side likes: nothing is answered to them, so that nothing can
- * be carried, and a program that tries is told. */
+/* Types that carry whatever the other side likes, and that no rule can name: nothing is answered to
+ * them, so that nothing can be carried, and a program that tries is told. */
 static bool is_refused_type(uint16_t type)
 {
-	return type == QUESTION_TXT || type == QUESTION_NULL || type == QUESTION_ANY ||
-	       type == QUESTION_AXFR || type == QUESTION_IXFR || type == TYPE_MAILB ||
-	       type == TYPE_MAILA;
+	return type == QUESTION_NULL || type == QUESTION_ANY || type == QUESTION_AXFR ||
+	       type == QUESTION_IXFR || type == TYPE_MAILB || type == TYPE_MAILA;
 }
 
 static void judge(
@@ -230,20 +249,20 @@ static void judge(
 	const struct wire_gate_ticket *ticket;
 
 	if (is_refused_type(question->type)) {
-		refuse(service, asker, question, QUESTION_REFUSED, ANSWER_PROHIBITED,
-			"this sandbox's resolver answers questions for addresses only");
+		query_refuse(service, asker, question, QUESTION_REFUSED, ANSWER_PROHIBITED,
+			"this sandbox's resolver answers no questions of this type");
 		return;
 	}
 	if (!question->is_plain || question->name[0] == '\0') {
-		refuse(service, asker, question, QUESTION_REFUSED, ANSWER_BLOCKED,
+		query_refuse(service, asker, question, QUESTION_REFUSED, ANSWER_BLOCKED,
 			"no rule can allow this name");
 		return;
 	}
 	ticket = tickets_by_name(service->tickets, question->name);
 	if (ticket)
-		answer(service, asker, question, ticket);
+		settle(service, asker, question, ticket);
 	else if (wait_for_ticket(service, asker, question) < 0)
-		refuse(service, asker, question, QUESTION_SERVFAIL, ANSWER_OTHER,
+		query_refuse(service, asker, question, QUESTION_SERVFAIL, ANSWER_OTHER,
 			"too many questions of this sandbox wait already");
 }
 
@@ -264,7 +283,7 @@ static void refuse_flood(
 	if (service->flood_told_ns && now_ns - service->flood_told_ns < NS_PER_SECOND)
 		return;
 	service->flood_told_ns = now_ns;
-	report(service, question, QUESTION_REFUSED, ANSWER_PROHIBITED);
+	report(service, question, QUESTION_REFUSED, ANSWER_PROHIBITED, NULL);
 }
 
 int query_take(struct names_service *service, const struct asker *asker, const uint8_t *message,
@@ -286,7 +305,7 @@ int query_take(struct names_service *service, const struct asker *asker, const u
 	if (!in_time)
 		refuse_flood(service, asker, &question);
 	else if (r > 0)
-		refuse(service, asker, &question, (uint16_t)r, ANSWER_NONE, NULL);
+		query_refuse(service, asker, &question, (uint16_t)r, ANSWER_NONE, NULL);
 	else
 		judge(service, asker, &question);
 	return 0;

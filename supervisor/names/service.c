@@ -100,9 +100,9 @@ struct names *names_free(struct names *names)
 	return NULL;
 }
 
-size_t names_count_streams(const struct names *names)
+size_t names_count_fds(const struct names *names)
 {
-	return names->n_streams;
+	return names->n_streams + names->n_lookups;
 }
 
 /* ---- one sandbox */
@@ -254,6 +254,7 @@ int names_open(struct names *names, uint64_t sandbox, int udp_fd, int tcp_fd,
 	service->tcp_fd = steal_fd(&tcp);
 	TAILQ_INIT(&service->waiting);
 	TAILQ_INIT(&service->streams);
+	TAILQ_INIT(&service->lookups);
 	r = tickets_new(&service->tickets);
 	if (r == 0)
 		r = watch(service);
@@ -272,6 +273,7 @@ struct names_service *names_close(struct names_service *service)
 	while (!TAILQ_EMPTY(&service->streams))
 		stream_free(TAILQ_FIRST(&service->streams));
 	query_forget(service, NULL);
+	records_forget(service, NULL);
 	if (service->is_held)
 		TAILQ_REMOVE(&service->names->held, service, in_held);
 	loop_source_free(service->udp_source);

@@ -15,9 +15,17 @@
 #define WAITING_MAX 64 /* questions of one sandbox that wait for a ticket */
 #define STREAMS_PER_SERVICE_MAX 8
 #define STREAMS_MAX 1024
+#define RECORDS_PER_SECOND 10 /* of MX, SRV and TXT, which go to the host's resolvers */
+#define RECORDS_BURST 20
+#define RECORDS_TTL_MIN_SECONDS 5
+#define RECORDS_TTL_MAX_SECONDS 300
+#define LOOKUPS_PER_SERVICE_MAX 8
+#define LOOKUPS_MAX 256
 #define TICK_MS 100 /* while somebody waits, is idle, or is held back */
 
+struct lookup;
 struct stream;
+TAILQ_HEAD(lookup_list, lookup);
 TAILQ_HEAD(waiting_list, waiting);
 TAILQ_HEAD(stream_list, stream);
 TAILQ_HEAD(service_list, names_service);
@@ -36,7 +44,7 @@ struct names {
 	struct waiting_list waiting; /* oldest first: all have the same time limit */
 	struct stream_list streams;  /* longest silent first, likewise */
 	struct service_list held;    /* their sockets are not read until the next tick */
-	size_t n_streams;
+	size_t n_streams, n_lookups;
 };
 
 struct names_service {
@@ -47,8 +55,10 @@ struct names_service {
 	struct loop_source *udp_source, *tcp_source;
 	struct waiting_list waiting;
 	struct stream_list streams;
-	size_t n_waiting, n_streams;
+	struct lookup_list lookups;
+	size_t n_waiting, n_streams, n_lookups;
 	struct bucket queries;  /* that are looked at */
+	struct bucket records;  /* that are asked for upstream */
 	struct bucket refusals; /* that are only told to be too many; beyond, nothing is read */
 	uint64_t flood_told_ns;
 	TAILQ_ENTRY(names_service) in_held;
@@ -93,7 +103,22 @@ void service_send(struct names_service *service, const struct asker *asker, cons
 /* Reads nothing of this sandbox until the next tick. */
 void service_hold(struct names_service *service);
 
-/* query.c: one message, from whoever sent it. Returns 0, or -EBADMSG: it is no query. */
+/* Records beside the addresses, for the record. */
+struct answer_size {
+	uint16_t n, bytes;
+};
+
+/* query.c: takes a token, if there is one. */
+bool bucket_take(struct bucket *bucket, uint32_t per_second, uint32_t burst);
+/* Sends what is in `message`, recorded; `told` may be NULL. */
+void query_answer(struct names_service *service, const struct asker *asker,
+	const struct question *question, const struct answer_size *told, const uint8_t *message,
+	size_t size_bytes);
+/* Refuses, or answers with nothing. */
+void query_refuse(struct names_service *service, const struct asker *asker,
+	const struct question *question, uint16_t rcode, enum answer_reason reason,
+	const char *text);
+/* One message, from whoever sent it. Returns 0, or -EBADMSG: it is no query. */
 int query_take(struct names_service *service, const struct asker *asker, const uint8_t *message,
 	size_t size_bytes);
 /* Answers all that wait for the ticket's name. */
@@ -101,6 +126,17 @@ void query_take_ticket(struct names_service *service, const struct wire_gate_tic
 void query_expire(struct names *names, uint64_t now_ns);
 /* Nobody answers those any more: of `stream`, or of all if NULL. */
 void query_forget(struct names_service *service, const struct stream *stream);
+
+/* records.c: the enum wire_gate_record for a type, 0: none. */
+uint32_t record_of(uint16_t type);
+/* Asks upstream, and answers. */
+void records_ask(
+	struct names_service *service, const struct asker *asker, const struct question *question);
+/* No rule has this type of this name. */
+void records_refuse(struct names_service *service, const struct asker *asker,
+	const struct question *question, const char *policy_name);
+/* Nobody answers those any more: of `stream`, or of all if NULL. */
+void records_forget(struct names_service *service, const struct stream *stream);
 
 /* stream.c */
 void stream_accept(struct names_service *service);

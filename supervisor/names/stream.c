@@ -15,7 +15,7 @@
 #define ACCEPTS_PER_WAKEUP 8
 #define MESSAGES_PER_WAKEUP 32
 #define UNANSWERED_MAX 16 /* of one connection; more is not read */
-#define OUT_BYTES (32 * (ANSWER_SIZE_MAX + 2))
+#define OUT_BYTES ((UNANSWERED_MAX + 1) * (ANSWER_SIZE_MAX + 2))
 
 static bool is_full(const struct stream *stream)
 {
@@ -222,6 +222,7 @@ void stream_free(struct stream *stream)
 	struct names_service *service = stream->service;
 
 	query_forget(service, stream);
+	records_forget(service, stream);
 	TAILQ_REMOVE(&service->streams, stream, in_service);
 	TAILQ_REMOVE(&service->names->streams, stream, in_names);
 	service->n_streams--;

@@ -8,6 +8,7 @@
 #include "supervisor/digest/sha256.h"
 #include "supervisor/policy/name-index.h"
 #include "supervisor/policy/prefix.h"
+#include "supervisor/policy/records.h"
 
 #define STAGE "hash policy"
 
@@ -59,9 +60,8 @@ static int write_name(json_t *object, const struct policy_rule *rule)
 	return r;
 }
 
-static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
+static int write_connections(json_t *object, const struct policy_rule *rule)
 {
-	json_t *object = json_object(), *description = NULL;
 	int r = rule->kind == POLICY_RULE_NAME ? write_name(object, rule)
 					       : write_addresses(object, rule);
 
@@ -69,6 +69,22 @@ static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
 		object, "protocol", json_string(rule->protocol == IPPROTO_UDP ? "udp" : "tcp"));
 	if (!any_port(rule))
 		r |= json_object_set_new(object, "ports", write_ports(rule->ports, rule->n_ports));
+	return r;
+}
+
+static int write_records(json_t *object, const struct policy_rule *rule)
+{
+	int r = json_object_set_new(object, "name", json_string(rule->name));
+
+	return r | json_object_set_new(object, "records", policy_write_records(rule->records));
+}
+
+static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
+{
+	json_t *object = json_object(), *description = NULL;
+	int r = rule->kind == POLICY_RULE_RECORDS ? write_records(object, rule)
+						  : write_connections(object, rule);
+
 	if (allow)
 		description = json_object_get(json_array_get(allow, rule->id), "description");
 	else

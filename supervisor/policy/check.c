@@ -51,9 +51,14 @@ static int refuse_twice(const struct policy_reader *reader, const struct policy_
 	char spot[POLICY_SPOT_SIZE];
 
 	policy_describe_place(reader, &first, spot);
-	policy_shorten(later->kind == POLICY_RULE_NAME ? name_pattern(later, pattern)
-						       : prefix_format(&prefix, address),
+	policy_shorten(later->kind == POLICY_RULE_CIDR ? prefix_format(&prefix, address)
+						       : name_pattern(later, pattern),
 		text);
+	if (later->kind == POLICY_RULE_RECORDS)
+		return policy_fail(reader, &place, -EINVAL,
+			"The rule at /network/allow/%u (%s) is for records of %s too; make them "
+			"one rule.",
+			earlier->id, spot, text);
 	if (other->ports.first == 0)
 		return policy_fail(reader, &place, -EINVAL,
 			"The rule at /network/allow/%u (%s) is for all ports of %s too; make them "
@@ -84,7 +89,7 @@ static int check_rules(const struct policy_reader *reader, const struct policy_p
 	size_t n = 0;
 
 	for (size_t i = 0; i < policy->n_rules; i++)
-		n += policy->rules[i].n_ports;
+		n += policy->rules[i].n_ports + 1u;
 	claims = calloc(n + 1, sizeof(*claims));
 	if (!claims)
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
@@ -94,6 +99,8 @@ static int check_rules(const struct policy_reader *reader, const struct policy_p
 
 		for (size_t j = 0; j < rule->n_ports; j++)
 			claims[n++] = (struct claim){rule, rule->ports[j]};
+		if (rule->kind == POLICY_RULE_RECORDS)
+			claims[n++] = (struct claim){.rule = rule};
 	}
 	qsort(claims, n, sizeof(*claims), compare_claims);
 	return check_twice(reader, rules, claims, n);

@@ -131,6 +131,7 @@ int policy_diff(const struct policy *before, const struct policy *after,
 		r = diff_names(&differ, why);
 	if (r < 0)
 		return r;
+	diff_records(&differ);
 	compare_inbound(&differ);
 	compare_budgets(&differ);
 	compare_limits(&differ);

@@ -17,6 +17,7 @@ void differ_report(const struct differ *differ, enum policy_change_kind kind, co
 void differ_report_ports(const struct differ *differ, const char *section, const char *what,
 	const struct port_set *before, const struct port_set *after);
 
+void diff_records(const struct differ *differ);
 /* In diff-addresses.c and diff-names.c. 0, -ENOMEM, or as policy_compile(). */
 int diff_addresses(const struct differ *differ, struct failure *why);
 int diff_names(const struct differ *differ, struct failure *why);

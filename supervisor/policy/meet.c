@@ -39,7 +39,7 @@ static int compare_rules(const void *a, const void *b)
 	return order ? order : memcmp(left->ports, right->ports, sizeof(left->ports));
 }
 
-static int add_rule(struct meeting *meeting, const struct policy_rule *rule)
+int meet_append(struct meeting *meeting, const struct policy_rule *rule)
 {
 	struct policy *policy = meeting->policy;
 
@@ -118,7 +118,7 @@ int meet_add(struct meeting *meeting, const struct policy_rule *a, const struct 
 			if (both.first > both.last)
 				continue;
 			if (rule->n_ports == POLICY_RULE_PORTS_MAX) {
-				r = add_rule(meeting, rule);
+				r = meet_append(meeting, rule);
 				memset(rule->ports, 0, sizeof(rule->ports));
 				rule->n_ports = 0;
 			}
@@ -127,7 +127,7 @@ int meet_add(struct meeting *meeting, const struct policy_rule *a, const struct 
 			rule->ports[rule->n_ports++] = both;
 		}
 	}
-	return rule->n_ports > 0 ? add_rule(meeting, rule) : 0;
+	return rule->n_ports > 0 ? meet_append(meeting, rule) : 0;
 }
 
 /* `inner` lies in `outer`. A special range that the inner one is in and the outer one is not is no
@@ -270,6 +270,8 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 		r = meet_addresses(&meeting);
 	if (r == 0)
 		r = meet_names(&meeting);
+	if (r == 0)
+		r = meet_records(&meeting);
 	if (r == 0)
 		r = meet_inbound(&meeting);
 	if (r == 0)

@@ -18,8 +18,12 @@ int meet_count(struct meeting *meeting, size_t n_pairs);
  * 0, -E2BIG, -ENOMEM. */
 int meet_add(struct meeting *meeting, const struct policy_rule *a, const struct policy_rule *b,
 	struct policy_rule *rule);
+/* Adds a copy of `rule`. Returns 0, -E2BIG, -ENOMEM. */
+int meet_append(struct meeting *meeting, const struct policy_rule *rule);
 /* The smaller of each budget. Refuses windows of different lengths: neither bounds the other.
  * Returns 0 or -EINVAL. */
 int meet_budgets(struct meeting *meeting);
 /* Adds what both allow of names, behind what is there. Returns 0, -E2BIG, -ENOMEM. */
 int meet_names(struct meeting *meeting);
+/* The same for records of names: those of a name that both have. */
+int meet_records(struct meeting *meeting);

@@ -22,8 +22,16 @@ struct policy_ports {
 };
 
 enum policy_rule_kind {
-	POLICY_RULE_CIDR, /* {"cidr": "203.0.113.0/24", "ports": [443, "8000-8010"]} */
-	POLICY_RULE_NAME, /* {"name": "*.example.org", "ports": [443], "tls": "require"} */
+	POLICY_RULE_CIDR,    /* {"cidr": "203.0.113.0/24", "ports": [443, "8000-8010"]} */
+	POLICY_RULE_NAME,    /* {"name": "*.example.org", "ports": [443], "tls": "require"} */
+	POLICY_RULE_RECORDS, /* {"name": "example.org", "records": ["MX", "TXT"]} */
+};
+
+/* Of DNS, beside addresses. */
+enum policy_record {
+	POLICY_RECORD_MX = 1,
+	POLICY_RECORD_SRV = 2,
+	POLICY_RECORD_TXT = 4,
 };
 
 enum policy_tls {
@@ -41,7 +49,8 @@ struct policy_rule {
 	bool wildcard;   /* NAME: one or more labels before `name` */
 	bool is_private; /* NAME: may resolve to private space */
 	enum policy_tls tls;
-	char *name; /* NAME: lower-case A-labels, no dot at the ends; owned; else NULL */
+	uint8_t records; /* RECORDS: enum policy_record, several; `n_ports` is 0 then */
+	char *name; /* NAME, RECORDS: lower-case A-labels, no dot at the ends; owned; else NULL */
 	struct policy_ports ports[POLICY_RULE_PORTS_MAX];
 	uint16_t id; /* its place in the policy's own list: what a record names */
 };

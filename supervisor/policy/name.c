@@ -117,7 +117,7 @@ size_t policy_name_ranges(const struct policy *policy, const char *name,
 bool policy_has_names(const struct policy *policy)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
-		if (policy->rules[i].kind == POLICY_RULE_NAME)
+		if (policy->rules[i].kind != POLICY_RULE_CIDR)
 			return true;
 	return false;
 }

@@ -19,5 +19,9 @@ struct policy_name_range {
 size_t policy_name_ranges(const struct policy *policy, const char *name,
 	struct policy_name_range *ret_ranges, size_t n_max);
 
+/* What else than addresses `policy` lets the resolver tell of `name`: enum policy_record, several.
+ * Says nothing about connections. */
+uint8_t policy_name_records(const struct policy *policy, const char *name);
+
 /* True if any rule names a host, so that a resolver is of use. */
 bool policy_has_names(const struct policy *policy);

@@ -6,6 +6,17 @@
 #include "supervisor/policy/name-index.h"
 #include "supervisor/policy/port-set.h"
 #include "supervisor/policy/prefix.h"
+#include "supervisor/policy/records.h"
+
+static const char *format_records(
+	const struct policy_rule *rule, char ret_text[POLICY_RULE_TEXT_SIZE])
+{
+	char words[POLICY_RECORDS_TEXT_SIZE];
+
+	snprintf(ret_text, POLICY_RULE_TEXT_SIZE, "%s records of %s",
+		policy_records_format(rule->records, words), rule->name);
+	return ret_text;
+}
 
 const char *policy_rule_format(const struct policy_rule *rule, char ret_text[POLICY_RULE_TEXT_SIZE])
 {
@@ -15,6 +26,8 @@ const char *policy_rule_format(const struct policy_rule *rule, char ret_text[POL
 	struct port_set set = {0};
 	bool any;
 
+	if (rule->kind == POLICY_RULE_RECORDS)
+		return format_records(rule, ret_text);
 	for (size_t i = 0; i < rule->n_ports; i++)
 		port_set_add(&set, rule->ports[i].first, rule->ports[i].last);
 	port_set_format(&set, ports, sizeof(ports));

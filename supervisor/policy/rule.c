@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "supervisor/policy/reader.h"
+#include "supervisor/policy/records.h"
 
 static int read_protocol(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule)
@@ -91,15 +92,20 @@ static int read_name(const struct policy_reader *reader, const struct policy_pla
 static int read_what(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule)
 {
-	const struct policy_place name = {place, "name", 0};
+	const struct policy_place name = {place, "name", 0}, records = {place, "records", 0};
 	bool has_cidr = json_object_get(value, "cidr"), has_name = json_object_get(value, "name");
 
 	if (has_cidr && has_name)
 		return policy_fail(reader, &name, -EINVAL,
 			"A rule is for addresses or for a name; make two rules, one with \"cidr\" "
 			"and one with \"name\".");
+	if (has_cidr && json_object_get(value, "records"))
+		return policy_fail(reader, &records, -EINVAL,
+			"\"records\" goes with \"name\": only a name has them.");
 	if (has_cidr)
 		return read_addresses(reader, place, value, rule);
+	if (has_name && json_object_get(value, "records"))
+		return policy_read_records(reader, place, value, rule);
 	if (has_name)
 		return read_name(reader, place, value, rule);
 	return policy_fail(reader, place, -EINVAL,
@@ -109,8 +115,8 @@ static int read_what(const struct policy_reader *reader, const struct policy_pla
 int policy_read_rule(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule)
 {
-	static const char *const keys[] = {
-		"name", "cidr", "ports", "protocol", "tls", "private", "description", NULL};
+	static const char *const keys[] = {"name", "cidr", "ports", "protocol", "tls", "private",
+		"records", "description", NULL};
 	const struct policy_place ports = {place, "ports", 0}, protocol = {place, "protocol", 0},
 				  description = {place, "description", 0};
 	const json_t *member;

@@ -162,6 +162,45 @@ int answer_address(const struct question *question, const struct abi_address *ad
 	return r < 0 ? r : write_packet(packet, question, ret_message, ret_size);
 }
 
+static int push_data(ldns_pkt *packet, const struct question *question, uint32_t ttl_seconds,
+	const uint8_t *bytes, size_t size)
+{
+	ldns_rr *record = record_new(question);
+	/* Whole, so that no name in it is compressed, which SRV must not be (RFC 2782). */
+	ldns_rdf *data = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, size, bytes);
+
+	if (!record || !data || !ldns_rr_push_rdf(record, data)) {
+		ldns_rr_free(record);
+		if (data)
+			ldns_rdf_deep_free(data);
+		return -ENOMEM;
+	}
+	ldns_rr_set_ttl(record, ttl_seconds);
+	return push(packet, LDNS_SECTION_ANSWER, record);
+}
+
+static int answer_without_reason(const struct question *question, uint16_t rcode, bool truncated,
+	uint8_t *ret_message, size_t *ret_size);
+
+int answer_records(const struct question *question, const struct reply_records *records,
+	uint32_t ttl_seconds, uint8_t *ret_message, size_t *ret_size)
+{
+	_cleanup_packet_ ldns_pkt *packet = NULL;
+	int r = begin(question, QUESTION_NOERROR, &packet);
+
+	for (size_t at = 0; r == 0 && at + 2 <= records->size;) {
+		size_t size = (size_t)records->bytes[at] << 8 | records->bytes[at + 1];
+
+		r = push_data(packet, question, ttl_seconds, &records->bytes[at + 2], size);
+		at += 2 + size;
+	}
+	if (r == 0)
+		r = write_packet(packet, question, ret_message, ret_size);
+	if (r == -EMSGSIZE)
+		r = answer_without_reason(question, QUESTION_NOERROR, true, ret_message, ret_size);
+	return r;
+}
+
 int answer_empty(const struct question *question, uint8_t *ret_message, size_t *ret_size)
 {
 	return answer_refuse(question, QUESTION_NOERROR, ANSWER_NONE, NULL, ret_message, ret_size);

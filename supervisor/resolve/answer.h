@@ -3,8 +3,9 @@
 
 #include "bpf/abi/types.h"
 #include "supervisor/resolve/question.h"
+#include "supervisor/resolve/reply.h"
 
-#define ANSWER_SIZE_MAX 1232 /* room that always suffices, over TCP too */
+#define ANSWER_SIZE_MAX 4096 /* room that always suffices, over TCP too */
 #define ANSWER_TEXT_MAX 512  /* a longer reason is cut */
 
 /* Extended DNS errors (RFC 8914), IANA's numbers. */
@@ -26,6 +27,10 @@ enum answer_reason {
 /* NOERROR with one record of the type asked: A wants a mapped IPv4 address, AAAA any. -EINVAL if
  * `address` is not of the type asked. */
 int answer_address(const struct question *question, const struct abi_address *address,
+	uint32_t ttl_seconds, uint8_t *ret_message, size_t *ret_size);
+
+/* NOERROR with these records, of the type asked. */
+int answer_records(const struct question *question, const struct reply_records *records,
 	uint32_t ttl_seconds, uint8_t *ret_message, size_t *ret_size);
 
 /* NOERROR without records: the name has none of this type. */

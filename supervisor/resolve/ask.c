@@ -351,3 +351,8 @@ int ask_new(struct loop *loop, const struct wire_gate_resolver *resolvers, size_
 	*ret_ask = ask;
 	return 0;
 }
+
+void ask_want_records(struct ask *ask, struct reply_records *ret_records)
+{
+	ask->question.records = ret_records;
+}

@@ -22,5 +22,8 @@ typedef void (*ask_callback)(struct ask *ask, const struct reply_answer *answer,
 int ask_new(struct loop *loop, const struct wire_gate_resolver *resolvers, size_t n_resolvers,
 	const char *name, uint16_t type, ask_callback callback, void *userdata,
 	struct ask **ret_ask);
+/* Right after ask_new() for MX, SRV or TXT: the records go to `ret_records`, borrowed while it
+ * lives. */
+void ask_want_records(struct ask *ask, struct reply_records *ret_records);
 /* Without a callback from then on. Takes NULL, returns NULL. */
 struct ask *ask_free(struct ask *ask);

@@ -15,8 +15,10 @@
 /* Types that callers tell apart; IANA's numbers. */
 enum question_type {
 	QUESTION_A = 1,
+	QUESTION_MX = 15,
 	QUESTION_TXT = 16,
 	QUESTION_AAAA = 28,
+	QUESTION_SRV = 33,
 	QUESTION_NULL = 10,
 	QUESTION_SVCB = 64,
 	QUESTION_HTTPS = 65,

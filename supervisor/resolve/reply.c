@@ -6,6 +6,7 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/resolve/question.h"
+#include "supervisor/resolve/rebuild.h"
 
 #define HEADER_SIZE 12
 #define FLAG_RESPONSE 0x8000
@@ -138,7 +139,7 @@ static void lower_ttl(struct reply_answer *answer, const ldns_rr *record)
 static bool is_of(const ldns_rr *record, const ldns_rdf *owner, ldns_rr_type type)
 {
 	return ldns_rr_get_type(record) == type && ldns_rr_get_class(record) == LDNS_RR_CLASS_IN &&
-	       ldns_rr_rd_count(record) == 1 &&
+	       ldns_rr_rd_count(record) >= 1 &&
 	       ldns_dname_compare(ldns_rr_owner(record), owner) == 0;
 }
 
@@ -156,9 +157,26 @@ static void add_address(struct reply_answer *answer, const ldns_rdf *data)
 		answer->addresses[answer->n_addresses++] = address;
 }
 
-/* Follows the chain from `owner` to the addresses. False: it is too long, or a circle. */
-static bool follow(const struct records *records, const ldns_rdf *owner, uint16_t type,
-	struct reply_answer *answer)
+/* Takes one record of the type that was asked for. */
+static void take_record(
+	const struct reply_question *question, const ldns_rr *record, struct reply_answer *answer)
+{
+	if (!question->records)
+		add_address(answer, ldns_rr_rdf(record, 0));
+	else if (answer->error == 0)
+		answer->error = rebuild_record(record, question->records);
+	lower_ttl(answer, record);
+}
+
+static bool has_some(const struct reply_question *question, const struct reply_answer *answer)
+{
+	return question->records ? question->records->n > 0 || answer->error
+				 : answer->n_addresses > 0;
+}
+
+/* Follows the chain from `owner` to what is asked for. False: it is too long, or a circle. */
+static bool follow(const struct records *records, const ldns_rdf *owner,
+	const struct reply_question *question, struct reply_answer *answer)
 {
 	for (int depth = 0; depth <= CHAIN_MAX; depth++) {
 		const ldns_rr *alias = NULL;
@@ -166,14 +184,13 @@ static bool follow(const struct records *records, const ldns_rdf *owner, uint16_
 		for (size_t i = 0; i < records->n; i++) {
 			const ldns_rr *record = records->at[i];
 
-			if (is_of(record, owner, (ldns_rr_type)type)) {
-				add_address(answer, ldns_rr_rdf(record, 0));
-				lower_ttl(answer, record);
+			if (is_of(record, owner, (ldns_rr_type)question->type)) {
+				take_record(question, record, answer);
 			} else if (!alias && is_of(record, owner, LDNS_RR_TYPE_CNAME)) {
 				alias = record;
 			}
 		}
-		if (answer->n_addresses > 0 || !alias)
+		if (has_some(question, answer) || !alias)
 			return true;
 		lower_ttl(answer, alias);
 		owner = ldns_rr_rdf(alias, 0);
@@ -190,9 +207,11 @@ static enum reply_meaning read_answer(const struct reply_question *question, con
 
 	if (!read_records(message, size, at, ldns_read_uint16(&message[6]), &records))
 		return REPLY_FAILED;
-	if (exists && !follow(&records, name, question->type, &answer))
+	if (question->records)
+		question->records->n = question->records->size = 0;
+	if (exists && !follow(&records, name, question, &answer))
 		return REPLY_FAILED;
-	if (answer.n_addresses == 0) {
+	if (!has_some(question, &answer)) {
 		answer.error = exists ? -ENODATA : -ENOENT;
 		answer.ttl_seconds = REPLY_TTL_NEGATIVE_SECONDS;
 	} else if (answer.ttl_seconds < REPLY_TTL_MIN_SECONDS) {

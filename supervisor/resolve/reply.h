@@ -23,6 +23,17 @@ struct reply_answer {
 	struct abi_address addresses[REPLY_ADDRESSES_MAX];
 };
 
+#define REPLY_RECORDS_MAX 32
+#define REPLY_RECORDS_BYTES_MAX 3700 /* with a name and OPT below ANSWER_SIZE_MAX */
+#define REPLY_RECORD_OVERHEAD 14     /* what a record has beside its data: its length twice */
+
+/* The MX, SRV or TXT records of a name, rebuilt. */
+struct reply_records {
+	uint16_t n, size;
+	uint8_t bytes[REPLY_RECORDS_BYTES_MAX]; /* of each: two bytes of length, data as on the wire
+						 */
+};
+
 enum reply_meaning {
 	REPLY_FOREIGN,   /* no answer to this question: keep waiting */
 	REPLY_ANSWER,    /* there are addresses, or it is sure that there are none */
@@ -33,9 +44,10 @@ enum reply_meaning {
 
 struct reply_question {
 	const char *name; /* of letters, digits, '-', '_' and dots, none at its end */
-	uint16_t type;    /* QUESTION_A or QUESTION_AAAA */
+	uint16_t type;    /* QUESTION_A or QUESTION_AAAA, with `records` MX, SRV or TXT */
 	uint16_t id;
 	bool edns;
+	struct reply_records *records; /* where those go; NULL for addresses */
 };
 
 /* True if `name` can be asked for: lower case, labels of 1 to 63 characters, 253 in all, and not of
@@ -49,6 +61,7 @@ int reply_write_query(
 
 /* Reads what may be the answer. CNAMEs are followed inside the answer section, at most eight;
  * records of other names, types and sections mean nothing. Fills `*ret_answer` for REPLY_ANSWER
- * only. */
+ * only; with `question->records` it has no addresses, and its error is 0 if there are records, or
+ * -EMSGSIZE: they are too many. */
 enum reply_meaning reply_read(const struct reply_question *question, const uint8_t *message,
 	size_t size, struct reply_answer *ret_answer);

@@ -118,13 +118,20 @@ struct wire_gate_range {
 	uint16_t flags; /* enum wire_gate_range_flags */
 };
 
+/* Types of records beside addresses. */
+enum wire_gate_record {
+	WIRE_GATE_RECORD_MX = 1,
+	WIRE_GATE_RECORD_SRV = 2,
+	WIRE_GATE_RECORD_TXT = 4,
+};
+
 struct wire_gate_ticket {
 	uint64_t sandbox;
 	uint64_t policy; /* ABI_SLOT_POLICY that this answer holds under */
 	uint32_t index;  /* of the synthetic address */
 	int32_t error;   /* 0; -EACCES: not allowed (any more); -ENOSPC: too many names */
 	uint32_t n_ranges;
-	uint32_t reserved;
+	uint32_t records; /* enum wire_gate_record that may be told, whatever `error` is */
 	struct wire_gate_range ranges[ABI_TICKET_RANGES_MAX];
 	char name[WIRE_GATE_NAME_SIZE];
 	char policy_name[64]; /* for what a denied program is told */
@@ -137,6 +144,8 @@ struct wire_gate_dns {
 	uint16_t rcode; /* of the answer */
 	uint16_t error; /* extended DNS error (RFC 8914) that was sent, 0xffff: none */
 	uint16_t over_tcp;
+	uint16_t n_records, records_bytes; /* of MX, SRV and TXT that were told */
+	uint32_t reserved;
 	char name[WIRE_GATE_NAME_SIZE]; /* as asked, lower case, cut */
 };
 

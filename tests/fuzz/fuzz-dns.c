@@ -46,9 +46,37 @@ static void feed_question(const uint8_t *data, size_t size, bool over_tcp)
 		check_answer(&question, message, size);
 }
 
+/* What passes to a sandbox can be asked for by the shortest question and the longest. */
+static void check_records(const struct reply_records *records, uint16_t type)
+{
+	struct question question = {.type = type,
+		.class = 1,
+		.answer_size_max = 65535,
+		.over_tcp = true,
+		.edns = true,
+		.has_name = true,
+		.wire_size = 1};
+	uint8_t message[ANSWER_SIZE_MAX];
+	size_t size, at = 0;
+	unsigned int n = 0;
+
+	for (; at + 2 <= records->size; n++)
+		at += 2u + (records->bytes[at] << 8 | records->bytes[at + 1]);
+	BROKEN_IF(at != records->size || n != records->n || n == 0 || n > REPLY_RECORDS_MAX);
+	if (answer_records(&question, records, 5, message, &size) < 0)
+		return;
+	check_answer(&question, message, size);
+	BROKEN_IF((message[2] & 2) || (message[6] << 8 | message[7]) != records->n);
+}
+
 static void feed_reply(const uint8_t *data, size_t size, uint16_t type)
 {
-	struct reply_question question = {.name = "www.example.com", .type = type, .edns = true};
+	static struct reply_records records;
+	bool has_records = type != QUESTION_A && type != QUESTION_AAAA;
+	struct reply_question question = {.name = "www.example.com",
+		.type = type,
+		.edns = true,
+		.records = has_records ? &records : NULL};
 	struct reply_answer answer;
 
 	/* Otherwise one message in 65536 would be read. */
@@ -57,7 +85,10 @@ static void feed_reply(const uint8_t *data, size_t size, uint16_t type)
 	if (reply_read(&question, data, size, &answer) != REPLY_ANSWER)
 		return;
 	BROKEN_IF(answer.n_addresses > REPLY_ADDRESSES_MAX);
-	BROKEN_IF((answer.error == 0) != (answer.n_addresses > 0));
+	BROKEN_IF(!has_records && (answer.error == 0) != (answer.n_addresses > 0));
+	BROKEN_IF(has_records && answer.error == 0 && records.n == 0);
+	if (has_records && answer.error == 0)
+		check_records(&records, type);
 	BROKEN_IF(answer.ttl_seconds < REPLY_TTL_MIN_SECONDS ||
 		  answer.ttl_seconds > REPLY_TTL_MAX_SECONDS);
 }
@@ -82,13 +113,15 @@ static const uint8_t *place(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint16_t types[8] = {QUESTION_A, QUESTION_AAAA, QUESTION_TXT, QUESTION_MX,
+		QUESTION_SRV, QUESTION_TXT, QUESTION_MX, QUESTION_SRV};
 	const uint8_t *message;
 
 	if (size == 0 || size - 1 > PLACE_BYTES)
 		return 0;
 	message = place(&data[1], size - 1);
 	if (data[0] & 1)
-		feed_reply(message, size - 1, data[0] & 2 ? QUESTION_AAAA : QUESTION_A);
+		feed_reply(message, size - 1, types[data[0] >> 1 & 7]);
 	else
 		feed_question(message, size - 1, data[0] & 2);
 	return 0;

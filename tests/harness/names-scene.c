@@ -91,7 +91,7 @@ static size_t put_record(uint8_t *bytes, uint16_t type, const char *address)
 	bool ipv6 = strchr(address, ':');
 	size_t n;
 
-	if (ipv6 != (type == 28))
+	if (type != (ipv6 ? 28 : 1))
 		return 0;
 	n = put16(bytes, 0xc00c);
 	n += put16(bytes + n, type);
@@ -103,11 +103,28 @@ static size_t put_record(uint8_t *bytes, uint16_t type, const char *address)
 	return n + (ipv6 ? 16 : 4);
 }
 
+/* Returns 0 when it is of another type. */
+static size_t put_data(uint8_t *bytes, uint16_t type, const struct names_record *record)
+{
+	size_t n;
+
+	if (record->type != type)
+		return 0;
+	n = put16(bytes, 0xc00c);
+	n += put16(bytes + n, type);
+	n += put16(bytes + n, 1);
+	n += put16(bytes + n, 0);
+	n += put16(bytes + n, 60);
+	n += put16(bytes + n, (unsigned int)record->size);
+	memcpy(bytes + n, record->data, record->size);
+	return n + record->size;
+}
+
 static void on_upstream(
 	struct loop_source *source _unused_, uint32_t events _unused_, void *userdata)
 {
 	struct names_scene *it = userdata;
-	uint8_t message[1500];
+	uint8_t message[4096];
 	char name[512];
 	struct sockaddr_in from;
 	socklen_t from_size = sizeof(from);
@@ -127,6 +144,14 @@ static void on_upstream(
 	host = find_host(it, name);
 	for (size_t i = 0; host && i < ARRAY_SIZE(host->addresses) && host->addresses[i]; i++) {
 		size_t added = put_record(message + n, type, host->addresses[i]);
+
+		n += added;
+		n_answers += added > 0;
+	}
+	for (size_t i = 0; host && i < it->n_records; i++) {
+		size_t added = strcmp(it->records[i].name, host->name) == 0
+				       ? put_data(message + n, type, &it->records[i])
+				       : 0;
 
 		n += added;
 		n_answers += added > 0;
@@ -255,6 +280,26 @@ void names_scene_ticket(struct names_scene *it, uint64_t sandbox, uint32_t index
 		.error = error,
 		.n_ranges = error ? 0 : 1,
 		.ranges = {{.first = port, .last = port, .rule = 5, .flags = flags}},
+		.policy_name = "test-policy"};
+
+	snprintf(ticket.name, sizeof(ticket.name), "%s", name);
+	CHECK_INT(gate_take_ticket(it->relay.gate, &ticket), 0);
+}
+
+void names_scene_add_record(struct names_scene *it, const struct names_record *record)
+{
+	CHECK(it->n_records < NAMES_SCENE_RECORDS_MAX);
+	it->records[it->n_records++] = *record;
+}
+
+void names_scene_ticket_for_records(
+	struct names_scene *it, uint64_t sandbox, const char *name, uint32_t records, int error)
+{
+	struct wire_gate_ticket ticket = {.sandbox = sandbox,
+		.policy = 77,
+		.index = 3,
+		.error = error,
+		.records = records,
 		.policy_name = "test-policy"};
 
 	snprintf(ticket.name, sizeof(ticket.name), "%s", name);

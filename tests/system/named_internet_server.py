@@ -25,7 +25,8 @@ STUB = "127.0.0.53"  # on the host, as systemd-resolved's
 SITE_ADDRESSES = [f"{RESOLVER}/32", "192.0.2.99/32", "198.51.100.10/32", "203.0.113.20/32", "10.9.9.9/32",
                   "169.254.169.254/32", "100.100.100.200/32", "2001:db8::10/128", "2001:db8::20/128",
                   "fd00:9::9/128", "fd00:ec2::254/128", "64:ff9b::a9fe:a9fe/128"]
-TYPES = {1: "A", 2: "NS", 5: "CNAME", 10: "NULL", 16: "TXT", 28: "AAAA", 65: "HTTPS", 255: "ANY"}
+TYPES = {1: "A", 2: "NS", 5: "CNAME", 10: "NULL", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 65: "HTTPS",
+         255: "ANY"}
 NUMBERS = {word: number for number, word in TYPES.items()}
 
 noted = []
@@ -55,11 +56,16 @@ def data_write(kind, text):
         return socket.inet_aton(text)
     if kind == "AAAA":
         return socket.inet_pton(socket.AF_INET6, text)
-    return name_write(text)
+    if kind == "TXT":
+        return b"".join(bytes([len(part)]) + part.encode("latin-1")
+                        for part in (text if isinstance(text, list) else [text]))
+    *numbers, name = text.split() if kind in ("MX", "SRV") else [text]
+    return b"".join(struct.pack("!H", int(number)) for number in numbers) + name_write(name)
 
 
 def rows_for(name, kind):
-    """(rcode, rows) of the answer: {"rcode": 0, "ttl": 60, "A": […], "AAAA": […], "CNAME": "other"}."""
+    """(rcode, rows) of the answer: {"rcode": 0, "ttl": 60, "A": […], "AAAA": […], "CNAME": "other",
+    "TXT": ["text", ["two", "texts"]], "MX": ["10 mail.example"], "SRV": ["1 2 389 ldap.example"]}."""
     rows = []
     for _ in range(8):
         state = zone.get(name.lower())

@@ -124,3 +124,20 @@ TEST(diff_of_amounts_says_which_way_they_go)
 	check_diff("\"network\":{\"inbound\":{\"ports\":[8000]}}",
 		"\"network\":{\"inbound\":{\"ports\":[\"8000-8001\"]}}", "+network inbound 8001\n");
 }
+
+TEST(diff_tells_records)
+{
+	check_diff(ALLOW("{\"name\":\"a.org\",\"records\":[\"MX\"]},{\"name\":\"b.org\","
+			 "\"records\":[\"MX\"]}"),
+		ALLOW("{\"name\":\"A.org\",\"records\":[\"TXT\",\"SRV\",\"MX\"]}"),
+		"+network SRV, TXT records of a.org\n-network MX records of b.org\n");
+}
+
+TEST(rule_for_records_in_words)
+{
+	struct policy *policy = parse(ALLOW("{\"name\":\"a.org\",\"records\":[\"TXT\",\"MX\"]}"));
+	char text[POLICY_RULE_TEXT_SIZE];
+
+	CHECK_TEXT(policy_rule_format(&policy->rules[0], text), "MX, TXT records of a.org");
+	policy_unref(policy);
+}

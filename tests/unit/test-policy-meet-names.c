@@ -252,3 +252,28 @@ TEST(meet_of_names_allows_what_both_allow_on_drawn_policies)
 	if (n_open < 15000)
 		CHECK_FAIL("%zu open", n_open);
 }
+
+TEST(meet_of_records_is_what_both_have_of_one_name)
+{
+	check_both("{\"name\":\"example.org\",\"records\":[\"TXT\",\"MX\"]}",
+		"{\"name\":\"example.org\",\"records\":[\"SRV\",\"TXT\"]}",
+		"{\"name\":\"example.org\",\"records\":[\"TXT\"],\"rule\":0}");
+	check_both("{\"name\":\"example.org\",\"records\":[\"MX\"]}",
+		"{\"name\":\"example.org\",\"records\":[\"SRV\"]}", "");
+	/* Neither a wildcard nor the name itself has them in it, nor the other way round. */
+	check_both("{\"name\":\"a.example.org\",\"records\":[\"MX\"]}", NAME("*.example.org"), "");
+	check_both("{\"name\":\"example.org\",\"records\":[\"MX\"]}", NAME("example.org"), "");
+}
+
+TEST(records_are_of_the_name_alone)
+{
+	struct policy *policy = parse("p",
+		"{\"name\":\"example.org\",\"records\":[\"TXT\",\"MX\"]}," NAME("*.example.org"));
+	struct policy_name_range range;
+
+	CHECK_INT(policy_name_records(policy, "example.org"), POLICY_RECORD_TXT | POLICY_RECORD_MX);
+	CHECK_INT(policy_name_records(policy, "a.example.org"), 0);
+	CHECK_INT(policy_name_ranges(policy, "example.org", &range, 1), 0);
+	CHECK_INT(policy_name_ranges(policy, "a.example.org", &range, 1), 1);
+	policy_unref(policy);
+}

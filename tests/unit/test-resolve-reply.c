@@ -329,3 +329,94 @@ TEST(reply_survives_being_cut_and_changed_anywhere)
 		query->answer[i] = before;
 	}
 }
+
+/* ---- records */
+
+static struct reply_records records;
+
+static enum reply_meaning read_records(
+	struct name_server_query *query, uint16_t type, struct reply_answer *ret_answer)
+{
+	struct reply_question question = www;
+
+	question.type = type;
+	question.records = &records;
+	memset(&records, 0xee, sizeof(records));
+	return read_reply(&question, query->answer, query->answer_size, ret_answer);
+}
+
+static struct name_server_query *answer_for(uint16_t type)
+{
+	struct reply_question question = www;
+
+	question.type = type;
+	return answer_to(&question, 0x8180);
+}
+
+#define ADD(query, type, data)                                                                     \
+	name_server_add(query, "www.example.com", type, 60, data, sizeof(data) - 1)
+
+TEST(reply_rebuilds_records)
+{
+	static const char mx[] = "\0\20\0\12\4mail\7example\3com\0\0\3\0\0\0";
+	struct name_server_query *query = answer_for(QUESTION_MX);
+	struct reply_answer answer;
+
+	/* A compressed name is written out, the root stays, other types and names mean nothing. */
+	ADD(query, QUESTION_MX, "\0\12\4mail\300\20");
+	ADD(query, QUESTION_MX, "\0\0\0");
+	ADD(query, QUESTION_TXT, "\4text");
+	name_server_add(query, "other.example.com", QUESTION_MX, 60, "\0\1\0", 3);
+	CHECK_INT(read_records(query, QUESTION_MX, &answer), REPLY_ANSWER);
+	CHECK_INT(answer.error, 0);
+	CHECK_INT(answer.ttl_seconds, 60);
+	CHECK_INT(records.n, 2);
+	CHECK_INT(records.size, 2 + 20 + 2 + 3);
+	CHECK(memcmp(records.bytes + 2, mx + 2, 20) == 0 && records.bytes[1] == 20);
+	CHECK(memcmp(records.bytes + 22, mx + 22, 5) == 0);
+}
+
+TEST(reply_follows_aliases_to_records)
+{
+	struct name_server_query *query = answer_for(QUESTION_TXT);
+	struct reply_answer answer;
+
+	name_server_add_alias(query, "www.example.com", 9, "t.example.net");
+	name_server_add(query, "t.example.net", QUESTION_TXT, 60, "\2hi", 3);
+	CHECK_INT(read_records(query, QUESTION_TXT, &answer), REPLY_ANSWER);
+	CHECK_INT(records.n, 1);
+	CHECK_INT(answer.ttl_seconds, 9);
+	CHECK(memcmp(records.bytes, "\0\3\2hi", 5) == 0);
+}
+
+TEST(reply_passes_over_records_that_name_no_host)
+{
+	struct name_server_query *query = answer_for(QUESTION_SRV);
+	struct reply_answer answer;
+
+	ADD(query, QUESTION_SRV, "\0\1\0\2\0\3\4a b!\3com\0");
+	CHECK_INT(read_records(query, QUESTION_SRV, &answer), REPLY_ANSWER);
+	CHECK_INT(answer.error, -ENODATA);
+	query = answer_for(QUESTION_SRV);
+	ADD(query, QUESTION_SRV, "\0\1\0\2\0\3\4_b-1\3com\0");
+	CHECK_INT(read_records(query, QUESTION_SRV, &answer), REPLY_ANSWER);
+	CHECK_INT(answer.error, 0);
+	CHECK_INT(records.n, 1);
+}
+
+TEST(reply_with_more_than_may_be_told_is_none)
+{
+	static uint8_t text[1024];
+	struct name_server_query *query = answer_for(QUESTION_TXT);
+	struct reply_answer answer;
+
+	for (size_t i = 0; i < sizeof(text); i += 256)
+		text[i] = 255;
+	for (int i = 0; i < 3; i++)
+		name_server_add(query, "www.example.com", QUESTION_TXT, 60, text, sizeof(text));
+	CHECK_INT(read_records(query, QUESTION_TXT, &answer), REPLY_ANSWER);
+	CHECK_INT(answer.error, 0);
+	name_server_add(query, "www.example.com", QUESTION_TXT, 60, text, sizeof(text));
+	CHECK_INT(read_records(query, QUESTION_TXT, &answer), REPLY_ANSWER);
+	CHECK_INT(answer.error, -EMSGSIZE);
+}
