@@ -133,6 +133,13 @@ class NamedInternet:
         git("clone", "-q", "--bare", work, bare)
         git("update-server-info", cwd=bare)
 
+    def put_file(self, path, data):
+        """A file that every site serves as /files/PATH; a folder is served as its index.html."""
+        place = f"{self.directory}/files/{path}"
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "wb") as file:
+            file.write(data)
+
     def _fill_zone(self):
         both = {"A": [FRONT4], "AAAA": [FRONT6]}
         for name in SITES + ["plain.example", "raw.example", "target.example"]:

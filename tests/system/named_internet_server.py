@@ -143,8 +143,9 @@ def read_request(file):
 
 
 def body_for(target, directory, fact):
-    if target.startswith("/repo.git/") and directory and ".." not in target:
+    if target.startswith(("/repo.git/", "/files/")) and directory and ".." not in target:
         path = directory + target.partition("?")[0]
+        path += "index.html" if path.endswith("/") else ""
         if not os.path.isfile(path):
             return "404 Not Found", b"not here\n"
         with open(path, "rb") as file:
@@ -161,7 +162,8 @@ def serve_web(sock, directory, tls_name):
                 "address": sock.getsockname()[0].removeprefix("::ffff:")}
         note("http", **fact)
         status, answer = body_for(target, directory, fact)
-        sock.sendall(f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\n"
+        kind = "text/html" if target.endswith("/") else "text/plain"
+        sock.sendall(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n"
                      f"Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
         if line.endswith("/1.0"):
             return
