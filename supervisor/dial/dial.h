@@ -1,12 +1,15 @@
 /* Connecting to whichever address of a name answers first (RFC 8305, "Happy Eyeballs"): families
  * alternate, IPv6 first; the next address is tried when the one before failed, or did not answer
- * within a quarter of a second; the first connection that stands wins. */
+ * within a quarter of a second; the first connection that stands wins. Those that had not answered
+ * when another one did are tried last for a while: a family that leads nowhere costs its quarter of
+ * a second once, not at each connection. */
 #pragma once
 
 #include <stddef.h>
 
 #include "bpf/abi/types.h"
 #include "supervisor/base/loop.h"
+#include "supervisor/dial/memory.h"
 
 #define DIAL_ADDRESSES_MAX 6 /* of those given, the first after sorting are tried */
 #define DIAL_STAGGER_MS 250
@@ -24,7 +27,8 @@ struct dial_config {
 	void *connect_userdata;
 	dial_callback done;
 	void *userdata;
-	size_t *n_fds; /* counts the open sockets, may be shared */
+	size_t *n_fds;              /* counts the open sockets, may be shared */
+	struct dial_memory *memory; /* NULL: none */
 };
 
 /* `n_addresses` at least 1. There is no time limit but the kernel's: free it. Returns 0, -EINVAL,

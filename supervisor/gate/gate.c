@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "supervisor/dial/memory.h"
 #include "supervisor/gate/datagrams.h"
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/listener.h"
@@ -66,6 +67,8 @@ static int init(struct gate *gate)
 	if (r == 0)
 		r = table_new(LISTENERS_MAX, &gate->listeners);
 	if (r == 0)
+		r = dial_memory_new(&gate->dial_memory);
+	if (r == 0)
 		r = init_names(gate);
 	if (r < 0)
 		return r;
@@ -116,6 +119,7 @@ struct gate *gate_free(struct gate *gate)
 	table_free(gate->listeners);
 	names_free(gate->names);
 	upstream_free(gate->upstream);
+	dial_memory_free(gate->dial_memory);
 	datagrams_fini_timer(gate);
 	listener_fini_timers(gate);
 	phase_fini_timers(gate);

@@ -122,7 +122,8 @@ static void dial(struct flow *flow, const struct abi_address *addresses, size_t 
 		.connect_userdata = flow,
 		.done = on_dialled,
 		.userdata = flow,
-		.n_fds = &gate->n_dial_fds};
+		.n_fds = &gate->n_dial_fds,
+		.memory = gate->dial_memory};
 	int r = dial_start(gate->loop, &config, addresses, n_addresses, &flow->named->dial);
 
 	if (r < 0)

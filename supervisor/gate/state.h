@@ -49,6 +49,7 @@ struct gate {
 	struct names *names;
 	struct upstream *upstream;
 	size_t n_dns_fds, n_dial_fds;
+	struct dial_memory *dial_memory;
 	struct datagram_flow_list idle_datagrams; /* the least lately used first */
 	struct loop_source *datagram_timer;
 	size_t n_datagram_sockets, n_datagram_flows;

@@ -14,6 +14,7 @@ enum { STANDS = 1, REFUSES = 2, IS_SILENT = 3 };
 
 static struct loop *loop;
 static struct dial *dial;
+static struct dial_memory *memory; /* NULL: none */
 static struct abi_address tried[16], chosen;
 static size_t n_tried, n_fds, n_done;
 static int result, other_ends[16];
@@ -59,8 +60,8 @@ static void on_done(void *userdata _unused_, int fd, const struct abi_address *a
 
 static void begin(const char *const *texts, size_t n_texts)
 {
-	static const struct dial_config config = {
-		.connect = connect_to, .done = on_done, .n_fds = &n_fds};
+	const struct dial_config config = {
+		.connect = connect_to, .done = on_done, .n_fds = &n_fds, .memory = memory};
 	struct abi_address addresses[16];
 
 	for (size_t i = 0; i < n_texts; i++)
@@ -185,4 +186,53 @@ TEST(freed_dial_closes_what_it_began)
 	CHECK_INT(recv(other_ends[0], &byte, 1, MSG_DONTWAIT), 0);
 	CHECK_INT(n_done, 0);
 	end();
+}
+
+TEST(address_that_did_not_answer_is_tried_last_the_next_time)
+{
+	static const char *const texts[] = {
+		"2001:db8::3", "2001:db8:1::1", "::ffff:1.1.1.3", "::ffff:2.2.2.1"};
+	static const char *const others[] = {"2001:db8::3"};
+
+	CHECK_INT(dial_memory_new(&memory), 0);
+	begin(texts, 2);
+	CHECK(run() >= 240);
+	close(result);
+	end();
+	begin(texts, 2);
+	CHECK(run() < 200);
+	CHECK_INT(n_tried, 1);
+	check_tried(0, "2001:db8:1::1");
+	close(result);
+	end();
+	/* Of the others the order stays: families alternate. */
+	begin(texts, 3);
+	CHECK(run() < 200);
+	check_tried(0, "2001:db8:1::1");
+	close(result);
+	end();
+	/* It is tried all the same when there is nothing better. */
+	begin(others, 1);
+	while (n_tried == 0)
+		CHECK_INT(loop_run_once(loop, 5), 0);
+	check_tried(0, "2001:db8::3");
+	end();
+	memory = dial_memory_free(memory);
+}
+
+TEST(memory_of_addresses_passes)
+{
+	const struct abi_address one = address_of("2001:db8::1"), two = address_of("2001:db8::2");
+
+	CHECK_INT(dial_memory_new(&memory), 0);
+	dial_memory_add(memory, &one, 1000);
+	CHECK(dial_memory_has(memory, &one, 1000 + DIAL_MEMORY_MS * NS_PER_MS - 1));
+	CHECK(!dial_memory_has(memory, &one, 1000 + DIAL_MEMORY_MS * NS_PER_MS));
+	CHECK(!dial_memory_has(memory, &two, 1000));
+	dial_memory_drop(memory, &two);
+	CHECK(dial_memory_has(memory, &one, 1000));
+	dial_memory_drop(memory, &one);
+	CHECK(!dial_memory_has(memory, &one, 1000));
+	CHECK(!dial_memory_has(NULL, &one, 1000));
+	memory = dial_memory_free(memory);
 }
