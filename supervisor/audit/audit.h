@@ -31,6 +31,7 @@ struct audit_subject {
 	const char *tenant_name;
 	const char *policy_name, *policy_hash;
 	uint32_t policy_generation;
+	const char *host; /* of a kernel event: the name that its address stands for */
 };
 
 struct audit_config {

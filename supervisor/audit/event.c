@@ -140,7 +140,8 @@ static void add_spent(struct json_line *line, unsigned int spent)
 	json_line_raw(line, any ? "]" : "[]");
 }
 
-static void add_network(struct json_line *line, const struct abi_network_event *event)
+static void add_network(
+	struct json_line *line, const struct abi_network_event *event, const char *host)
 {
 	add_named(line, "operation", NAME_OF(operation_names, event->operation), event->operation);
 	json_line_add_text(line, "verdict", event->verdict == ABI_VERDICT_DENY ? "deny" : "allow");
@@ -156,6 +157,8 @@ static void add_network(struct json_line *line, const struct abi_network_event *
 		json_line_unsigned(line, event->rule);
 	add_named(line, "family", NAME_OF(family_names, event->family), event->family);
 	if (event->operation != ABI_OPERATION_SOCKET) {
+		if (host)
+			json_line_add_text(line, "name", host);
 		add_address(line, &event->address);
 		json_line_add_unsigned(line, "port", event->port);
 	}
@@ -223,11 +226,11 @@ static const char *type_of(const struct abi_event_header *event)
 	return NULL;
 }
 
-static void add_body(struct json_line *line, const struct abi_event_header *event)
+static void add_body(struct json_line *line, const struct abi_event_header *event, const char *host)
 {
 	switch ((enum abi_event_type)event->type) {
 	case ABI_EVENT_NETWORK:
-		add_network(line, (const struct abi_network_event *)event);
+		add_network(line, (const struct abi_network_event *)event, host);
 		break;
 	case ABI_EVENT_EXEC:
 		add_exec(line, (const struct abi_exec_event *)event);
@@ -266,7 +269,7 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	who.policy_generation = generation;
 	audit_line_begin(audit, &line, type, realtime_of(event->boottime_ns), &who);
 	add_process(&audit->pending, &event->process);
-	add_body(&audit->pending, event);
+	add_body(&audit->pending, event, who.host);
 	if (audit_line_end(audit, &line) < 0)
 		audit_count_loss(audit, 1, "memory");
 	if (audit->pending.size_bytes > AUDIT_PENDING_MAX ||

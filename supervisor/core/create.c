@@ -223,6 +223,24 @@ static void claim_failed(
 	sandbox_end(sandbox, "claim failed", NULL, NULL);
 }
 
+/* {"key": "value", …}; NULL without any. */
+static json_t *labels_of(const struct sandbox *sandbox)
+{
+	json_t *labels = sandbox->n_labels ? json_object() : NULL;
+	const char *label = sandbox->labels;
+
+	for (uint32_t i = 0; i < sandbox->n_labels; i++, label += strlen(label) + 1) {
+		const char *equals = strchr(label, '=');
+		char key[WIRE_LABEL_BYTES_MAX];
+
+		if (!equals)
+			continue;
+		snprintf(key, sizeof(key), "%.*s", (int)(equals - label), label);
+		json_object_set_new(labels, key, audit_text(equals + 1, strlen(equals + 1)));
+	}
+	return labels;
+}
+
 /* Nothing runs that the log does not know of. */
 static int record_begin(const struct sandbox *sandbox)
 {
@@ -232,9 +250,10 @@ static int record_begin(const struct sandbox *sandbox)
 
 	sandbox_subject(sandbox, &subject);
 	r = audit_sandbox_begin(core->audit, &subject,
-		json_pack("{s:s, s:b, s:I, s:I, s:i, s:i}", "template", sandbox->template, "warm",
-			sandbox->warm, "memory_bytes", (json_int_t)sandbox->limits.memory_bytes,
-			"disk_bytes", (json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
+		json_pack("{s:o*, s:s, s:b, s:I, s:I, s:i, s:i}", "labels", labels_of(sandbox),
+			"template", sandbox->template, "warm", sandbox->warm, "memory_bytes",
+			(json_int_t)sandbox->limits.memory_bytes, "disk_bytes",
+			(json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
 			(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids));
 	if (r == 0)
 		audit_policy_changed(core->audit);

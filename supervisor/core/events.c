@@ -29,11 +29,24 @@ static void count(struct core *core, const struct abi_event_header *event)
 		core->counts.denials[network->reason]++;
 }
 
+/* The name that the event's address stands for, in that sandbox and for as long as it lives. */
+static const char *host_of(const struct core *core, const struct abi_event_header *event)
+{
+	const struct abi_network_event *network = (const struct abi_network_event *)event;
+	const struct sandbox *sandbox;
+
+	if (event->type != ABI_EVENT_NETWORK || event->size < sizeof(*network))
+		return NULL;
+	sandbox = table_get(core->sandboxes, event->sandbox);
+	return sandbox ? names_of_address(sandbox, &network->address) : NULL;
+}
+
 static void on_event(const struct abi_event_header *event, void *userdata)
 {
 	struct core *core = userdata;
-	const struct audit_subject subject = subject_of(core, event->sandbox, event->tenant);
+	struct audit_subject subject = subject_of(core, event->sandbox, event->tenant);
 
+	subject.host = host_of(core, event);
 	count(core, event);
 	audit_event(core->audit, event, &subject);
 }

@@ -17,6 +17,16 @@ struct names {
 	char (*names)[WIRE_GATE_NAME_SIZE]; /* by index */
 };
 
+const char *names_of_address(const struct sandbox *sandbox, const struct abi_address *address)
+{
+	const struct names *names = sandbox->names;
+	uint32_t index;
+
+	if (!names || enforce_ticket_index(address, &index) < 0)
+		return NULL;
+	return index < names->n ? names->names[index] : NULL;
+}
+
 struct names *names_free(struct names *names)
 {
 	if (!names)

@@ -157,6 +157,8 @@ int names_prepare(struct sandbox *sandbox, const struct policy *policy, uint32_t
 /* Tells the gate all tickets: after a swap (those of the old generation are stale by it), and a new
  * gate. */
 void names_send_all(struct sandbox *sandbox);
+/* The name that a synthetic address stands for in this sandbox; NULL without. Borrowed. */
+const char *names_of_address(const struct sandbox *sandbox, const struct abi_address *address);
 /* After a restart: the table as it was. */
 int names_restore(struct sandbox *sandbox);
 struct names *names_free(struct names *names);

@@ -97,6 +97,10 @@ int enforce_ticket_put(struct enforce *enforce, uint32_t slot, uint32_t generati
 void enforce_ticket_drop(
 	struct enforce *enforce, uint32_t slot, uint32_t generation, uint32_t index);
 
+/* The index of the ticket that lies, or would lie, under a synthetic address of either family.
+ * Returns 0, -EINVAL when the address is none. */
+int enforce_ticket_index(const struct abi_address *address, uint32_t *ret_index);
+
 /* Whether the policy now in force for the slot lets `protocol` (IPPROTO_TCP, IPPROTO_UDP) to
  * `address` through the relay, by its
  * rules or its tickets: judged by the host's build of what the programs judge by, over the same

@@ -36,6 +36,14 @@ static uint32_t index_of(const struct abi_address *address)
 	return (uint32_t)(number - (first == 12 ? ABI_SYNTHETIC4_BASE : ABI_SYNTHETIC6_BASE));
 }
 
+int enforce_ticket_index(const struct abi_address *address, uint32_t *ret_index)
+{
+	if (!match_is_synthetic(address))
+		return -EINVAL;
+	*ret_index = index_of(address);
+	return 0;
+}
+
 static void widen(struct ticket_span *span, uint32_t generation, uint32_t index)
 {
 	if (!span->generation_first || generation < span->generation_first)

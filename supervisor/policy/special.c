@@ -85,6 +85,14 @@ bool special_holds(const struct special_range *range, const struct abi_address *
 	return prefix_contains(&range->prefix, &whole);
 }
 
+bool special_is_private(const struct abi_address *address)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+		if (ranges[i].kind == SPECIAL_PRIVATE && special_holds(&ranges[i], address))
+			return true;
+	return false;
+}
+
 bool special_is(const struct abi_cidr_key *prefix)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)

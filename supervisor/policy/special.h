@@ -24,3 +24,5 @@ struct special_range {
 size_t special_count(void);
 const struct special_range *special_at(size_t index);
 bool special_holds(const struct special_range *range, const struct abi_address *address);
+/* True if a rule for a name reaches the address only when it says "private". */
+bool special_is_private(const struct abi_address *address);

@@ -218,6 +218,82 @@ def compiling_twice_gives_the_same_bytes():
     check(other != policy("compile", write("good.json", GOOD))[1], "another policy, the same hash")
 
 
+def record(seq, kind, sandbox=1, **body):
+    return json.dumps({"v": 1, "seq": seq, "time": f"2026-11-27T10:00:{seq:02}.000000000Z", "type": kind,
+                       "sandbox": f"sb-{sandbox:016x}", **body})
+
+
+def connect(seq, host, port, verdict="allow", sandbox=1):
+    where = {"address": host} if host[0].isdigit() else {"name": host, "address": "198.18.1.0"}
+    return record(seq, "network.connect", sandbox, verdict=verdict, port=port, protocol="tcp",
+                  reason="rule" if verdict == "allow" else "default", **where)
+
+
+LOG = [record(1, "sandbox.create", template="python", labels={"job": "17"}),
+       record(2, "sandbox.create", 2, template="node"),
+       connect(3, "pypi.org", 443), connect(4, "pypi.org", 443), connect(5, "203.0.113.9", 8080),
+       record(6, "network.dns", verdict="allow", name="pypi.org", qtype=1),
+       record(7, "network.dns", verdict="deny", name="evil.org", qtype=28),
+       connect(8, "198.51.100.1", 22, "deny"), connect(9, "example.org", 80, sandbox=2),
+       record(10, "process.exec", argv=["x"]), "half a line"]
+
+
+@test
+def replay_says_what_would_have_changed():
+    path = write("good.json", GOOD)
+    log = write("log", "\n".join(LOG))
+    code, out, errors = policy("replay", path, "--audit", log)
+    check_equal((code, errors), (1, ""), "something changes")
+    check_in("- connect 203.0.113.9:8080", out, "what was allowed and would be denied")
+    check_in("7 acts in 11 records", out, "the count")
+    check_in("1 lines are no records", out, "half a line")
+    check_in("by rule 1 (203.0.113.0/24 tcp, port 80): nothing needed it", out, "a rule without use")
+    found = json.loads(policy("replay", path, "--audit", log, "--json", "--sandbox", "sb-0000000000000001")[1])
+    check_equal((found["acts"], found["same"], found["would_deny"], found["would_allow"]), (6, 5, 1, 0),
+                "of one sandbox")
+    check_equal(found["changes"][0]["seq"], 5, "the record")
+    wider = json.loads(json.dumps(GOOD))
+    wider["network"]["allow"] += [{"cidr": "0.0.0.0/0"}, {"name": "evil.org"}]
+    code, out, _ = policy("replay", write("good.json", wider), "--audit", "-", "--label", "job=17",
+                          stdin="\n".join(LOG))
+    check_equal(code, 1, "more is allowed")
+    check_in("+ connect 198.51.100.1:22", out, "what was denied and would be allowed")
+    check_in("+ resolve evil.org", out, "a name")
+    check("example.org" not in out, f"another sandbox's acts: {out}")
+    check_equal(policy("replay", path, "--audit", f"{folder()}/none")[0], 2, "no such log")
+
+
+@test
+def learn_writes_what_was_needed_and_nothing_else():
+    log = write("log", "\n".join(LOG))
+    code, out, errors = policy("learn", "--from", log, "--name", "learnt")
+    check_equal(code, 0, errors)
+    rules = json.loads(out)["network"]["allow"]
+    check_equal([(r.get("name") or r["cidr"], r["ports"]) for r in rules],
+                [("203.0.113.9", [8080]), ("example.org", [80]), ("pypi.org", [443])], "rules")
+    check_in("3x, first 2026-11-27T10:00:03", rules[2]["description"], "support")
+    path = write("learnt.json", out)
+    check_equal(policy("check", path)[0], 0, "a good policy")
+    check_equal(policy("fmt", "--check", path)[0], 0, "in the one form")
+    check_equal(policy("replay", path, "--audit", log)[0], 0, "its own replay")
+    rules = json.loads(policy("learn", "--from", log, "--template", "node")[1])["network"]["allow"]
+    check_equal([r["name"] for r in rules], ["example.org"], "of one template")
+    os.unlink(path)
+
+
+@test
+def learn_generalises_only_past_the_threshold_and_never_over_a_suffix():
+    names = [f"a{i}.cdn.example.org" for i in range(10)] + [f"a{i}.co.uk" for i in range(10)]
+    log = write("log", "\n".join(connect(i + 1, name, 443) for i, name in enumerate(names)))
+    def learnt(*words):
+        return [r["name"] for r in json.loads(policy("learn", "--from", log, *words)[1])["network"]["allow"]]
+    check_in("*.cdn.example.org", learnt(), "ten below one name")
+    check_equal(len(learnt()), 11, "a public suffix is no name")
+    check_equal(len(learnt("--wildcard-after", "11")), 20, "below the threshold")
+    check_equal(len(learnt("--wildcard-after", "0")), 20, "never")
+    os.unlink(log)
+
+
 @test
 def shipped_policies_are_good_formatted_and_hold_their_cases():
     files = sorted(p for p in glob.glob(f"{ROOT}/policies/*.json")

@@ -72,6 +72,8 @@ int command_policy_explain(struct client *client, const struct arguments *argume
 int command_policy_diff(struct client *client, const struct arguments *arguments);
 int command_policy_test(struct client *client, const struct arguments *arguments);
 int command_policy_compile(struct client *client, const struct arguments *arguments);
+int command_policy_replay(struct client *client, const struct arguments *arguments);
+int command_policy_learn(struct client *client, const struct arguments *arguments);
 int command_templates(struct client *client, const struct arguments *arguments);
 int command_tenant_create(struct client *client, const struct arguments *arguments);
 int command_tenant_list(struct client *client, const struct arguments *arguments);

@@ -153,6 +153,30 @@ static const struct option_form policy_test_options[] = {
 	{0},
 };
 
+#define LOG_OPTIONS                                                                                \
+	{"label", "KEY=VALUE", "only what sandboxes with this label did", true},                   \
+		{"template", "NAME", "only what sandboxes from this template did", false},         \
+	{                                                                                          \
+		"sandbox", "ID", "only what this sandbox did", false                               \
+	}
+
+static const struct option_form policy_replay_options[] = {
+	{"audit", "LOG", "exported records, a directory of segments, or \"-\"", false},
+	LOG_OPTIONS,
+	{"examples", "N", "show so many different acts of each change (20)", false},
+	{0},
+};
+
+static const struct option_form policy_learn_options[] = {
+	{"from", "LOG", "exported records, a directory of segments, or \"-\"", false},
+	LOG_OPTIONS,
+	{"name", "NAME", "of the policy (learnt)", false},
+	{"wildcard-after", "N", "write *.NAME once N names lie right below NAME (10; 0: never)",
+		false},
+	{"output", "FILE", "write it there instead of to standard output", false},
+	{0},
+};
+
 static const struct option_form policy_compile_options[] = {
 	{"output", "FILE", "write the image there", false},
 	{0},
@@ -211,6 +235,10 @@ const struct command command_table[] = {
 	{"policy compile", "FILE [--output FILE]",
 		"make the kernel's image of a policy, and its hash", policy_compile_options,
 		command_policy_compile, EXIT_CODE_FAILED, true},
+	{"policy replay", "FILE --audit LOG [options]", "say what a policy would have changed",
+		policy_replay_options, command_policy_replay, EXIT_CODE_USAGE, true},
+	{"policy learn", "--from LOG [options]", "write the policy that allows what was done",
+		policy_learn_options, command_policy_learn, EXIT_CODE_FAILED, true},
 	{"templates", "", "list what sandboxes start from", NULL, command_templates,
 		EXIT_CODE_FAILED, false},
 	{"tenant create", "NAME [options]", "make a tenant", tenant_create_options,

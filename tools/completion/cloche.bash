@@ -84,8 +84,8 @@ _cloche()
 	'audit proof') words='--size --output' ;;
 	'audit keys') words='--save' ;;
 	usage) words="$(_cloche_ids) --tenant --all" ;;
-	policy) words='list show reload check fmt explain diff test compile' ;;
-	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile')
+	policy) words='list show reload check fmt explain diff test compile replay learn' ;;
+	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile' | 'policy replay' | 'policy learn')
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		case $command in
 		'policy check') words='--sarif' ;;
@@ -93,6 +93,8 @@ _cloche()
 		'policy explain') words='--would' ;;
 		'policy test') words='--mutate' ;;
 		'policy compile') words='--output' ;;
+		'policy replay') words='--audit --label --template --sandbox --examples' ;;
+		'policy learn') words='--from --label --template --sandbox --name --wildcard-after --output' ;;
 		esac
 		;;
 	'policy show') words=$(_cloche_names) ;;

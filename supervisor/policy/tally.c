@@ -1,0 +1,110 @@
+#include "supervisor/policy/tally.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/policy/special.h"
+
+/* FNV-1a; whoever wrote the log can make it slow, not wrong: rows are bounded. */
+static uint64_t mix(uint64_t hash, const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+static uint64_t hash_of(const struct policy_act *act, bool allowed)
+{
+	uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)act->kind << 1 ^ allowed;
+
+	hash = mix(hash, &act->port, sizeof(act->port));
+	if (act->is_name)
+		return mix(hash, act->name, strlen(act->name));
+	return mix(hash, &act->address, sizeof(act->address));
+}
+
+static bool same(const struct tally_row *row, const struct policy_act *act, bool allowed)
+{
+	if (row->allowed != allowed || row->act.kind != act->kind || row->act.port != act->port ||
+		row->act.is_name != act->is_name || strcmp(row->act.name, act->name) != 0)
+		return false;
+	return act->is_name || memcmp(&row->act.address, &act->address, sizeof(act->address)) == 0;
+}
+
+/* Where the act is, or the free slot where it belongs. */
+static uint32_t *find(const struct tally *tally, const struct policy_act *act, bool allowed)
+{
+	uint64_t at = hash_of(act, allowed);
+
+	for (;; at++) {
+		uint32_t *slot = &tally->slots[at & (tally->n_slots - 1)];
+
+		if (*slot == 0 || same(&tally->rows[*slot - 1], act, allowed))
+			return slot;
+	}
+}
+
+static int grow(struct tally *tally)
+{
+	size_t room = tally->room ? tally->room * 2 : 1024, n_slots = room * 2;
+	uint32_t *slots = calloc(n_slots, sizeof(*slots));
+	void *rows = slots ? reallocarray(tally->rows, room, sizeof(*tally->rows)) : NULL;
+
+	if (!rows) {
+		free(slots);
+		return -ENOMEM;
+	}
+	free(tally->slots);
+	*tally = (struct tally){
+		.rows = rows, .n = tally->n, .room = room, .slots = slots, .n_slots = n_slots};
+	for (size_t i = 0; i < tally->n; i++)
+		*find(tally, &tally->rows[i].act, tally->rows[i].allowed) = (uint32_t)i + 1;
+	return 0;
+}
+
+int tally_add(struct tally *tally, const struct policy_record *record)
+{
+	struct tally_row *row;
+	uint32_t *slot;
+
+	if (tally->n == tally->room) {
+		int r = tally->n >= TALLY_ROWS_MAX ? -E2BIG : grow(tally);
+
+		if (r < 0)
+			return r;
+	}
+	slot = find(tally, &record->act, record->allowed);
+	if (*slot == 0) {
+		tally->rows[tally->n] = (struct tally_row){.act = record->act,
+			.allowed = record->allowed,
+			.sequence = record->sequence,
+			.sandbox = record->sandbox};
+		strcpy(tally->rows[tally->n].first, record->time);
+		*slot = (uint32_t)++tally->n;
+	}
+	row = &tally->rows[*slot - 1];
+	row->n++;
+	strcpy(row->last, record->time);
+	return 0;
+}
+
+void tally_note_dial(struct tally *tally, const struct policy_record *record)
+{
+	uint32_t *slot;
+
+	if (tally->n == 0 || !special_is_private(&record->act.address))
+		return;
+	slot = find(tally, &record->act, true);
+	if (*slot)
+		tally->rows[*slot - 1].is_private = true;
+}
+
+void tally_fini(struct tally *tally)
+{
+	free(tally->rows);
+	free(tally->slots);
+	*tally = (struct tally){0};
+}

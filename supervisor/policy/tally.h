@@ -1,0 +1,30 @@
+/* The different acts of many records, each with how often and when: what replaying and learning
+ * work on, whatever the log's length. */
+#pragma once
+
+#include "supervisor/policy/record.h"
+
+#define TALLY_ROWS_MAX 1000000 /* different acts */
+
+struct tally_row {
+	struct policy_act act;
+	bool allowed;      /* what was decided */
+	bool is_private;   /* of a name: the relay dialled a private address for it */
+	uint64_t n;        /* records */
+	uint64_t sequence; /* of the first */
+	uint64_t sandbox;  /* of the first */
+	char first[POLICY_RECORD_TIME_SIZE], last[POLICY_RECORD_TIME_SIZE];
+};
+
+struct tally {
+	struct tally_row *rows; /* in the order in which they were met */
+	size_t n, room;
+	uint32_t *slots; /* open addressing: place in `rows` plus 1; 0: free */
+	size_t n_slots;  /* a power of two */
+};
+
+/* Counts an act of a record; no more than once what is the same. Returns 0, -E2BIG, -ENOMEM. */
+int tally_add(struct tally *tally, const struct policy_record *record);
+/* Notes that private addresses were dialled for a name, if they were (POLICY_RECORD_DIAL). */
+void tally_note_dial(struct tally *tally, const struct policy_record *record);
+void tally_fini(struct tally *tally);

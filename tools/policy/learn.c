@@ -1,0 +1,98 @@
+/* policy learn: from what was done to the policy that allows just that. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/policy/trial.h"
+#include "tools/cloche/call.h"
+#include "tools/cloche/print.h"
+#include "tools/policy/file.h"
+#include "tools/policy/learnt.h"
+#include "tools/policy/log.h"
+#include "tools/policy/pretty.h"
+
+#define WILDCARD_AFTER_DEFAULT 10
+
+/* What was allowed must be allowed by what was learnt from it. */
+static int check_replay(const struct policy *policy, const struct tally *tally, struct failure *why)
+{
+	struct policy_trial *trial = NULL;
+	int r = policy_trial_new(policy, &trial, why);
+
+	for (size_t i = 0; r == 0 && i < tally->n; i++) {
+		const struct tally_row *row = &tally->rows[i];
+		char act[POLICY_ACT_TEXT_SIZE];
+
+		if (row->allowed && !policy_trial_judge(trial, &row->act).allowed)
+			r = failure_set(why, -EINVAL, "learn policy",
+				"No rule can be written that allows \"%s\", which was allowed.",
+				policy_act_format(&row->act, act));
+	}
+	policy_trial_free(trial);
+	return r;
+}
+
+static int learn(const struct tally *tally, const char *name, uint32_t wildcard_after,
+	char **ret_text, struct failure *why)
+{
+	_cleanup_json_ json_t *document = learnt_policy(tally, name, wildcard_after);
+	_cleanup_free_ char *compact = document ? json_dumps(document, JSON_COMPACT) : NULL;
+	_cleanup_policy_ struct policy *policy = NULL;
+	int r;
+
+	if (!compact)
+		return failure_set(why, -ENOMEM, "learn policy", "There is no memory left.");
+	r = policy_file_parse("learnt", compact, strlen(compact), &policy, why);
+	if (r == 0)
+		r = check_replay(policy, tally, why);
+	return r < 0 ? r : policy_pretty(compact, strlen(compact), "learnt", ret_text, why);
+}
+
+static int give(const struct arguments *arguments, const char *text)
+{
+	const char *output = arguments_text(arguments, "output");
+	FILE *stream;
+
+	if (!output) {
+		print_verbatim(text, strlen(text));
+		return EXIT_CODE_DONE;
+	}
+	stream = fopen(output, "we");
+	if (stream)
+		fputs(text, stream);
+	if (stream && fclose(stream) == 0)
+		return EXIT_CODE_DONE;
+	print_error("%s cannot be written: %s.", output, strerror(errno));
+	return EXIT_CODE_FAILED;
+}
+
+int command_policy_learn(struct client *client, const struct arguments *arguments)
+{
+	const char *from = arguments_text(arguments, "from"),
+		   *name = arguments_text(arguments, "name");
+	double wildcard_after = WILDCARD_AFTER_DEFAULT;
+	_cleanup_free_ char *text = NULL;
+	struct log_reading reading;
+	struct failure why = {0};
+	int r;
+
+	if (arguments->n_words || arguments->n_rest || !from)
+		return call_misused(client, "policy learn wants --from LOG.");
+	if (arguments_number(arguments, "wildcard-after", 0, &wildcard_after, &why) < 0)
+		return call_misused(client, "%s", why.sentence);
+	r = log_read(from, arguments, &reading, &why);
+	if (r == 0) {
+		r = learn(&reading.tally, name ? name : "learnt", (uint32_t)wildcard_after, &text,
+			&why);
+		fprintf(stderr,
+			"cloche: %" PRIu64 " acts, %zu different, in %" PRIu64 " records.\n",
+			reading.n_acts, reading.tally.n, reading.n_records);
+		log_fini(&reading);
+	}
+	if (r < 0) {
+		fprintf(stderr, "%s: %s\n", why.location[0] ? why.location : from, why.sentence);
+		return EXIT_CODE_FAILED;
+	}
+	return give(arguments, text);
+}
