@@ -65,7 +65,7 @@ static int grow(struct tally *tally)
 	return 0;
 }
 
-int tally_add(struct tally *tally, const struct policy_record *record)
+int tally_add(struct tally *tally, const struct policy_recorded *record)
 {
 	struct tally_row *row;
 	uint32_t *slot;
@@ -91,7 +91,7 @@ int tally_add(struct tally *tally, const struct policy_record *record)
 	return 0;
 }
 
-void tally_note_dial(struct tally *tally, const struct policy_record *record)
+void tally_note_dial(struct tally *tally, const struct policy_recorded *record)
 {
 	uint32_t *slot;
 

@@ -2,7 +2,7 @@
  * work on, whatever the log's length. */
 #pragma once
 
-#include "supervisor/policy/record.h"
+#include "supervisor/policy/recorded.h"
 
 #define TALLY_ROWS_MAX 1000000 /* different acts */
 
@@ -13,7 +13,7 @@ struct tally_row {
 	uint64_t n;        /* records */
 	uint64_t sequence; /* of the first */
 	uint64_t sandbox;  /* of the first */
-	char first[POLICY_RECORD_TIME_SIZE], last[POLICY_RECORD_TIME_SIZE];
+	char first[POLICY_RECORDED_TIME_SIZE], last[POLICY_RECORDED_TIME_SIZE];
 };
 
 struct tally {
@@ -24,7 +24,7 @@ struct tally {
 };
 
 /* Counts an act of a record; no more than once what is the same. Returns 0, -E2BIG, -ENOMEM. */
-int tally_add(struct tally *tally, const struct policy_record *record);
-/* Notes that private addresses were dialled for a name, if they were (POLICY_RECORD_DIAL). */
-void tally_note_dial(struct tally *tally, const struct policy_record *record);
+int tally_add(struct tally *tally, const struct policy_recorded *record);
+/* Notes that private addresses were dialled for a name, if they were (POLICY_RECORDED_DIAL). */
+void tally_note_dial(struct tally *tally, const struct policy_recorded *record);
 void tally_fini(struct tally *tally);

@@ -12,6 +12,7 @@
 #define GATE_PORT 1
 #define DNS_PORT 2
 #define DATAGRAM_PORT 3
+#define DATAGRAM_PORT 3
 
 struct policy_trial {
 	const struct policy *policy;

@@ -124,6 +124,9 @@ TEST(trial_judges_as_sandbox_would_fare)
 	check_opinion(trial, "connect 10.0.0.1:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "connect 198.18.1.0:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "connect 127.0.0.1:80", true, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "send 203.0.113.9:123", true, POLICY_LAYER_KERNEL, 4);
+	check_opinion(trial, "connect 203.0.113.9:123", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
+	check_opinion(trial, "send 203.0.113.9:8005", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "send pypi.org:443", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);
 	check_opinion(trial, "send 203.0.113.9:123", true, POLICY_LAYER_KERNEL, 4);
 	check_opinion(trial, "connect 203.0.113.9:123", false, POLICY_LAYER_KERNEL, ABI_RULE_NONE);

@@ -84,6 +84,13 @@ TEST(diff_does_not_list_special_ranges_that_stay_closed)
 		"+network 169.254.169.254/32 tcp 443\n");
 }
 
+TEST(diff_tells_protocols_apart)
+{
+	check_diff(ALLOW("{\"cidr\":\"203.0.113.0/24\",\"ports\":[53]}"),
+		ALLOW("{\"cidr\":\"203.0.113.0/24\",\"ports\":[53],\"protocol\":\"udp\"}"),
+		"-network 203.0.113.0/24 tcp 53\n+network 203.0.113.0/24 udp 53\n");
+}
+
 TEST(diff_of_one_family_says_nothing_of_the_other)
 {
 	check_diff("",

@@ -37,19 +37,19 @@ static bool is_chosen(const struct reader *reader, uint64_t sandbox)
 	       bsearch(&sandbox, reader->chosen, reader->n_chosen, sizeof(sandbox), compare_ids);
 }
 
-static bool passes(const struct reader *reader, const struct policy_record *record)
+static bool passes(const struct reader *reader, const struct policy_recorded *record)
 {
 	const char *template = arguments_text(reader->arguments, "template"), *label;
 
 	if (template && strcmp(template, record->template) != 0)
 		return false;
 	for (size_t i = 0; (label = arguments_each(reader->arguments, "label", i)); i++)
-		if (!policy_record_has_label(record, label))
+		if (!policy_recorded_has_label(record, label))
 			return false;
 	return true;
 }
 
-static int choose(struct reader *reader, const struct policy_record *record)
+static int choose(struct reader *reader, const struct policy_recorded *record)
 {
 	if (!passes(reader, record))
 		return 0;
@@ -71,21 +71,21 @@ static int choose(struct reader *reader, const struct policy_record *record)
 static int take(struct reader *reader, const char *line, size_t size)
 {
 	struct log_reading *reading = reader->reading;
-	struct policy_record record;
-	int r = policy_record_read(line, size, &record);
+	struct policy_recorded record;
+	int r = policy_recorded_read(line, size, &record);
 
 	reading->n_records++;
 	if (r == -EBADMSG) {
 		reading->n_malformed++;
 		return 0;
 	}
-	if (r < 0 || record.kind == POLICY_RECORD_OTHER)
+	if (r < 0 || record.kind == POLICY_RECORDED_OTHER)
 		return r;
-	if (record.kind == POLICY_RECORD_CREATE)
+	if (record.kind == POLICY_RECORDED_CREATE)
 		return choose(reader, &record);
 	if (!is_chosen(reader, record.sandbox))
 		return 0;
-	if (record.kind == POLICY_RECORD_DIAL) {
+	if (record.kind == POLICY_RECORDED_DIAL) {
 		tally_note_dial(&reading->tally, &record);
 		return 0;
 	}

@@ -1,4 +1,4 @@
-#include "supervisor/policy/record.h"
+#include "supervisor/policy/recorded.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -64,7 +64,7 @@ static bool read_port(const json_t *object, struct policy_act *act)
 }
 
 /* connect(2) and sendmsg(2). A synthetic address is a name's; without that it says nothing. */
-static bool read_network(const json_t *object, struct policy_record *record)
+static bool read_network(const json_t *object, struct policy_recorded *record)
 {
 	struct policy_act *act = &record->act;
 	const char *name = text_of(object, "name");
@@ -80,7 +80,7 @@ static bool read_network(const json_t *object, struct policy_record *record)
 }
 
 /* Queries for addresses alone: other types are answered by other rules, or never. */
-static bool read_dns(const json_t *object, struct policy_record *record)
+static bool read_dns(const json_t *object, struct policy_recorded *record)
 {
 	json_int_t type = json_integer_value(json_object_get(object, "qtype"));
 
@@ -88,13 +88,13 @@ static bool read_dns(const json_t *object, struct policy_record *record)
 	return (type == 1 || type == 28) && read_name(text_of(object, "name"), &record->act);
 }
 
-static bool read_inbound(const json_t *object, struct policy_record *record)
+static bool read_inbound(const json_t *object, struct policy_recorded *record)
 {
 	record->act.kind = POLICY_ACT_INBOUND;
 	return read_port(object, &record->act);
 }
 
-static bool read_dial(const json_t *object, struct policy_record *record)
+static bool read_dial(const json_t *object, struct policy_recorded *record)
 {
 	record->act.kind = POLICY_ACT_CONNECT;
 	return read_name(text_of(object, "name"), &record->act) &&
@@ -102,7 +102,7 @@ static bool read_dial(const json_t *object, struct policy_record *record)
 	       read_address(text_of(object, "dialled"), &record->act.address);
 }
 
-static bool read_create(const json_t *object, struct policy_record *record)
+static bool read_create(const json_t *object, struct policy_recorded *record)
 {
 	snprintf(record->template, sizeof(record->template), "%s", text_of(object, "template"));
 	return true;
@@ -110,15 +110,15 @@ static bool read_create(const json_t *object, struct policy_record *record)
 
 static const struct type {
 	const char *name;
-	enum policy_record_kind kind;
-	bool (*read)(const json_t *object, struct policy_record *record);
+	enum policy_recorded_kind kind;
+	bool (*read)(const json_t *object, struct policy_recorded *record);
 } types[] = {
-	{"network.connect", POLICY_RECORD_ACT, read_network},
-	{"network.send", POLICY_RECORD_ACT, read_network},
-	{"network.dns", POLICY_RECORD_ACT, read_dns},
-	{"network.inbound", POLICY_RECORD_ACT, read_inbound},
-	{"network.flow", POLICY_RECORD_DIAL, read_dial},
-	{"sandbox.create", POLICY_RECORD_CREATE, read_create},
+	{"network.connect", POLICY_RECORDED_ACT, read_network},
+	{"network.send", POLICY_RECORDED_ACT, read_network},
+	{"network.dns", POLICY_RECORDED_ACT, read_dns},
+	{"network.inbound", POLICY_RECORDED_ACT, read_inbound},
+	{"network.flow", POLICY_RECORDED_DIAL, read_dial},
+	{"sandbox.create", POLICY_RECORDED_CREATE, read_create},
 };
 
 /* The text of the member "type", which stands before all that programs choose; whoever wrote the
@@ -158,12 +158,12 @@ static uint64_t read_sandbox(const char *text)
 	return strncmp(text, "sb-", 3) == 0 ? strtoull(text + 3, NULL, 16) : 0;
 }
 
-int policy_record_read(const char *line, size_t size_bytes, struct policy_record *ret_record)
+int policy_recorded_read(const char *line, size_t size_bytes, struct policy_recorded *ret_record)
 {
 	const struct type *type = find_type(line, size_bytes);
 	_cleanup_(cleanup_json) json_t *object = NULL;
 
-	*ret_record = (struct policy_record){.line = line, .size_bytes = size_bytes};
+	*ret_record = (struct policy_recorded){.line = line, .size_bytes = size_bytes};
 	if (size_bytes == 0 || line[0] != '{')
 		return -EBADMSG;
 	if (!type)
@@ -180,7 +180,7 @@ int policy_record_read(const char *line, size_t size_bytes, struct policy_record
 	return 0;
 }
 
-bool policy_record_has_label(const struct policy_record *record, const char *label)
+bool policy_recorded_has_label(const struct policy_recorded *record, const char *label)
 {
 	const char *equals = strchr(label, '=');
 	_cleanup_(cleanup_json) json_t *object =

@@ -6,11 +6,11 @@
 
 #include "supervisor/policy/tally.h"
 
-static struct policy_record read_line(const char *line)
+static struct policy_recorded read_line(const char *line)
 {
-	struct policy_record record;
+	struct policy_recorded record;
 
-	CHECK_INT(policy_record_read(line, strlen(line), &record), 0);
+	CHECK_INT(policy_recorded_read(line, strlen(line), &record), 0);
 	return record;
 }
 
@@ -44,10 +44,10 @@ TEST(record_of_an_act_is_that_act)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct policy_record record = read_line(rows[i].line);
+		struct policy_recorded record = read_line(rows[i].line);
 		char text[POLICY_ACT_TEXT_SIZE];
 
-		CHECK_INT(record.kind, POLICY_RECORD_ACT);
+		CHECK_INT(record.kind, POLICY_RECORDED_ACT);
 		CHECK_TEXT(policy_act_format(&record.act, text), rows[i].act);
 		CHECK_INT(record.allowed, rows[i].allowed);
 		CHECK_INT(record.sequence, 7);
@@ -72,7 +72,7 @@ TEST(record_that_no_policy_decides_is_no_act)
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		CHECK_INT(read_line(lines[i]).kind, POLICY_RECORD_OTHER);
+		CHECK_INT(read_line(lines[i]).kind, POLICY_RECORDED_OTHER);
 }
 
 TEST(record_that_is_none_is_refused)
@@ -81,28 +81,29 @@ TEST(record_that_is_none_is_refused)
 		/* a type in the text of another field */
 		"{\"a\":\"\\\"type\\\":\\\"network.connect\\\"\",\"x\":{\"type\":\"network."
 		"connect\"},\"type\":\"process.exec\"}"};
-	struct policy_record record;
+	struct policy_recorded record;
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		CHECK_INT(policy_record_read(lines[i], strlen(lines[i]), &record), -EBADMSG);
+		CHECK_INT(policy_recorded_read(lines[i], strlen(lines[i]), &record), -EBADMSG);
 }
 
 TEST(record_of_a_creation_has_its_labels)
 {
-	struct policy_record record = read_line(
+	struct policy_recorded record = read_line(
 		HEAD("sandbox.create") "\"labels\":{\"job\":\"17\"},\"template\":\"python\"}");
 
-	CHECK_INT(record.kind, POLICY_RECORD_CREATE);
+	CHECK_INT(record.kind, POLICY_RECORDED_CREATE);
 	CHECK_TEXT(record.template, "python");
-	CHECK(policy_record_has_label(&record, "job=17"));
-	CHECK(!policy_record_has_label(&record, "job=18"));
-	CHECK(!policy_record_has_label(&record, "other=17"));
-	CHECK(!policy_record_has_label(&record, "job"));
+	CHECK(policy_recorded_has_label(&record, "job=17"));
+	CHECK(!policy_recorded_has_label(&record, "job=18"));
+	CHECK(!policy_recorded_has_label(&record, "other=17"));
+	CHECK(!policy_recorded_has_label(&record, "job"));
 }
 
 TEST(tally_counts_what_is_the_same_once_with_its_times)
 {
-	struct policy_record record = {.kind = POLICY_RECORD_ACT, .allowed = true, .sequence = 3};
+	struct policy_recorded record = {
+		.kind = POLICY_RECORDED_ACT, .allowed = true, .sequence = 3};
 	struct tally tally = {0};
 
 	for (int i = 0; i < 3000; i++) {
@@ -130,7 +131,7 @@ TEST(tally_notes_private_addresses_of_names_alone)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct tally tally = {0};
-		struct policy_record record = read_line(HEAD(
+		struct policy_recorded record = read_line(HEAD(
 			"network.connect") "\"verdict\":\"allow\",\"reason\":\"rule\",\"name\":"
 					   "\"a.org\",\"address\":\"198.18.1.0\",\"port\":443,"
 					   "\"protocol\":\"tcp\"}");
@@ -142,7 +143,7 @@ TEST(tally_notes_private_addresses_of_names_alone)
 					     "\"198.18.1.0\",\"dialled\":%s}",
 			rows[i].dialled);
 		record = read_line(line);
-		CHECK_INT(record.kind, POLICY_RECORD_DIAL);
+		CHECK_INT(record.kind, POLICY_RECORDED_DIAL);
 		tally_note_dial(&tally, &record);
 		CHECK_INT(tally.rows[0].is_private, rows[i].is_private);
 		tally_fini(&tally);
