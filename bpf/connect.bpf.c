@@ -68,10 +68,14 @@ MATCH_INLINE void find_row(const struct sandbox *sandbox, struct emit_network_fa
 /* Others may have taken the last one since it was looked at. */
 MATCH_INLINE void take_connection(const struct sandbox *sandbox, struct emit_network_facts *what)
 {
-	if (what->verdict.verdict != ABI_VERDICT_REDIRECT ||
-		budget_take(sandbox->slot, ABI_BUDGET_CONNECTIONS, 1))
+	__u8 spent;
+
+	if (what->verdict.verdict != ABI_VERDICT_REDIRECT)
 		return;
-	what->facts.spent |= ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS);
+	spent = budget_take(sandbox, ABI_BUDGET_CONNECTIONS, 1);
+	if (!spent)
+		return;
+	what->facts.spent |= spent;
 	what->verdict = decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, what->verdict.rule);
 }
 
@@ -81,7 +85,7 @@ static __noinline int judge_connect(
 	bool live = sandbox_of_socket(state, sandbox);
 
 	if (live)
-		what->facts.spent = budget_spent(sandbox->slot);
+		what->facts.spent = budget_spent(sandbox);
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	take_connection(sandbox, what);
 	find_row(sandbox, what);

@@ -37,10 +37,11 @@ MATCH_INLINE void count(const struct sandbox *sandbox, bool allowed)
 MATCH_INLINE int open_destination(const struct sandbox *sandbox, const struct destination *where,
 	struct emit_network_facts *what)
 {
+	__u8 spent = budget_take(sandbox, ABI_BUDGET_CONNECTIONS, 1);
 	int index;
 
-	if (!budget_take(sandbox->slot, ABI_BUDGET_CONNECTIONS, 1)) {
-		what->facts.spent |= ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS);
+	if (spent) {
+		what->facts.spent |= spent;
 		what->verdict = decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, what->verdict.rule);
 		return DESTINATION_NONE;
 	}
@@ -86,12 +87,13 @@ static __noinline int judge_send(
 	what->facts.asks = live && state->redirected == SOCKET_TO_RESOLVER;
 	if (live) {
 		undo_connect(state, sandbox, what);
-		what->facts.spent = budget_spent(sandbox->slot);
+		what->facts.spent = budget_spent(sandbox);
 		index = find_row(sandbox, what);
 	}
 	/* What is open needs no new connection. */
 	if (index >= 0)
-		what->facts.spent &= ~ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS);
+		what->facts.spent &= ~(ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS) |
+				       ABI_BUDGET_TENANT_BIT(ABI_BUDGET_CONNECTIONS));
 	what->verdict = judge_destination(live, sandbox, &what->facts);
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW)
 		return ABI_VERDICT_ALLOW;

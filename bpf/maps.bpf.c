@@ -10,6 +10,7 @@ struct slots_map slots SEC(".maps");
 struct id2slot_map id2slot SEC(".maps");
 struct counters_map counters SEC(".maps");
 struct budgets_map budgets SEC(".maps");
+struct tenant_budgets_map tenant_budgets SEC(".maps");
 struct ledgers_map ledgers SEC(".maps");
 struct exact_map exact SEC(".maps");
 struct cidrs_map cidrs SEC(".maps");

@@ -93,14 +93,15 @@ static __noinline int pays(struct sandbox *sandbox, const struct destination *wh
 	__u32 n, __u32 protocol)
 {
 	struct emit_network_facts what = {.operation = ABI_OPERATION_PACKET};
+	__u8 spent = budget_take(sandbox, counter, n);
 
-	if (budget_take(sandbox->slot, counter, n))
+	if (!spent)
 		return 1;
-	if (!budget_report(sandbox->slot, counter))
+	if (!budget_report(sandbox, counter, spent))
 		return 0;
 	what.facts.address = where->address;
 	what.facts.port = where->port;
-	what.facts.spent = (__u8)ABI_BUDGET_BIT(counter & 7);
+	what.facts.spent = spent;
 	what.verdict = decide_as(ABI_VERDICT_DENY, ABI_REASON_BUDGET, where->rule);
 	what.family = match_is_ipv4(&what.facts.address) ? MATCH_AF_INET : MATCH_AF_INET6;
 	what.socket_type = protocol == MATCH_UDP ? DECIDE_SOCK_DGRAM : DECIDE_SOCK_STREAM;

@@ -90,7 +90,7 @@ struct abi_network_event {
 	__u8 verdict;   /* enum abi_verdict */
 	__u8 reason;    /* enum abi_reason */
 	__u8 socket_type;
-	__u8 spent; /* ABI_BUDGET_BIT of each, with ABI_REASON_BUDGET */
+	__u8 spent; /* ABI_BUDGET_BIT, ABI_BUDGET_TENANT_BIT of each, with ABI_REASON_BUDGET */
 	__u8 reserved[5];
 };
 

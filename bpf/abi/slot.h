@@ -17,7 +17,8 @@ struct abi_slot {
 	__u16 gate_port;     /* host order; the relay's listening port inside; 0: no way out */
 	__u16 dns_port;      /* host order; the resolver's port inside, UDP and TCP; 0: none */
 	__u16 datagram_port; /* host order; the relay's port for datagrams; 0: none may leave */
-	__u16 reserved[3];
+	__u16 tenant_budget; /* row of the tenant's budgets; 0: it has none */
+	__u16 reserved[2];
 };
 
 _Static_assert(sizeof(struct abi_slot) == 32, "slots are read by user space");

@@ -22,7 +22,7 @@ struct decide_facts {
 	__u16 datagram_port; /* host order; 0: the gate relays no datagrams of the sandbox */
 	__u16 rule;          /* what the image or the ticket gave, ABI_RULE_NONE if nothing */
 	__u8 protocol;
-	__u8 spent; /* ABI_BUDGET_BIT of each budget that is used up */
+	__u8 spent; /* ABI_BUDGET_BIT, ABI_BUDGET_TENANT_BIT of each budget that is used up */
 	bool live;  /* the sandbox is known and its slot is in use */
 	bool asks;  /* the socket is connected to the resolver */
 };
@@ -96,11 +96,17 @@ MATCH_INLINE __u16 decide_ticket(const struct abi_ticket *ticket, const struct d
 		facts->protocol, facts->port);
 }
 
+/* Both budgets must have room. */
+MATCH_INLINE __u8 decide_spent(const struct decide_facts *facts)
+{
+	return facts->spent | facts->spent >> ABI_BUDGET_TENANT_SHIFT;
+}
+
 /* Whether anything may still go by way of the gate. Bytes count both ways: a connection that can
  * say or hear nothing is of no use. */
 MATCH_INLINE bool decide_relay_spent(const struct decide_facts *facts)
 {
-	return facts->spent &
+	return decide_spent(facts) &
 	       (ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT) | ABI_BUDGET_BIT(ABI_BUDGET_BYTES_IN) |
 		       ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS));
 }
@@ -112,7 +118,7 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 		return decide_deny(ABI_REASON_NO_SANDBOX);
 	if (facts->protocol != MATCH_TCP && facts->protocol != MATCH_UDP)
 		return decide_deny(ABI_REASON_SOCKET_TYPE);
-	if (decide_is_query(facts) && facts->spent & ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES))
+	if (decide_is_query(facts) && decide_spent(facts) & ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES))
 		return decide_deny(ABI_REASON_BUDGET);
 	if (decide_is_query(facts))
 		return decide_as(ABI_VERDICT_RESOLVE, ABI_REASON_RESOLVER, ABI_RULE_NONE);

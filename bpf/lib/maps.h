@@ -81,6 +81,14 @@ struct ledgers_map {
 	__type(value, struct abi_ledger);
 };
 
+struct tenant_budgets_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ABI_TENANT_BUDGETS_MAX);
+	__type(key, __u32);
+	__type(value, struct abi_budget);
+};
+
 struct exact_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -206,6 +214,7 @@ extern struct slots_map slots SEC(".maps");
 extern struct id2slot_map id2slot SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 extern struct budgets_map budgets SEC(".maps");
+extern struct tenant_budgets_map tenant_budgets SEC(".maps");
 extern struct ledgers_map ledgers SEC(".maps");
 extern struct exact_map exact SEC(".maps");
 extern struct cidrs_map cidrs SEC(".maps");

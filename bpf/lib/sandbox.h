@@ -13,6 +13,7 @@ struct sandbox {
 	__u16 gate_port;
 	__u16 dns_port;
 	__u16 datagram_port;
+	__u16 tenant_budget;
 };
 
 MATCH_INLINE bool sandbox_from_slot(__u32 slot, struct sandbox *ret_sandbox)
@@ -29,6 +30,7 @@ MATCH_INLINE bool sandbox_from_slot(__u32 slot, struct sandbox *ret_sandbox)
 	ret_sandbox->gate_port = row->gate_port;
 	ret_sandbox->dns_port = row->dns_port;
 	ret_sandbox->datagram_port = row->datagram_port;
+	ret_sandbox->tenant_budget = row->tenant_budget;
 	return ret_sandbox->id != 0;
 }
 

@@ -118,7 +118,7 @@ static void add_address(struct json_line *line, const struct abi_address *addres
 	json_line_add_text(line, "address", text);
 }
 
-static void add_spent(struct json_line *line, unsigned int spent)
+static void add_spent(struct json_line *line, const char *key, unsigned int spent)
 {
 	static const char *const names[] = {
 		[ABI_BUDGET_BYTES_OUT] = "[\"bytes_out\"",
@@ -128,7 +128,7 @@ static void add_spent(struct json_line *line, unsigned int spent)
 	};
 	bool any = false;
 
-	json_line_key(line, "budgets");
+	json_line_key(line, key);
 	for (unsigned int i = 0; i < ABI_BUDGET_COUNTERS; i++) {
 		if (!(spent & ABI_BUDGET_BIT(i)))
 			continue;
@@ -148,8 +148,10 @@ static void add_network(
 	if (event->verdict == ABI_VERDICT_REDIRECT)
 		json_line_add_text(line, "via", "gate");
 	add_named(line, "reason", NAME_OF(reason_names, event->reason), event->reason);
-	if (event->reason == ABI_REASON_BUDGET)
-		add_spent(line, event->spent);
+	if (event->reason == ABI_REASON_BUDGET) {
+		add_spent(line, "budgets", event->spent);
+		add_spent(line, "tenant_budgets", event->spent >> ABI_BUDGET_TENANT_SHIFT);
+	}
 	json_line_key(line, "rule");
 	if (event->rule == ABI_RULE_NONE)
 		json_line_raw(line, "null");

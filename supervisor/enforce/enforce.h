@@ -118,10 +118,33 @@ struct enforce_budgets {
 	uint64_t limits[ABI_BUDGET_COUNTERS]; /* 0: none */
 	uint64_t used[ABI_BUDGET_COUNTERS];   /* in this window, never more than the limit */
 	uint64_t window_ns;
+	uint64_t age_ns; /* since the window began; a window that is over is rolled by its next use
+			  */
 };
 /* Returns 0, -EINVAL when the slot is not taken. */
 int enforce_slot_budgets(
 	const struct enforce *enforce, uint32_t slot, struct enforce_budgets *ret_budgets);
+
+/* A tenant's row of budgets, which lives as long as the maps: found again after a restart with what
+ * was used, or new and without limits. -ENOSPC, -EINVAL (tenant 0). */
+int enforce_tenant_take(
+	struct enforce *enforce, uint32_t tenant, uint32_t *ret_row, bool *ret_found);
+/* No slot may name it any more. */
+void enforce_tenant_release(struct enforce *enforce, uint32_t row);
+/* Releases the rows of all tenants that are not known. */
+void enforce_tenant_sweep(
+	struct enforce *enforce, bool (*is_known)(uint32_t tenant, void *userdata), void *userdata);
+/* As for slots. */
+int enforce_tenant_set_budgets(struct enforce *enforce, uint32_t row,
+	const uint64_t limits[ABI_BUDGET_COUNTERS], uint64_t window_ns);
+int enforce_tenant_budgets(
+	const struct enforce *enforce, uint32_t row, struct enforce_budgets *ret_budgets);
+/* Says what was used in a window that began `age_ns` ago: for a new row of a tenant that had one in
+ * other maps. Set its limits first. */
+int enforce_tenant_restore(struct enforce *enforce, uint32_t row,
+	const uint64_t used[ABI_BUDGET_COUNTERS], uint64_t age_ns);
+/* Whose budgets the slot's sandbox shares; 0: nobody's. A slot that was just taken has none. */
+int enforce_slot_set_tenant(struct enforce *enforce, uint32_t slot, uint32_t row);
 
 /* Sets the counters to zero, and what is used of the budgets, as of a claim: what it took to make
  * the sandbox is nobody's. */

@@ -42,6 +42,7 @@ static void clear_row(struct abi_slot *row)
 	__atomic_store_n(&row->gate_port, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->dns_port, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->datagram_port, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->tenant_budget, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->tenant, 0, __ATOMIC_RELEASE);
 }
 

@@ -72,12 +72,13 @@ struct enforce {
 	char *set_dir; /* below pin_dir: the set of programs in force */
 	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, security_fd, bulk_fd,
 		emissions_fd, reader_fd, emitted_fd, images_fd, tickets_fd, budgets_fd, ledgers_fd,
-		datagrams_fd, destinations_fd, hands_fd;
+		datagrams_fd, destinations_fd, hands_fd, tenant_budgets_fd;
 	int living_fd;        /* link of the iterator over tasks */
 	uint64_t walk_due_ns; /* CLOCK_MONOTONIC */
 	int n_cpus;
 	struct abi_slot *rows;      /* the map `slots`, mapped */
 	struct abi_budget *budgets; /* the map `budgets`, mapped */
+	struct abi_budget *tenant_budgets;
 	struct abi_ledger *ledgers; /* the map `ledgers`, mapped */
 	struct slot_table slots;
 	struct ticket_span tickets[ABI_SLOTS_MAX];

@@ -139,9 +139,17 @@ TEST(a_denial_for_a_budget_names_those_that_are_used_up)
 	event.spent = ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT) | ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES);
 	check_event(&event.header, "network.packet",
 		"\"operation\":\"packet\",\"verdict\":\"deny\",\"reason\":\"budget\","
-		"\"budgets\":[\"bytes_out\",\"dns_queries\"],\"rule\":2,"
+		"\"budgets\":[\"bytes_out\",\"dns_queries\"],\"tenant_budgets\":[],\"rule\":2,"
 		"\"family\":\"ipv6\",\"address\":\"fd00::1\",\"port\":443,\"protocol\":\"tcp\","
 		"\"socket_type\":\"stream\"");
+	event.spent = ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS) |
+		      ABI_BUDGET_TENANT_BIT(ABI_BUDGET_BYTES_IN) |
+		      ABI_BUDGET_TENANT_BIT(ABI_BUDGET_DNS_QUERIES);
+	check_event(&event.header, "network.packet",
+		"\"operation\":\"packet\",\"verdict\":\"deny\",\"reason\":\"budget\","
+		"\"budgets\":[\"connections\"],\"tenant_budgets\":[\"bytes_in\",\"dns_queries\"],"
+		"\"rule\":2,\"family\":\"ipv6\",\"address\":\"fd00::1\",\"port\":443,"
+		"\"protocol\":\"tcp\",\"socket_type\":\"stream\"");
 }
 
 TEST(a_mapped_address_is_told_as_ipv4_with_the_family_that_was_asked)
