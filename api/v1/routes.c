@@ -29,6 +29,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/templates", templates_list, 0},
 	{"GET", "/v1/tenants", tenants_list, 0},
 	{"POST", "/v1/tenants", tenants_create, ROUTE_BODY},
+	{"PATCH", "/v1/tenants/{name}", tenants_change, ROUTE_BODY},
 	{"DELETE", "/v1/tenants/{name}", tenants_delete, 0},
 	{"GET", "/v1/keys", keys_list, ROUTE_QUERY},
 	{"POST", "/v1/keys", keys_create, ROUTE_BODY},

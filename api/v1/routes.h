@@ -30,6 +30,7 @@ void policies_reload(struct request *request);
 void templates_list(struct request *request);
 void tenants_list(struct request *request);
 void tenants_create(struct request *request);
+void tenants_change(struct request *request);
 void tenants_delete(struct request *request);
 void keys_list(struct request *request);
 void keys_create(struct request *request);

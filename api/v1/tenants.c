@@ -1,10 +1,11 @@
-/* /v1/tenants, for administrators: list, create, delete. */
+/* /v1/tenants, for administrators: list, create, change, delete. */
 #include <errno.h>
 #include <string.h>
 
 #include "api/http/respond.h"
 #include "api/text/json.h"
 #include "api/v1/body.h"
+#include "api/v1/budgets.h"
 #include "api/v1/list.h"
 #include "api/v1/routes.h"
 
@@ -25,6 +26,7 @@ static int take_tenant(struct writer *writer, struct answer_rows *rows)
 		json_write_number(writer, "sandboxes_max", row.n_sandboxes_max);
 	else
 		json_write_null(writer, "sandboxes_max");
+	budgets_write(writer, row.budgets, row.budget_window_seconds);
 	json_write_time(writer, "created_at", row.created_ns);
 	json_write_close(writer, '}');
 	return 0;
@@ -41,15 +43,25 @@ void tenants_list(struct request *request)
 		0, on_listed);
 }
 
-static int on_created(struct request *request, const struct answer *answer)
+static int respond_one(struct request *request, const struct answer *answer, unsigned status)
 {
 	struct answer_rows rows;
 
 	if (answer_rows_begin(&rows, answer, WIRE_API_TENANTS) < 0 || rows.page.n_rows != 1 ||
 		take_tenant(&request->answer, &rows) < 0 || rows.left)
 		return -EPROTO;
-	respond_json(request, 201);
+	respond_json(request, status);
 	return ANSWER_LAST;
+}
+
+static int on_created(struct request *request, const struct answer *answer)
+{
+	return respond_one(request, answer, 201);
+}
+
+static int on_changed(struct request *request, const struct answer *answer)
+{
+	return respond_one(request, answer, 200);
 }
 
 void tenants_create(struct request *request)
@@ -69,10 +81,31 @@ void tenants_create(struct request *request)
 	fields_text(&fields, "policy", create.policy, sizeof(create.policy));
 	if (fields_integer(&fields, "sandboxes_max", 1, SANDBOXES_MAX, &number))
 		create.n_sandboxes_max = (uint32_t)number;
+	budgets_read(&fields, &create.budgets);
 	fields_end(&fields);
 	if (body_accept(request, &error))
 		request_ask(request, WIRE_API_TENANT_CREATE, &create, sizeof(create), NULL, 0,
 			on_created);
+}
+
+void tenants_change(struct request *request)
+{
+	struct wire_tenant_patch patch = {.caller = request->caller};
+	_cleanup_json_ json_t *object = NULL;
+	struct wire_api_error error = {0};
+	struct fields fields;
+
+	if (!body_parse(request, &object))
+		return;
+	memcpy(patch.name, request->parameters[0], sizeof(patch.name));
+	fields_begin(&fields, object, "", &error);
+	if (!fields_get(&fields, "budgets"))
+		fields_refuse(&fields, "budgets", "is missing; it is all that can be changed");
+	budgets_read(&fields, &patch.budgets);
+	fields_end(&fields);
+	if (body_accept(request, &error))
+		request_ask(
+			request, WIRE_API_TENANT_PATCH, &patch, sizeof(patch), NULL, 0, on_changed);
 }
 
 static int on_deleted(struct request *request, const struct answer *answer)

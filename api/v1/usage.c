@@ -9,6 +9,7 @@
 #include "api/text/json.h"
 #include "api/text/utf8.h"
 #include "api/v1/body.h"
+#include "api/v1/budgets.h"
 #include "api/v1/ids.h"
 #include "api/v1/routes.h"
 #include "api/v1/usage.h"
@@ -58,35 +59,6 @@ static void write_usage(struct writer *writer, const struct wire_usage *usage)
 	json_write_close(writer, '}');
 }
 
-/* Null without any: not an object that says nothing. */
-static void write_budgets(struct writer *writer, const struct wire_usage *usage)
-{
-	static const char *const names[WIRE_BUDGETS] = {
-		"bytes_out", "bytes_in", "connections", "dns_queries"};
-	bool any = false;
-
-	for (size_t i = 0; i < WIRE_BUDGETS; i++)
-		any = any || usage->budgets[i].limit;
-	if (!any) {
-		json_write_null(writer, "budgets");
-		return;
-	}
-	json_write_name(writer, "budgets");
-	json_write_open(writer, '{');
-	for (size_t i = 0; i < WIRE_BUDGETS; i++) {
-		if (!usage->budgets[i].limit)
-			continue;
-		json_write_name(writer, names[i]);
-		json_write_open(writer, '{');
-		json_write_number(writer, "limit", usage->budgets[i].limit);
-		json_write_number(writer, "used", usage->budgets[i].used);
-		json_write_close(writer, '}');
-	}
-	if (usage->budget_window_seconds)
-		json_write_number(writer, "per_seconds", usage->budget_window_seconds);
-	json_write_close(writer, '}');
-}
-
 static void write_row(struct writer *writer, const struct wire_usage_row *row)
 {
 	char id[ID_SIZE];
@@ -99,8 +71,7 @@ static void write_row(struct writer *writer, const struct wire_usage_row *row)
 	json_write_text(writer, "tenant", row->tenant);
 	json_write_boolean(writer, "ended", row->ended);
 	write_usage(writer, &row->usage);
-	if (row->sandbox)
-		write_budgets(writer, &row->usage);
+	budgets_write(writer, row->usage.budgets, row->usage.budget_window_seconds);
 	json_write_close(writer, '}');
 }
 

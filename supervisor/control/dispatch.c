@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "supervisor/wire/strings.h"
+#include "supervisor/wire/tenants.h"
 
 #define BODY(type) sizeof(struct type)
 
@@ -36,6 +37,7 @@ static const struct handler handlers[] = {
 	{WIRE_API_POLICY_RELOAD, BODY(wire_caller), false, true, true, handle_policy_reload},
 	{WIRE_API_TEMPLATE_LIST, BODY(wire_caller), false, true, false, handle_template_list},
 	{WIRE_API_TENANT_CREATE, BODY(wire_tenant_create), false, true, true, handle_tenant_create},
+	{WIRE_API_TENANT_PATCH, BODY(wire_tenant_patch), false, true, true, handle_tenant_patch},
 	{WIRE_API_TENANT_LIST, BODY(wire_caller), false, true, true, handle_tenant_list},
 	{WIRE_API_TENANT_DELETE, BODY(wire_name_ref), false, true, true, handle_tenant_delete},
 	{WIRE_API_KEY_CREATE, BODY(wire_key_create), false, true, true, handle_key_create},

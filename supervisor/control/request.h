@@ -80,8 +80,9 @@ handle_function handle_sandbox_create, handle_sandbox_get, handle_sandbox_list,
 	handle_sandbox_delete, handle_sandbox_patch, handle_port_open, handle_exec_start,
 	handle_exec_kill, handle_usage, handle_history, handle_status, handle_metrics, handle_call,
 	handle_events, handle_events_cancel, handle_policy_list, handle_policy_get,
-	handle_policy_reload, handle_template_list, handle_tenant_create, handle_tenant_list,
-	handle_tenant_delete, handle_key_create, handle_key_list, handle_key_revoke;
+	handle_policy_reload, handle_template_list, handle_tenant_create, handle_tenant_patch,
+	handle_tenant_list, handle_tenant_delete, handle_key_create, handle_key_list,
+	handle_key_revoke;
 handle_function handle_port_left;
 
 /* usage.c: the tenant that is asked about, the caller's own or any by name for an administrator.

@@ -5,7 +5,8 @@
 #include "supervisor/control/request.h"
 #include "supervisor/wire/strings.h"
 
-static void fill_row(const struct tenant *tenant, struct wire_tenant_row *ret_row)
+static void fill_row(
+	const struct core *core, const struct tenant *tenant, struct wire_tenant_row *ret_row)
 {
 	*ret_row = (struct wire_tenant_row){.tenant = tenant->row.id,
 		.n_sandboxes = tenant->n_sandboxes,
@@ -13,6 +14,17 @@ static void fill_row(const struct tenant *tenant, struct wire_tenant_row *ret_ro
 		.created_ns = tenant->row.created_ns};
 	snprintf(ret_row->name, sizeof(ret_row->name), "%s", tenant->row.name);
 	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", tenant->row.policy);
+	tenant_show_budgets(core, tenant, ret_row->budgets, &ret_row->budget_window_seconds);
+}
+
+static void answer_row(struct request *request, const struct tenant *tenant)
+{
+	struct wire_tenant_row row;
+	struct rows rows = {0};
+
+	fill_row(request->control->core, tenant, &row);
+	rows_add(&rows, &row, sizeof(row), NULL, 0);
+	rows_answer(&rows, request, WIRE_API_TENANTS);
 }
 
 static void record(
@@ -32,10 +44,8 @@ void handle_tenant_create(struct request *request, const void *body, const char 
 	const struct wire_tenant_create *create = body;
 	struct core *core = request->control->core;
 	const char *policy = create->policy[0] ? create->policy : TENANT_POLICY_DEFAULT;
-	struct rows rows = {0};
-	struct wire_tenant_row row;
 	struct tenant *tenant;
-	struct refusal why;
+	struct refusal why, ignored;
 
 	if (!WIRE_TEXT_VALID(create->name) || !WIRE_TEXT_VALID(create->policy)) {
 		request_fail(request, WIRE_CODE_INVALID, "A name is not a text.");
@@ -51,10 +61,35 @@ void handle_tenant_create(struct request *request, const void *body, const char 
 		request_refuse(request, &why);
 		return;
 	}
+	if (tenant_set_budgets(core, tenant, &create->budgets, &why) < 0) {
+		tenant_drop_budgets(core, tenant);
+		tenants_delete(core->tenants, tenant, &ignored);
+		request_refuse(request, &why);
+		return;
+	}
 	record(request, "tenant.create", "name", tenant->row.name);
-	fill_row(tenant, &row);
-	rows_add(&rows, &row, sizeof(row), NULL, 0);
-	rows_answer(&rows, request, WIRE_API_TENANTS);
+	answer_row(request, tenant);
+}
+
+void handle_tenant_patch(struct request *request, const void *body, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	const struct wire_tenant_patch *patch = body;
+	struct core *core = request->control->core;
+	struct tenant *tenant =
+		WIRE_TEXT_VALID(patch->name) ? tenants_find(core->tenants, patch->name) : NULL;
+	struct refusal why;
+
+	if (!tenant) {
+		request_fail(request, WIRE_CODE_NOT_FOUND, "There is no such tenant.");
+		return;
+	}
+	if (tenant_set_budgets(core, tenant, &patch->budgets, &why) < 0) {
+		request_refuse(request, &why);
+		return;
+	}
+	record(request, "tenant.budgets", "name", tenant->row.name);
+	answer_row(request, tenant);
 }
 
 void handle_tenant_list(struct request *request, const void *body _unused_,
@@ -68,7 +103,7 @@ void handle_tenant_list(struct request *request, const void *body _unused_,
 
 		if (rows.size + sizeof(row) + 64 > WIRE_FRAME_MAX)
 			break;
-		fill_row(each, &row);
+		fill_row(request->control->core, each, &row);
 		rows_add(&rows, &row, sizeof(row), NULL, 0);
 	}
 	rows_answer(&rows, request, WIRE_API_TENANTS);
@@ -92,6 +127,8 @@ static void one_ended(void *userdata)
 	if (--removal->n_left > 0)
 		return;
 	free(removal);
+	if (tenant && tenant->n_sandboxes == 0)
+		tenant_drop_budgets(request->control->core, tenant);
 	if (!tenant || tenant->n_sandboxes > 0)
 		request_fail(request, WIRE_CODE_CONFLICT,
 			"A sandbox of the tenant was made meanwhile. Delete the tenant again.");

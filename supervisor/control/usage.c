@@ -52,6 +52,8 @@ static void fill_tenant_row(
 	*ret_row = (struct wire_usage_row){0};
 	snprintf(ret_row->tenant, sizeof(ret_row->tenant), "%s", tenant->row.name);
 	tenant_usage(core, tenant, &ret_row->usage);
+	tenant_show_budgets(
+		core, tenant, ret_row->usage.budgets, &ret_row->usage.budget_window_seconds);
 }
 
 /* The tenant that is asked about: the caller's own, or any by name for an administrator. NULL when

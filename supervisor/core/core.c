@@ -176,6 +176,7 @@ static int remove_kernel_state(struct core *core)
 	core->retry_timer = loop_source_free(core->retry_timer);
 	core->usage_timer = loop_source_free(core->usage_timer);
 	core->record_timer = loop_source_free(core->record_timer);
+	core->budgets_timer = loop_source_free(core->budgets_timer);
 	r = cgroup_tree_remove(core->tree);
 	if (r < 0)
 		return r;
@@ -219,6 +220,8 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 		r = open_state(core, why);
 	if (r == 0)
 		r = open_kernel(core, why);
+	if (r == 0)
+		r = tenant_budgets_start(core, why);
 	if (r == 0)
 		r = egress_start(core, why);
 	if (r == 0)
@@ -266,6 +269,7 @@ struct core *core_free(struct core *core)
 	loop_source_free(core->usage_timer);
 	loop_source_free(core->record_timer);
 	history_fini(&core->history);
+	loop_source_free(core->budgets_timer);
 	table_free(core->execs);
 	table_free(core->sandboxes);
 	free(core);

@@ -22,6 +22,7 @@
 #include "supervisor/pool/pool.h"
 #include "supervisor/store/store.h"
 #include "supervisor/wire/channel.h"
+#include "supervisor/wire/tenants.h"
 
 #define SANDBOXES_MAX 8192
 #define EXECS_MAX 16384
@@ -72,7 +73,8 @@ struct core {
 	bool adopted;            /* the kernel's part was there already */
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */
 	struct table *execs;     /* id → struct exec */
-	struct loop_source *events_source, *events_timer, *stock_timer, *retry_timer, *usage_timer;
+	struct loop_source *events_source, *events_timer, *stock_timer, *retry_timer, *usage_timer,
+		*budgets_timer;
 	size_t sample_position; /* in `sandboxes` */
 	struct loop_source *record_timer;
 	struct history history;         /* of the host */
@@ -124,6 +126,14 @@ void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_su
 int sandbox_usage(struct sandbox *sandbox, struct wire_usage *ret_usage);
 void tenant_usage(
 	const struct core *core, const struct tenant *tenant, struct wire_usage *ret_usage);
+/* Budgets of all of a tenant's sandboxes together: `wanted` replaces what there were (unless it is
+ * not given), what was used stays. A tenant that was just made needs this call. */
+int tenant_set_budgets(struct core *core, struct tenant *tenant,
+	const struct wire_budget_limits *wanted, struct refusal *why);
+void tenant_show_budgets(const struct core *core, const struct tenant *tenant,
+	struct wire_budget ret_budgets[WIRE_BUDGETS], uint64_t *ret_window_seconds);
+/* Before it is deleted; its sandboxes have ended. */
+void tenant_drop_budgets(struct core *core, struct tenant *tenant);
 /* Fills `now` of every tenant, in one walk. */
 void tenants_usage(const struct core *core);
 /* A tenant's usage by the values of one label, in order, then the rest: of sandboxes that have no

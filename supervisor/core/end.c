@@ -92,6 +92,7 @@ static void account(struct sandbox *sandbox)
 	usage.memory_bytes = 0;
 	usage.n_sandboxes = 1;
 	sandbox->tenant->n_sandboxes--;
+	tenant_save_budgets(sandbox->core, sandbox->tenant);
 	r = store_end(sandbox, &usage);
 	if (r < 0)
 		log_error("sb-%016lx: its last usage was not stored: %s",

@@ -142,6 +142,11 @@ void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_su
 
 int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy)
 {
-	return enforce_slot_set_budgets(sandbox->core->enforce, sandbox->slot,
-		policy->budgets.limits, policy->budgets.per_seconds * NS_PER_SECOND);
+	struct enforce *enforce = sandbox->core->enforce;
+	int r = enforce_slot_set_tenant(enforce, sandbox->slot, sandbox->tenant->budget_row);
+
+	if (r < 0)
+		return r;
+	return enforce_slot_set_budgets(enforce, sandbox->slot, policy->budgets.limits,
+		policy->budgets.per_seconds * NS_PER_SECOND);
 }

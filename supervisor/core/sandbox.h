@@ -95,7 +95,11 @@ struct sandbox *sandbox_spawn(
 	struct core *core, const char *template, struct claim *claim, struct refusal *why);
 int sandbox_spawn_for_pool(const char *template, void *userdata);
 /* Takes over what the spawner or adoption gave: watches PID 1 and talks to it. */
-/* Gives the kernel the policy's budgets; what was used stays. 0 or -errno. */
+/* Those of all tenants, after the kernel's part was opened; what was used is written down. */
+int tenant_budgets_start(struct core *core, struct failure *why);
+void tenant_save_budgets(struct core *core, struct tenant *tenant);
+/* Gives the kernel the policy's budgets, and says whose tenant's it shares; what was used stays. 0
+ * or -errno. */
 int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy);
 int sandbox_attach(struct sandbox *sandbox, const struct launch_result *result);
 struct sandbox *sandbox_new(struct core *core, uint64_t id, const char *template);

@@ -84,6 +84,10 @@ static const char *const schema_steps[] = {
 	" PRIMARY KEY (tenant, time_ns)"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX samples_by_time ON samples (time_ns);",
+	"CREATE TABLE budgets ("
+	" tenant INTEGER PRIMARY KEY,"
+	" budgets BLOB NOT NULL"
+	") STRICT;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -155,6 +159,10 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 	[STORE_USAGE_EACH] = "SELECT sandbox, usage FROM usage WHERE tenant = ? ORDER BY place",
 	[STORE_TOTAL_PUT] = "INSERT INTO totals (tenant, usage) VALUES (?, ?)"
 			    " ON CONFLICT (tenant) DO UPDATE SET usage = excluded.usage",
+	[STORE_BUDGETS_PUT] = "INSERT INTO budgets (tenant, budgets) VALUES (?, ?)"
+			      " ON CONFLICT (tenant) DO UPDATE SET budgets = excluded.budgets",
+	[STORE_BUDGETS_GET] = "SELECT budgets FROM budgets WHERE tenant = ?",
+	[STORE_BUDGETS_DELETE] = "DELETE FROM budgets WHERE tenant = ?",
 	[STORE_TOTAL_GET] = "SELECT usage FROM totals WHERE tenant = ?",
 };
 

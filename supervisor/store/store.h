@@ -49,6 +49,21 @@ int store_tenant_delete(struct store *store, uint32_t id);
 int store_tenant_each(struct store *store,
 	void (*callback)(const struct store_tenant *tenant, void *userdata), void *userdata);
 
+/* What all sandboxes of a tenant may use together, and have used when it was stored. As struct
+ * wire_usage it grows at its end only. */
+#define STORE_BUDGETS 4 /* as WIRE_BUDGETS */
+struct store_budgets {
+	uint64_t limits[STORE_BUDGETS]; /* 0: none */
+	uint64_t per_seconds;           /* 0: as long as the tenant is there */
+	uint64_t used[STORE_BUDGETS];
+	uint64_t started_ns; /* realtime: when the window began that they were used in */
+};
+
+/* Replaces. They go with the tenant. */
+int store_budgets_put(struct store *store, uint32_t tenant, const struct store_budgets *budgets);
+/* -ENOENT. */
+int store_budgets_get(struct store *store, uint32_t tenant, struct store_budgets *ret_budgets);
+
 struct store_key {
 	char id[STORE_NAME_SIZE];   /* public part: "ck_…" */
 	char hash[STORE_HASH_SIZE]; /* SHA-256 of the whole key, hex */

@@ -82,6 +82,7 @@ enum wire_api_type {
 	WIRE_API_KEY_REVOKE = 76,    /* struct wire_name_ref (key id) → DONE */
 	WIRE_API_KEY = 77,           /* struct wire_key, the only time that the secret is shown */
 	WIRE_API_KEYS = 78,          /* struct wire_page, then struct wire_key_row each */
+	WIRE_API_TENANT_PATCH = 79,  /* struct wire_tenant_patch → TENANTS (one row) */
 };
 
 /* What went wrong, for the HTTP status and the sentence. */
@@ -283,9 +284,9 @@ struct wire_usage {
 	uint64_t oom_kills;
 	uint64_t wall_ns;     /* alive since the claim */
 	uint64_t n_sandboxes; /* that this row sums */
-	/* Of one sandbox; all 0 in a tenant's row. */
+	/* Of one sandbox, or of the tenant itself: they are not the sum of its sandboxes'. */
 	struct wire_budget budgets[WIRE_BUDGETS];
-	uint64_t budget_window_seconds; /* 0: as long as it lives */
+	uint64_t budget_window_seconds; /* 0: as long as it is there */
 	uint64_t memory_mib_ms; /* memory over time: supervisor/core/usage.c says how exactly */
 	uint64_t block_read_bytes, block_written_bytes; /* bpf/lib/block.h */
 	uint64_t dns_queries; /* to the sandbox's resolver, answered or not */
@@ -449,22 +450,6 @@ struct wire_template_row {
 	uint32_t n_warm, n_target;
 	char runtime[WIRE_NAME_SIZE];  /* "/usr/bin/python3" */
 	char reason[WIRE_REASON_SIZE]; /* why not available */
-};
-
-struct wire_tenant_create {
-	struct wire_caller caller;
-	char name[WIRE_NAME_SIZE];
-	char policy[WIRE_NAME_SIZE]; /* outer bound; empty: "deny-all" */
-	uint32_t n_sandboxes_max;    /* 0: no limit of its own */
-	uint32_t reserved;
-};
-
-struct wire_tenant_row {
-	uint32_t tenant, n_sandboxes, n_sandboxes_max;
-	uint32_t reserved;
-	char name[WIRE_NAME_SIZE];
-	char policy[WIRE_NAME_SIZE]; /* "*": not bound (the administrator's) */
-	uint64_t created_ns;
 };
 
 struct wire_key_create {

@@ -169,10 +169,124 @@ def a_tenants_bound_holds_and_windows_must_agree():
     check_in("same \"per\"", answer.json["detail"], "detail")
 
 
+# ---- of a whole tenant
+
+def tenants_row(name):
+    rows = daemon().client.get("/v1/tenants").expect(200).json["tenants"]
+    return next(row for row in rows if row["name"] == name)
+
+
+def of_tenant(name):
+    shown = daemon().client.get(f"/v1/usage?tenant={name}").expect(200).json["budgets"]
+    check_equal(tenants_row(name)["budgets"], shown, "in the list of tenants")
+    return shown
+
+
+def set_budgets(name, budgets):
+    return daemon().client.request("PATCH", f"/v1/tenants/{name}", {"budgets": budgets})
+
+
 @test
-def a_tenants_own_budget_is_refused_and_not_ignored():
-    daemon().client.post("/v1/tenants", {"name": "umbrella", "budgets": {"connections": 1}}).problem(
-        400, "invalid")
+def sandboxes_of_a_tenant_share_its_budget_and_others_are_not_touched():
+    acme = daemon().tenant("shares", "*", budgets={"connections": 4})
+    other = daemon().tenant("stranger", "*", budgets={"connections": 4})
+    with acme.sandbox(policy="free") as one, acme.sandbox(policy="many") as two, \
+            other.sandbox(policy="free") as third:
+        after = daemon().client.last_sequence()
+        check_equal(dials(one, 3), ["open"] * 3, "the first")
+        check_equal(dials(two, 3), ["open"] + ["EPERM"] * 2, "the second")
+        check_equal(of_tenant("shares"), {"connections": {"limit": 4, "used": 4}}, "budgets")
+        check_equal(budgets(two)["connections"], {"limit": 1000, "used": 1}, "of the sandbox")
+        row = daemon().client.wait_event(lambda row: row.get("reason") == "budget", after=after, sandbox=two.id)
+        check_equal((row["type"], row["verdict"], row["tenant"], row["budgets"], row["tenant_budgets"]),
+                    ("network.connect", "deny", "shares", [], ["connections"]), "record")
+        check_equal(dials(third, 3), ["open"] * 3, "another tenant's")
+        check_equal(of_tenant("stranger"), {"connections": {"limit": 4, "used": 3}}, "budgets")
+    with acme.sandbox(policy="free") as later:
+        check_equal(dials(later, 1), ["EPERM"], "a sandbox that was made later")
+        set_budgets("shares", {"connections": 6, "per": "1h"}).expect(200)
+        check_equal(dials(later, 3), ["open"] * 2 + ["EPERM"], "with a larger budget")
+        check_equal(of_tenant("shares"), {"connections": {"limit": 6, "used": 6}, "per_seconds": 3600}, "budgets")
+        check_equal(set_budgets("shares", None).expect(200).json["budgets"], None, "taken away")
+        check_equal(dials(later, 3), ["open"] * 3, "without budgets")
+
+
+@test
+def a_sandboxes_own_budget_is_told_from_its_tenants():
+    acme = daemon().tenant("owner", "*", budgets={"connections": 100})
+    with acme.sandbox(policy="three") as sandbox:
+        after = daemon().client.last_sequence()
+        check_equal(dials(sandbox, 4), ["open"] * 3 + ["EPERM"], "connections")
+        row = daemon().client.wait_event(lambda row: row.get("reason") == "budget", after=after,
+                                         sandbox=sandbox.id)
+        check_equal((row["budgets"], row["tenant_budgets"]), (["connections"], []), "record")
+        check_equal(of_tenant("owner"), {"connections": {"limit": 100, "used": 3}}, "budgets")
+
+
+@test
+def names_and_bytes_of_a_tenant_end_at_its_budget():
+    acme = daemon().tenant("names", "*", budgets={"dns_queries": 5, "bytes_out": "64KiB"})
+    with acme.sandbox(policy="free") as one, acme.sandbox(policy="free") as two:
+        code = 'say([attempt(lambda: ask("allowed.example", timeout_s=2)["rcode"]) for i in range(3)])'
+        check_equal(inside_json(one, code), ["NOERROR"] * 3, "the first")
+        got = echoes(two, 1 << 20)
+        check(0 < got < 65536, f"{got} bytes came back")
+        after = daemon().client.last_sequence()
+        check_equal(inside_json(one, code), ["EPERM"] * 3, "queries")
+        row = daemon().client.wait_event(lambda row: row.get("reason") == "budget", after=after, sandbox=one.id)
+        check_equal((row["type"], row["port"], row["tenant_budgets"]),
+                    ("network.send", 53, ["bytes_out", "dns_queries"]), "record")
+        check_equal(of_tenant("names"), {"dns_queries": {"limit": 5, "used": 5},
+                                         "bytes_out": {"limit": 65536, "used": 65536}}, "budgets")
+
+
+@test
+def a_tenants_budget_outlives_every_kind_of_restart():
+    acme = daemon().tenant("lasting", "*", budgets={"connections": 3})
+    sandbox = acme.create(policy="free")
+    check_equal(dials(sandbox, 2), ["open"] * 2, "connections")
+    daemon().kill()
+    daemon().start()
+    check_equal(of_tenant("lasting"), {"connections": {"limit": 3, "used": 2}}, "after kill -9")
+    check_equal(dials(sandbox, 2), ["open", "EPERM"], "after kill -9")
+    daemon().stop()  # takes the kernel's maps away
+    daemon().start()
+    check_equal(of_tenant("lasting"), {"connections": {"limit": 3, "used": 3}}, "after an orderly end")
+    with acme.sandbox(policy="free") as later:
+        check_equal(dials(later, 1), ["EPERM"], "after an orderly end")
+
+
+@test
+def only_administrators_set_budgets_and_only_right_ones():
+    client = daemon().tenant("asks", "*", budgets={"connections": 1})
+    client.request("PATCH", "/v1/tenants/asks", {"budgets": None}).problem(403, "forbidden")
+    check_equal(client.get("/v1/usage").expect(200).json["budgets"], {"connections": {"limit": 1, "used": 0}},
+                "its own may be read")
+    for wrong, place in [({"connections": 0}, "/budgets/connections"), ({"connections": "many"}, "connections"),
+                         ({"bytes_out": 1023}, "/budgets/bytes_out"), ({"bytes_out": "2PiB"}, "bytes_out"),
+                         ({"per": "1h"}, "/budgets/per"), ({"connections": 1, "per": "1"}, "/budgets/per"),
+                         ({"connections": 1, "per": "367d"}, "/budgets/per"), ({"bytes": 5}, "/budgets/bytes"),
+                         ([], "/budgets")]:
+        for answer in (set_budgets("asks", wrong),
+                       daemon().client.post("/v1/tenants", {"name": "wrong", "budgets": wrong})):
+            answer.problem(400, "invalid")
+            check_in(place, answer.json["detail"], "detail")
+    daemon().client.request("PATCH", "/v1/tenants/asks", {}).problem(400, "invalid")
+    set_budgets("nobody", None).problem(404, "not-found")
+    check_equal([row["name"] for row in daemon().client.get("/v1/tenants").expect(200).json["tenants"]
+                 if row["name"] == "wrong"], [], "tenants")
+
+
+@test
+def a_tenant_that_was_deleted_leaves_nothing_to_its_namesake():
+    acme = daemon().tenant("again", "*", budgets={"connections": 1})
+    with acme.sandbox(policy="free") as sandbox:
+        check_equal(dials(sandbox, 2), ["open", "EPERM"], "connections")
+    daemon().client.delete("/v1/tenants/again").expect(204)
+    acme = daemon().tenant("again", "*", budgets={"connections": 1})
+    check_equal(of_tenant("again"), {"connections": {"limit": 1, "used": 0}}, "budgets")
+    with acme.sandbox(policy="free") as sandbox:
+        check_equal(dials(sandbox, 2), ["open", "EPERM"], "connections")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 /* usage, templates, policies, tenants, keys: what is asked of cloched and what its rows become. */
+#include "supervisor/wire/tenants.h"
 #include "tests/harness/api.h"
 #include "tests/harness/check.h"
 
@@ -60,6 +61,14 @@ static void reads(unsigned status, const char *body)
 	if (response.status != status)
 		CHECK_FAIL("%u %s", response.status, response.body);
 	CHECK_TEXT(response.body, body);
+	api_response_fini(&response);
+}
+
+static void is_answered(void)
+{
+	struct response response;
+
+	api_read(client, &response);
 	api_response_fini(&response);
 }
 
@@ -128,16 +137,16 @@ TEST(shows_usage_of_tenants)
 	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
 	CHECK_TEXT(query->name, "");
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
-	reads(200, "{" USAGE "}");
+	reads(200, "{" USAGE ",\"budgets\":null}");
 	query = asks("GET", "/v1/usage?tenant=acme", NULL, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
 	CHECK_TEXT(query->name, "acme");
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
-	reads(200, "{" USAGE "}");
+	reads(200, "{" USAGE ",\"budgets\":null}");
 	query = asks("GET", "/v1/usage?group_by=tenant", NULL, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_TENANTS);
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 2);
-	reads(200, "{\"tenants\":[{" USAGE "},{" USAGE "}]}");
+	reads(200, "{\"tenants\":[{" USAGE ",\"budgets\":null},{" USAGE ",\"budgets\":null}]}");
 	query = asks("GET", "/v1/usage?group_by=label:job", NULL, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_LABELS);
 	CHECK_TEXT(query->label, "job");
@@ -229,7 +238,7 @@ TEST(shows_a_policy_with_its_hash_as_tag)
 
 #define TENANT                                                                                     \
 	"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":1,\"sandboxes_max\":5,"               \
-	"\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
+	"\"budgets\":null,\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
 
 TEST(creates_lists_and_deletes_tenants)
 {
@@ -261,6 +270,75 @@ TEST(creates_lists_and_deletes_tenants)
 	api_request(client, "POST", "/v1/tenants", "", "{\"policy\":\"web\"}");
 	reads(400, "{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
 		   "\"status\":400,\"detail\":\"/name: is missing; give the tenant a name\"}");
+	end();
+}
+
+TEST(sets_budgets_of_tenants)
+{
+	struct wire_tenant_row row = {.name = "acme",
+		.policy = "web",
+		.created_ns = 1000000000,
+		.budgets = {{.limit = 4096, .used = 5}, [3] = {.limit = 7}},
+		.budget_window_seconds = 60};
+	const struct wire_tenant_create *create;
+	const struct wire_tenant_patch *patch;
+
+	begin();
+	patch = asks("PATCH", "/v1/tenants/acme",
+		"{\"budgets\":{\"bytes_out\":\"4KiB\",\"bytes_in\":1024,\"connections\":1,"
+		"\"dns_queries\":4294967295,\"per\":\"2h\"}}",
+		WIRE_API_TENANT_PATCH, sizeof(*patch));
+	CHECK_TEXT(patch->name, "acme");
+	CHECK_INT(patch->budgets.is_given, 1);
+	CHECK_INT(patch->budgets.limits[0], 4096);
+	CHECK_INT(patch->budgets.limits[1], 1024);
+	CHECK_INT(patch->budgets.limits[2], 1);
+	CHECK_INT(patch->budgets.limits[3], 4294967295);
+	CHECK_INT(patch->budgets.per_seconds, 7200);
+	answers_rows(WIRE_API_TENANTS, &row, sizeof(row), 1);
+	reads(200, "{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":0,\"sandboxes_max\":null,"
+		   "\"budgets\":{\"bytes_out\":{\"limit\":4096,\"used\":5},"
+		   "\"dns_queries\":{\"limit\":7,\"used\":0},\"per_seconds\":60},"
+		   "\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
+	patch = asks("PATCH", "/v1/tenants/acme", "{\"budgets\":null}", WIRE_API_TENANT_PATCH,
+		sizeof(*patch));
+	CHECK_INT(patch->budgets.is_given, 1);
+	CHECK_INT(patch->budgets.limits[0] | patch->budgets.limits[2], 0);
+	answers_rows(WIRE_API_TENANTS, &row, sizeof(row), 1);
+	is_answered();
+	create = asks("POST", "/v1/tenants", "{\"name\":\"acme\"}", WIRE_API_TENANT_CREATE,
+		sizeof(*create));
+	CHECK_INT(create->budgets.is_given, 0);
+	answers_rows(WIRE_API_TENANTS, &row, sizeof(row), 1);
+	is_answered();
+	end();
+}
+
+TEST(refuses_budgets_that_make_no_sense)
+{
+	static const struct {
+		const char *body, *detail;
+	} rows[] = {
+		{"{}", "/budgets: is missing; it is all that can be changed"},
+		{"{\"budgets\":{\"bytes_out\":1023}}", "/budgets/bytes_out: must be 1KiB or more"},
+		{"{\"budgets\":{\"per\":\"1h\"}}",
+			"/budgets/per: says for how long a budget is, and there is none"},
+		{"{\"budgets\":{\"connections\":1,\"per\":\"1 h\"}}",
+			"/budgets/per: must be a time such as \\\"90s\\\", \\\"15m\\\", "
+			"\\\"1h\\\" or \\\"7d\\\", a year at most"},
+	};
+
+	begin();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char problem[400];
+
+		snprintf(problem, sizeof(problem),
+			"{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
+			"\"status\":400,\"detail\":\"%s\"}",
+			rows[i].detail);
+		api_request(client, "PATCH", "/v1/tenants/acme", "", rows[i].body);
+		reads(400, problem);
+	}
 	end();
 }
 

@@ -1,4 +1,5 @@
 /* What the server does with any client: methods, sizes, time, places; and with a broken cloched. */
+#include "supervisor/wire/tenants.h"
 #include "tests/harness/api.h"
 #include "tests/harness/check.h"
 

@@ -530,6 +530,24 @@ TEST(cli_key_create_prints_only_the_key)
 	check_has(o->asked, "{\"tenant\":\"acme\"}");
 }
 
+TEST(cli_tenant_set_sends_budgets_as_they_are_written)
+{
+	const struct reply replies[] = {
+		{"PATCH /v1/tenants/acme", 200, "{\"name\":\"acme\"}", false}, {0}};
+	struct outcome *o = scene_play(&(struct scene){.replies = replies,
+		.argv = ARGV("tenant", "set", "acme", "--budget", "connections=5", "--budget",
+			"bytes_out=1GiB", "--budget=per=1h")});
+
+	CHECK_INT(o->code, 0);
+	CHECK_TEXT(o->out, "acme\n");
+	check_has(o->asked,
+		"{\"budgets\":{\"connections\":5,\"bytes_out\":\"1GiB\",\"per\":\"1h\"}}");
+	o = scene_play(&(struct scene){
+		.replies = replies, .argv = ARGV("tenant", "set", "acme", "--no-budgets")});
+	CHECK_INT(o->code, 0);
+	check_has(o->asked, "{\"budgets\":null}");
+}
+
 TEST(cli_help_and_mistakes_need_no_daemon)
 {
 	const struct {

@@ -1,4 +1,5 @@
-/* What the store sums up beside tenants: labels, and what of ended sandboxes is kept how long. */
+/* What the store sums up beside tenants: labels, what of ended sandboxes is kept how long, and what
+ * tenants may use. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,4 +142,25 @@ TEST(totals_by_label_are_kept_up_to_their_bound)
 	CHECK_INT(n, 0);
 	CHECK_INT(store_label_count(store, other, &n), 0);
 	CHECK_INT(n, 1);
+}
+
+TEST(budgets_of_a_tenant_are_replaced_and_go_with_it)
+{
+	struct store *store = open_fresh();
+	const struct store_budgets first = {.limits = {1, 2, 3, 4}, .per_seconds = 5},
+				   second = {.limits = {6}, .used = {7, 8}, .started_ns = 9};
+	struct store_budgets found;
+	uint32_t acme = add_tenant(store, "acme"), other = add_tenant(store, "other");
+
+	CHECK_INT(store_budgets_get(store, acme, &found), -ENOENT);
+	CHECK_INT(store_budgets_put(store, acme, &first), 0);
+	CHECK_INT(store_budgets_put(store, other, &first), 0);
+	CHECK_INT(store_budgets_put(store, acme, &second), 0);
+	store = reopen();
+	CHECK_INT(store_budgets_get(store, acme, &found), 0);
+	CHECK(memcmp(&found, &second, sizeof(found)) == 0);
+	CHECK_INT(store_tenant_delete(store, acme), 0);
+	CHECK_INT(store_budgets_get(store, acme, &found), -ENOENT);
+	CHECK_INT(store_budgets_get(store, other, &found), 0);
+	CHECK(memcmp(&found, &first, sizeof(found)) == 0);
 }

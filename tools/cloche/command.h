@@ -76,6 +76,7 @@ int command_policy_replay(struct client *client, const struct arguments *argumen
 int command_policy_learn(struct client *client, const struct arguments *arguments);
 int command_templates(struct client *client, const struct arguments *arguments);
 int command_tenant_create(struct client *client, const struct arguments *arguments);
+int command_tenant_set(struct client *client, const struct arguments *arguments);
 int command_tenant_list(struct client *client, const struct arguments *arguments);
 int command_tenant_remove(struct client *client, const struct arguments *arguments);
 int command_key_create(struct client *client, const struct arguments *arguments);

@@ -115,6 +115,14 @@ static const struct option_form usage_options[] = {
 static const struct option_form tenant_create_options[] = {
 	{"policy", "NAME", "what bounds all its sandboxes (deny-all)", false},
 	{"sandboxes-max", "N", "so many sandboxes at a time", false},
+	{"budget", "KEY=VALUE", "what all of them may use together: connections=1000, per=1h",
+		true},
+	{0},
+};
+
+static const struct option_form tenant_set_options[] = {
+	{"budget", "KEY=VALUE", "what all its sandboxes may use together from now on", true},
+	{"no-budgets", NULL, "what they like", false},
 	{0},
 };
 
@@ -243,6 +251,8 @@ const struct command command_table[] = {
 		EXIT_CODE_FAILED, false},
 	{"tenant create", "NAME [options]", "make a tenant", tenant_create_options,
 		command_tenant_create, EXIT_CODE_FAILED, false},
+	{"tenant set", "NAME --budget KEY=VALUE…", "change a tenant's budgets", tenant_set_options,
+		command_tenant_set, EXIT_CODE_FAILED, false},
 	{"tenant ls", "", "list tenants", NULL, command_tenant_list, EXIT_CODE_FAILED, false},
 	{"tenant rm", "NAME…", "end tenants, their sandboxes and keys", NULL, command_tenant_remove,
 		EXIT_CODE_FAILED, false},

@@ -1,8 +1,69 @@
 /* tenant, key: who may use Cloche. For administrators. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
+
+/* Adds "budgets" from each --budget. Returns how many there were, or -EINVAL with a sentence. */
+static int add_budgets(const struct arguments *arguments, json_t *body, struct failure *why)
+{
+	json_t *budgets = json_object();
+	const char *text;
+	size_t n = 0;
+
+	for (; (text = arguments_each(arguments, "budget", n)); n++) {
+		const char *value = strchr(text, '=');
+		size_t n_digits = value ? strspn(value + 1, "0123456789") : 0;
+		json_t *parsed;
+
+		if (!value || value == text || !value[1]) {
+			json_decref(budgets);
+			return failure_set(why, -EINVAL, "--budget",
+				"\"%s\" is no budget; write connections=1000, bytes_out=1GiB, "
+				"per=1h.",
+				text);
+		}
+		/* A number is a number, anything else is cloched's to judge. */
+		parsed = value[1 + n_digits] == '\0' && n_digits < 19
+				 ? json_integer(strtoll(value + 1, NULL, 10))
+				 : json_string(value + 1);
+		if (json_object_setn_new(budgets, text, (size_t)(value - text), parsed) < 0) {
+			json_decref(budgets);
+			return failure_set(why, -EINVAL, "--budget", "\"%s\" is no UTF-8.", text);
+		}
+	}
+	if (n > 0)
+		json_object_set_new(body, "budgets", budgets);
+	else
+		json_decref(budgets);
+	return (int)n;
+}
+
+int command_tenant_set(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *body = json_object(), *answer = NULL;
+	bool none = arguments_flag(arguments, "no-budgets");
+	struct failure why = {0};
+	char path[CALL_PATH_SIZE];
+	int code, r = add_budgets(arguments, body, &why);
+
+	if (r < 0)
+		return call_failed(client, &why);
+	if (arguments->n_words != 1 || arguments->n_rest || (r > 0) == none)
+		return call_misused(
+			client, "tenant set wants one name, and --budget or --no-budgets.");
+	if (none)
+		json_object_set_new(body, "budgets", json_null());
+	if (call_path(path, "/v1/tenants/", arguments->words[0], NULL) < 0)
+		return call_misused(client, "That is no name.");
+	code = call_json(client, "PATCH", path, body, &answer);
+	if (code == 0 && !client->json)
+		printf("%s\n", print_member(answer, "name"));
+	return code;
+}
 
 int command_tenant_create(struct client *client, const struct arguments *arguments)
 {
@@ -19,6 +80,8 @@ int command_tenant_create(struct client *client, const struct arguments *argumen
 		return call_failed(client, &why);
 	if (r > 0)
 		json_object_set_new(body, "sandboxes_max", json_integer((json_int_t)n_max));
+	if (add_budgets(arguments, body, &why) < 0)
+		return call_failed(client, &why);
 	if (json_object_set_new(body, "name", json_string(arguments->words[0])) < 0 ||
 		(policy && json_object_set_new(body, "policy", json_string(policy)) < 0))
 		return call_misused(client, "The name is no UTF-8.");

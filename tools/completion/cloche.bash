@@ -98,8 +98,10 @@ _cloche()
 		esac
 		;;
 	'policy show') words=$(_cloche_names) ;;
-	tenant | key) words='create ls rm' ;;
-	'tenant create') words='--policy --sandboxes-max' ;;
+	tenant) words='create set ls rm' ;;
+	key) words='create ls rm' ;;
+	'tenant create') words='--policy --sandboxes-max --budget' ;;
+	'tenant set') words='--budget --no-budgets' ;;
 	'key create') words='--tenant --description --administrator' ;;
 	'key ls') words='--tenant' ;;
 	esac
