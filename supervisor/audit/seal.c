@@ -17,6 +17,7 @@
 #define CHECKPOINT "checkpoint"
 #define TEMPORARY "checkpoint.tmp"
 #define PATH_SIZE 48
+#define TAIL_BYTES 65536
 
 static void begin_batch(struct audit *audit);
 
@@ -164,8 +165,32 @@ static int open_history(struct audit *audit, uint64_t segment)
 		return r;
 	snprintf(path, sizeof(path), DIRECTORY "/%020" PRIu64 ".notes", segment);
 	fd = openat(
-		audit->dir_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		audit->dir_fd, path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
+}
+
+/* Where the last whole note ends: a crash may have left half of one. A note ends with its signature
+ * line and an empty one. */
+static off_t whole_notes(int fd, off_t size_bytes)
+{
+	off_t start_bytes = size_bytes > TAIL_BYTES ? size_bytes - TAIL_BYTES : 0;
+	size_t tail_bytes = (size_t)(size_bytes - start_bytes);
+	_cleanup_free_ char *tail = malloc(TAIL_BYTES);
+
+	if (!tail || segment_read_at(fd, tail, tail_bytes, (uint64_t)start_bytes) < 0)
+		return -EIO;
+	for (size_t end = tail_bytes; end >= 2; end--) {
+		const char *line;
+
+		if (tail[end - 1] != '\n' || tail[end - 2] != '\n')
+			continue;
+		line = memrchr(tail, '\n', end - 2);
+		line = line ? line + 1 : tail;
+		if ((size_t)(tail + end - line) > strlen(NOTE_DASH) &&
+			memcmp(line, NOTE_DASH, strlen(NOTE_DASH)) == 0)
+			return start_bytes + (off_t)end;
+	}
+	return start_bytes;
 }
 
 /* Appends the notes of one segment. `*ret_before_bytes` is how long the file was. */
@@ -182,6 +207,9 @@ static int append_history(struct audit *audit, const struct seal_note *notes, si
 		return fd < 0 ? fd : -ENOMEM;
 	if (fstat(fd, &before) < 0)
 		return -errno;
+	before.st_size = whole_notes(fd, before.st_size);
+	if (before.st_size < 0 || ftruncate(fd, before.st_size) < 0)
+		return -EIO;
 	for (size_t i = 0; i < n; i++)
 		size_bytes += (size_t)sprintf(text + size_bytes, "%s\n", notes[i].text);
 	r = fd_write_all(fd, text, size_bytes);

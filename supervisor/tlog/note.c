@@ -9,7 +9,6 @@
 
 #define ALGORITHM_ED25519 0x01
 #define KEY_HASH_BYTES 4
-#define DASH "\xe2\x80\x94 " /* U+2014 and a blank */
 
 struct typed_key {
 	uint8_t algorithm;
@@ -88,13 +87,14 @@ int note_sign(
 	base64_encode(&signature, sizeof(signature), encoded);
 	if (strlen(text) + strlen(name) + sizeof(encoded) + 8 > NOTE_SIZE)
 		return -E2BIG;
-	snprintf(ret_note, NOTE_SIZE, "%s\n" DASH "%s %s\n", text, name, encoded);
+	snprintf(ret_note, NOTE_SIZE, "%s\n" NOTE_DASH "%s %s\n", text, name, encoded);
 	return 0;
 }
 
 bool note_verify(const struct note_verifier *verifier, const char *note, size_t *ret_text_bytes)
 {
-	const char *end = strstr(note, "\n\n" DASH), *line = end ? end + 2 + strlen(DASH) : NULL;
+	const char *end = strstr(note, "\n\n" NOTE_DASH),
+		   *line = end ? end + 2 + strlen(NOTE_DASH) : NULL;
 	size_t name_length = strlen(verifier->name);
 	struct signature signature;
 	uint8_t hash[KEY_HASH_BYTES];

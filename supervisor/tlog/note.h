@@ -8,6 +8,7 @@
 
 #include "supervisor/digest/ed25519.h"
 
+#define NOTE_DASH "\xe2\x80\x94 " /* U+2014 and a blank: begins a signature line */
 #define NOTE_NAME_SIZE 64
 #define NOTE_VKEY_SIZE 128 /* name+hash+base64, with a NUL */
 #define NOTE_SIZE 1280     /* any note of ours, with a NUL */
