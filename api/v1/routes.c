@@ -23,6 +23,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/audit/keys", audit_keys_list, 0},
 	{"GET", "/v1/audit/proof", audit_proof_read, ROUTE_QUERY},
 	{"GET", "/v1/audit/consistency", audit_consistency_read, ROUTE_QUERY},
+	{"POST", "/v1/audit/rotate-key", audit_key_rotate, ROUTE_BODY},
 	{"GET", "/v1/policies", policies_list, 0},
 	{"POST", "/v1/policies/reload", policies_reload, ROUTE_BODY},
 	{"GET", "/v1/policies/{name}", policies_get, 0},

@@ -27,6 +27,7 @@ void audit_consistency_read(struct request *request);
 void policies_list(struct request *request);
 void policies_get(struct request *request);
 void policies_reload(struct request *request);
+void audit_key_rotate(struct request *request);
 void templates_list(struct request *request);
 void tenants_list(struct request *request);
 void tenants_create(struct request *request);

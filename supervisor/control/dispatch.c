@@ -35,6 +35,7 @@ static const struct handler handlers[] = {
 	{WIRE_API_POLICY_LIST, BODY(wire_caller), false, true, false, handle_policy_list},
 	{WIRE_API_POLICY_GET, BODY(wire_name_ref), false, true, false, handle_policy_get},
 	{WIRE_API_POLICY_RELOAD, BODY(wire_caller), false, true, true, handle_policy_reload},
+	{WIRE_API_AUDIT_ROTATE_KEY, BODY(wire_caller), false, true, true, handle_audit_rotate_key},
 	{WIRE_API_TEMPLATE_LIST, BODY(wire_caller), false, true, false, handle_template_list},
 	{WIRE_API_TENANT_CREATE, BODY(wire_tenant_create), false, true, true, handle_tenant_create},
 	{WIRE_API_TENANT_PATCH, BODY(wire_tenant_patch), false, true, true, handle_tenant_patch},

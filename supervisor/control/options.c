@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/base/clock.h"
 #include "supervisor/core/resolvers.h"
+
+#define NS_PER_DAY (24 * 3600 * NS_PER_SECOND)
 
 static const char help[] =
 	"Usage: cloched [OPTION]...\n"
@@ -25,6 +29,11 @@ static const char help[] =
 	"  --api-user USER     whom cloche-api runs as [cloche-api, else uid 61180]\n"
 	"  --gate-user USER    whom cloche-gate runs as [cloche-gate, else uid 61181]\n"
 	"  --resolver ADDR[:PORT]  whom the gate asks for addresses of names [/etc/resolv.conf]\n"
+	"  --audit-segment-bytes N  the audit log goes on in a new file at this size [67108864]\n"
+	"  --audit-keep-bytes N     its oldest files go when all are larger [keep all]\n"
+	"  --audit-keep-days N      its files go at this age [keep all]\n"
+	"  --audit-key-days N       it is signed with a new key after this long [30]\n"
+	"  --audit-heartbeat N      it is signed every N seconds when nothing happens [30]\n"
 	"  --log-level LEVEL   error, warning, info or debug [info]\n"
 	"  --check             say what this kernel has, what is missing, and what that means\n"
 	"  --json              --check for programs\n"
@@ -53,6 +62,14 @@ enum option_id {
 	OPT_HELP,
 };
 
+enum audit_option_id {
+	OPT_AUDIT_SEGMENT_BYTES = 512,
+	OPT_AUDIT_KEEP_BYTES,
+	OPT_AUDIT_KEEP_DAYS,
+	OPT_AUDIT_KEY_DAYS,
+	OPT_AUDIT_HEARTBEAT,
+};
+
 static const struct option table[] = {
 	{"state-dir", required_argument, NULL, OPT_STATE},
 	{"run-dir", required_argument, NULL, OPT_RUN},
@@ -66,6 +83,11 @@ static const struct option table[] = {
 	{"api-user", required_argument, NULL, OPT_API_USER},
 	{"gate-user", required_argument, NULL, OPT_GATE_USER},
 	{"resolver", required_argument, NULL, OPT_RESOLVER},
+	{"audit-segment-bytes", required_argument, NULL, OPT_AUDIT_SEGMENT_BYTES},
+	{"audit-keep-bytes", required_argument, NULL, OPT_AUDIT_KEEP_BYTES},
+	{"audit-keep-days", required_argument, NULL, OPT_AUDIT_KEEP_DAYS},
+	{"audit-key-days", required_argument, NULL, OPT_AUDIT_KEY_DAYS},
+	{"audit-heartbeat", required_argument, NULL, OPT_AUDIT_HEARTBEAT},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -123,6 +145,25 @@ static int parse_log_level(const char *text, enum log_level *ret_level)
 	return -EINVAL;
 }
 
+/* A whole number from `least` to `most`, in units of `unit`. */
+static int parse_amount(const char *option, const char *text, uint64_t least, uint64_t most,
+	uint64_t unit, uint64_t *ret_value)
+{
+	char *end, wanted[96];
+	uint64_t value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && value >= least &&
+		value <= most) {
+		*ret_value = value * unit;
+		return 0;
+	}
+	snprintf(wanted, sizeof(wanted), "wants a whole number from %" PRIu64 " to %" PRIu64, least,
+		most);
+	return complain(option, text, wanted);
+}
+
 static int check_instance(const char *name)
 {
 	size_t length = strlen(name);
@@ -169,11 +210,35 @@ static void fill_defaults(struct options *options)
 	}
 }
 
+static int set_audit_option(struct audit_config *audit, int id, const char *value)
+{
+	switch ((enum audit_option_id)id) {
+	case OPT_AUDIT_SEGMENT_BYTES:
+		return parse_amount("audit-segment-bytes", value, 1 << 16, 1ULL << 40, 1,
+			&audit->segment_bytes);
+	case OPT_AUDIT_KEEP_BYTES:
+		return parse_amount(
+			"audit-keep-bytes", value, 1 << 16, 1ULL << 50, 1, &audit->keep_bytes);
+	case OPT_AUDIT_KEEP_DAYS:
+		return parse_amount(
+			"audit-keep-days", value, 1, 36500, NS_PER_DAY, &audit->keep_age_ns);
+	case OPT_AUDIT_KEY_DAYS:
+		return parse_amount(
+			"audit-key-days", value, 1, 36500, NS_PER_DAY, &audit->key_age_ns);
+	case OPT_AUDIT_HEARTBEAT:
+		return parse_amount(
+			"audit-heartbeat", value, 1, 86400, NS_PER_SECOND, &audit->heartbeat_ns);
+	}
+	return 2;
+}
+
 static int set_option(struct options *options, int id, const char *value)
 {
 	struct wire_gate_resolver resolvers[WIRE_GATE_RESOLVERS_MAX];
 	struct core_config *core = &options->core;
 
+	if (id >= OPT_AUDIT_SEGMENT_BYTES)
+		return set_audit_option(&core->audit, id, value);
 	switch ((enum option_id)id) {
 	case OPT_STATE:
 		core->state_dir = value;

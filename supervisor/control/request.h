@@ -75,7 +75,8 @@ void rows_answer(struct rows *rows, struct request *request, uint16_t type);
 /* The dispatch table, in dispatch.c, names these. */
 typedef void handle_function(
 	struct request *request, const void *body, const char *tail, size_t tail_size);
-handle_function handle_audit_checkpoint, handle_audit_keys, handle_audit_proof;
+handle_function handle_audit_checkpoint, handle_audit_keys, handle_audit_proof,
+	handle_audit_rotate_key;
 handle_function handle_sandbox_create, handle_sandbox_get, handle_sandbox_list,
 	handle_sandbox_delete, handle_sandbox_patch, handle_port_open, handle_exec_start,
 	handle_exec_kill, handle_usage, handle_history, handle_status, handle_metrics, handle_call,

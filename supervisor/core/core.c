@@ -95,6 +95,7 @@ static int open_state(struct core *core, struct failure *why)
 	if (r > 0)
 		log_failure("the audit log was broken; a new one begins", why);
 	*why = (struct failure){0};
+	audit_set_enforcement(core->audit, core_describe_enforcement, core);
 	snprintf(path, sizeof(path), "%s/admin.key", config->state_dir);
 	return tenants_open(core->store, path, &core->tenants, why);
 }
@@ -256,12 +257,13 @@ struct core *core_free(struct core *core)
 	peer_stop(core->gate);
 	pool_free(core->pool);
 	launch_free(core->launch);
+	/* Its last checkpoint still says what is in force. */
+	audit_free(core->audit);
 	policies_free(core->policies);
 	loop_source_free(core->events_source);
 	enforce_free(core->enforce);
 	cgroup_tree_free(core->tree);
 	tenants_free(core->tenants);
-	audit_free(core->audit);
 	store_free(core->store);
 	loop_source_free(core->events_timer);
 	loop_source_free(core->stock_timer);

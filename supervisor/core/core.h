@@ -83,6 +83,8 @@ struct core {
 	uint64_t next_exec, started_ns;
 	uint32_t n_cold_starts;
 	struct core_counts counts;
+	uint64_t programs_ns; /* monotonic: when the digest was made; 0: never */
+	char programs_digest[65];
 	char sandbox_socket_dir[96], spawner_dir[96], gate_program[256];
 };
 
@@ -211,5 +213,7 @@ void exec_abandon(struct exec *exec);
 int core_reload_policies(struct core *core, struct failure *why);
 
 /* ---- events */
+/* Tells the audit log what its checkpoints say; `userdata` is the core. */
+void core_describe_enforcement(struct audit_enforcement *ret_state, void *userdata);
 /* Takes what is in the kernel's rings now: before an answer that must not miss it. */
 void core_consume_events(struct core *core);

@@ -40,6 +40,14 @@ size_t enforce_probe(struct enforce_probe *ret_probes, size_t n_max);
  * tree. */
 int enforce_open(const struct enforce_config *config, struct enforce **ret_enforce,
 	bool *ret_adopted, struct failure *why);
+/* The programs that are attached now, in order of their names, each with the tag by which the
+ * kernel knows its code (SHA-1 over the instructions, cut to 8 bytes: bpf_prog_calc_tag()). Returns
+ * 0 or -errno, also when one of the links is gone. */
+#define ENFORCE_TAG_BYTES 8
+typedef void (*enforce_program_callback)(
+	const char *name, const uint8_t tag[ENFORCE_TAG_BYTES], void *userdata);
+int enforce_programs_each(
+	const struct enforce *enforce, enforce_program_callback callback, void *userdata);
 /* Lets go of this process's handles; enforcement stays. Takes NULL, returns NULL. */
 struct enforce *enforce_free(struct enforce *enforce);
 /* Detaches and unpins everything: only when no sandbox is left. */

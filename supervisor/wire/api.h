@@ -70,6 +70,9 @@ enum wire_api_type {
 	WIRE_API_POLICIES = 53,      /* struct wire_page, then struct wire_policy_row each */
 	WIRE_API_POLICY = 54,        /* struct wire_policy_row + tail: canonical JSON, no NUL */
 
+	WIRE_API_AUDIT_ROTATE_KEY = 56, /* struct wire_caller (administrators) → AUDIT_KEY */
+	WIRE_API_AUDIT_KEY = 57,        /* struct wire_audit_key_row: in force from now on */
+
 	WIRE_API_TEMPLATE_LIST = 60, /* struct wire_caller → TEMPLATES */
 	WIRE_API_TEMPLATES = 61,     /* struct wire_page, then struct wire_template_row each */
 

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """The audit log from outside: what is in it, in which order, how it is read and followed."""
 
+import base64
+import contextlib
+import hashlib
 import json
 import os
 import re
+import subprocess
 
-from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main, running, test,
-                            until)
+from cloche_harness import (BUILD, Client, Daemon, check, check_equal, check_in, fixture, main, read_text,
+                            running, test, until)
 
 
 @fixture
@@ -209,6 +213,198 @@ def half_a_line_of_a_crash_is_cut_off_and_told():
         own.start()
         kinds = [record["type"] for record in own.audit_lines()]
         check_in("audit.recovered", kinds, "types")
+
+
+def checkpoint_of(own):
+    """The lines of the newest checkpoint's text."""
+    return read_text(f"{own.state_dir}/audit/checkpoint").split("\n\n")[0].splitlines()
+
+
+def size_of(own):
+    return int(checkpoint_of(own)[1])
+
+
+@test
+def a_checkpoint_covers_every_record_within_a_second_or_two():
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.exec(["true"])
+        last = client().last_sequence()
+        until(lambda: size_of(daemon()) >= last, "a checkpoint of it")
+    lines = checkpoint_of(daemon())
+    check(re.fullmatch(r"cloche/[a-z0-9-]+/[0-9a-f]{16}", lines[0]), lines[0])
+    check(re.fullmatch(r"programs [0-9a-f]{64}", lines[7]), lines[7])
+    check(re.fullmatch(r"policies [0-9a-f]{64}", lines[8]), lines[8])
+    seen, emitted, dropped = map(int, re.fullmatch(r"events seen (\d+) emitted (\d+) dropped (\d+)",
+                                                   lines[6]).groups())
+    check(seen > 0 and seen == emitted + dropped, lines[6])
+
+
+@test
+def the_root_is_that_of_the_lines_and_the_signature_that_of_the_key():
+    with running(pool="python=0") as own:
+        own.client.get("/v1/policies").expect(200)
+        own.stop()
+        text, note = read_text(f"{own.state_dir}/audit/checkpoint").split("\n\n")
+        lines = own.audit_text().encode().splitlines()
+        check_equal(int(text.splitlines()[1]), len(lines), "size")
+        check_equal(base64.b64decode(text.splitlines()[2]), root_of(lines), "root")
+        check_equal(text.splitlines()[4], "reason stop", "reason")
+        key = base64.b64decode(read_text(f"{own.state_dir}/audit/keys/000001.pub").split("+", 2)[2])
+        # the 12 bytes before a raw Ed25519 key in its DER form (RFC 8410)
+        for name, data in [("key", bytes.fromhex("302a300506032b6570032100") + key[1:]),
+                           ("text", text.encode() + b"\n"),
+                           ("signature", base64.b64decode(note.split(" ")[2])[4:])]:
+            with open(f"{own.state_dir}/{name}", "wb") as file:
+                file.write(data)
+        done = subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key",
+                               "-rawin", "-in", "text", "-sigfile", "signature"], cwd=own.state_dir,
+                              capture_output=True, text=True, check=False)
+        check_equal(done.returncode, 0, done.stdout + done.stderr)
+
+
+def root_of(lines):
+    """MTH of RFC 9162 2.1.1."""
+    if len(lines) == 1:
+        return hashlib.sha256(b"\0" + lines[0]).digest()
+    split = 1 << (len(lines) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + root_of(lines[:split]) + root_of(lines[split:])).digest()
+
+
+def streams_of(own):
+    """The records of each sandbox's stream."""
+    streams = {}
+    for record in own.audit_lines():
+        if "sandbox_seq" in record:
+            streams.setdefault(record["sandbox"], []).append(record)
+    return streams
+
+
+@test
+def a_stream_is_dense_and_its_end_counts_it():
+    sandbox = client().create(template="shell")
+    sandbox.sh("true; true")
+    sandbox.delete().expect(204)
+    until(lambda: any(r["type"] == "sandbox.end" for r in client().events(sandbox=sandbox.id)), "its end")
+    stream = streams_of(daemon())[sandbox.id]
+    check_equal([r["sandbox_seq"] for r in stream], list(range(1, len(stream) + 1)), "numbers")
+    check_equal((stream[0]["type"], stream[-1]["type"]), ("sandbox.create", "sandbox.end"), "types")
+    head = bytes(32)
+    lines = {r["seq"]: line for line in daemon().audit_text().encode().splitlines() for r in [json.loads(line)]}
+    for record in stream[:-1]:
+        head = hashlib.sha256(head + hashlib.sha256(b"\0" + lines[record["seq"]]).digest()).digest()
+    check_equal(stream[-1]["audit"], {"records": len(stream) - 1, "head": head.hex()}, "what the end says")
+
+
+@test
+def killed_while_events_flow_the_log_goes_on_whole():
+    with running(pool="shell=1") as own:
+        sandbox = own.client.create(template="shell")
+        sandbox.try_exec(["sh", "-c", "while :; do /bin/true; done"], detach=True).expect(202)
+        for _ in range(3):
+            after = own.client.last_sequence()
+            until(lambda: own.client.last_sequence() > after + 20, "events")
+            own.kill()
+            own.start()
+        sandbox.delete().expect(204)
+        own.stop()
+        records = own.audit_lines()
+        check_equal([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence")
+        check_equal(len([r for r in records if r["type"] == "audit.recovered"]), 3, "unclean stops")
+        check_equal([r for r in records if r["type"] == "audit.broken"], [], "broken")
+        stream = streams_of(own)[sandbox.id]
+        check_equal([r["sandbox_seq"] for r in stream], list(range(1, len(stream) + 1)), "numbers")
+        check_equal(stream[-1]["audit"]["records"], len(stream) - 1, "what the end says")
+        lines = own.audit_text().encode().splitlines()
+        check_equal(base64.b64decode(checkpoint_of(own)[2]), root_of(lines), "root")
+        verify(own)
+
+
+def verify(own):
+    """By the program that has no code of the supervisor's."""
+    audit = f"{own.state_dir}/audit"
+    done = subprocess.run([f"{BUILD}/cloche-verify", "--key", f"{audit}/keys/000001.pub", audit],
+                          capture_output=True, text=True, check=False)
+    check_equal(done.returncode, 0, done.stdout + done.stderr)
+
+
+@test
+def a_log_that_was_cut_is_set_aside_and_its_sandboxes_go_on_in_a_new_one():
+    with running(pool="shell=1") as own:
+        sandbox = own.client.create(template="shell")
+        last = own.client.last_sequence()
+        until(lambda: size_of(own) >= last, "a checkpoint")
+        own.kill()
+        whole = own.audit_text()
+        with open(own.audit_segments()[-1], "w", encoding="utf-8") as file:
+            file.write("".join(whole.splitlines(True)[:-2]))
+        own.start()
+        first = own.audit_lines()[0]
+        check_equal((first["type"], first["seq"]), ("audit.broken", 1), "the first record")
+        check(os.path.isdir(f"{own.state_dir}/{first['moved_to']}/log"), "where the old log is")
+        stream = streams_of(own)[sandbox.id]
+        check_equal((stream[0]["type"], stream[0]["sandbox_seq"]), ("sandbox.adopt", 1), "its stream")
+        check_equal(sandbox.exec(["true"])["exit_code"], 0, "it runs")
+
+
+@test
+def a_new_key_is_certified_and_for_administrators():
+    with running(pool="shell=0") as own:
+        answer = own.client.post("/v1/audit/rotate-key").expect(200).json
+        check_equal(answer["epoch"], 2, "epoch")
+        check_equal(read_text(f"{own.state_dir}/audit/keys/000002.pub"), answer["key"] + "\n", "key")
+        check_in(f"epoch 2\nkey {answer['key']}\n", read_text(f"{own.state_dir}/audit/keys/000002.cert"), "text")
+        own.client.post("/v1/tenants", {"name": "acme"}).expect(201)
+        key = own.client.post("/v1/keys", {"tenant": "acme"}).expect(201).json["key"]
+        Client(own.socket_path, key).post("/v1/audit/rotate-key").problem(403, "forbidden")
+        check_equal(os.stat(f"{own.state_dir}/audit-key").st_mode & 0o777, 0o600, "mode")
+        check_equal(answer["certificate"], read_text(f"{own.state_dir}/audit/keys/000002.cert"), "certificate")
+        own.kill()
+        own.start()
+        own.stop()
+        verify(own)
+
+
+@contextlib.contextmanager
+def small_disk(own):
+    """The daemon's state on a disk of 6 MiB."""
+    os.mkdir(own.state_dir, 0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs", own.state_dir], check=True)
+    try:
+        yield own.start()
+        own.stop()
+    finally:
+        subprocess.run(["umount", "-l", own.state_dir], check=True)
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+@test
+def on_a_full_disk_nothing_new_starts_what_runs_goes_on_and_losses_are_told():
+    own = Daemon(pool="shell=1")
+    try:
+        with small_disk(own):
+            sandbox = own.client.create(template="shell")
+            fill(f"{own.state_dir}/filler")
+            until(lambda: own.client.get("/readyz").status == 503, "that it is told")
+            own.client.post("/v1/sandboxes", {"template": "shell"}).problem(503, "unavailable")
+            for _ in range(40):  # more than the rest of a page takes
+                check_equal(sandbox.exec(["echo", "on"])["stdout"], "on\n", "what runs")
+            os.unlink(f"{own.state_dir}/filler")
+            until(lambda: own.client.get("/readyz").status == 200, "that it is over")
+            other = own.client.create(template="shell")
+            lost = [r for r in own.client.events(type="audit.lost") if r["where"] == "disk"]
+            check(sum(r["lost"] for r in lost) > 0, "what was lost is told")
+            for each in [sandbox, other]:
+                each.delete().expect(204)
+            until(lambda: len(own.client.events(type="sandbox.end")) == 2, "their ends")
+            for stream in streams_of(own).values():
+                check_equal([r["sandbox_seq"] for r in stream], list(range(1, len(stream) + 1)), "numbers")
+    finally:
+        own.close()
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ int command_audit_keys(struct client *client, const struct arguments *arguments)
 int command_usage(struct client *client, const struct arguments *arguments);
 int command_policy_list(struct client *client, const struct arguments *arguments);
 int command_policy_show(struct client *client, const struct arguments *arguments);
+int command_audit_rotate_key(struct client *client, const struct arguments *arguments);
 int command_policy_reload(struct client *client, const struct arguments *arguments);
 int command_policy_check(struct client *client, const struct arguments *arguments);
 int command_policy_format(struct client *client, const struct arguments *arguments);

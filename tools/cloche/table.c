@@ -223,6 +223,8 @@ const struct command command_table[] = {
 		command_audit_checkpoint, EXIT_CODE_FAILED, false},
 	{"audit keys", "[--save DIR]", "print the log's public keys", audit_keys_options,
 		command_audit_keys, EXIT_CODE_FAILED, false},
+	{"audit rotate-key", "", "sign the audit log with a new key, and print it", NULL,
+		command_audit_rotate_key, EXIT_CODE_FAILED, false},
 	{"usage", "[ID | --tenant NAME | --all]", "show what was used: the bill", usage_options,
 		command_usage, EXIT_CODE_FAILED, false},
 	{"policy list", "", "list policies", NULL, command_policy_list, EXIT_CODE_FAILED, false},

@@ -74,7 +74,7 @@ _cloche()
 		;;
 	logs) words="$(_cloche_ids) --follow" ;;
 	events) words="$filters --follow --after --until --limit" ;;
-	audit) words='export tail verify proof checkpoint keys' ;;
+	audit) words='export tail verify proof checkpoint keys rotate-key' ;;
 	'audit export') words="$filters --until --after --format --output" ;;
 	'audit tail') words=$filters ;;
 	'audit verify')
