@@ -21,9 +21,6 @@
 #include "supervisor/gate/turns.h"
 
 #define EDGES (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET)
-/* Bytes that the kernel may hold unsent in a socket of ours before it stops being writable; without
- * this, a slow reader makes it hold net.ipv4.tcp_wmem[2], 4 MiB. */
-#define UNSENT_BYTES_MAX (128 * 1024)
 
 void flow_expire(struct flow *flow)
 {
@@ -91,6 +88,8 @@ static void note_edge(struct flow *flow, struct side *side, uint32_t events)
 		side->readable = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		side->writable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		side->ending = true;
 	if (events & EPOLLPRI)
 		side->urgent = true;
 	if (!(events & EPOLLERR))
@@ -176,15 +175,14 @@ static bool is_full(const struct listener *listener)
 	       listener->n_flows >= limits->n_flows_per_sandbox_max;
 }
 
-static void tune(int fd)
+void flow_tune(int fd)
 {
-	const int on = 1, unsent_bytes = UNSENT_BYTES_MAX;
+	const int on = 1;
 
 	/* Urgent data is relayed as data in its place; what is urgent about it is lost. */
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	/* Only speed and memory depend on these. */
+	/* Only speed depends on this. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
 }
 
 int flow_connect(const struct flow *flow, const struct abi_address *address)
@@ -199,7 +197,7 @@ int flow_connect(const struct flow *flow, const struct abi_address *address)
 	fd = socket(socket_address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	tune(fd);
+	flow_tune(fd);
 	if (connect(fd, (struct sockaddr *)&socket_address, size) < 0 && errno != EINPROGRESS) {
 		r = -errno;
 		close(fd);
@@ -250,7 +248,6 @@ void flow_start(struct listener *listener, int inner_fd, const struct sockaddr_s
 		listener_pause(listener);
 		return;
 	}
-	tune(inner_fd);
 	flow->listener = listener;
 	flow->sides[INNER].fd = inner_fd;
 	flow->sides[OUTER].fd = -1;

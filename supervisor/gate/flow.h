@@ -21,6 +21,8 @@ void flow_expire(struct flow *flow);
 int flow_watch(struct flow *flow, int side);
 /* The outer side's connection stands: relays from now on. */
 void flow_relay(struct flow *flow);
+/* What every socket of a connection has; accepted ones have it of the listening one. */
+void flow_tune(int fd);
 /* Begins connect(2) to the target's port at `address`, which ends by an edge. Returns the socket or
  * -errno. */
 int flow_connect(const struct flow *flow, const struct abi_address *address);

@@ -92,6 +92,7 @@ bool inlet_read(struct flow *flow)
 		flow->directions[INNER].at_end = true;
 	if (got <= 0)
 		return got < 0 && errno == EINTR;
+	relay_note_read(client, (size_t)got, inlet->n_buffer_max - inlet->n_buffer);
 	inlet->n_buffer += (size_t)got;
 	verdict = inspect_feed(&inlet->inspect, inlet->buffer + inlet->n_buffer - got, (size_t)got,
 		&release_bytes);

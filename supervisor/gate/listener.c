@@ -88,6 +88,7 @@ int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
 		free(listener);
 		return r;
 	}
+	flow_tune(fd);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
 	listener->gate = gate;
 	listener->sandbox = sandbox;

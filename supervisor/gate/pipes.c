@@ -7,7 +7,7 @@
 static struct pipe *make(struct pipes *pipes)
 {
 	struct pipe *pipe = malloc(sizeof(*pipe));
-	int ends[2];
+	int ends[2], size_bytes;
 
 	if (!pipe)
 		return NULL;
@@ -16,8 +16,9 @@ static struct pipe *make(struct pipes *pipes)
 		return NULL;
 	}
 	*pipe = (struct pipe){.read_fd = ends[0], .write_fd = ends[1]};
-	/* Refused beyond the user's share: the pipe then stays as it is. */
-	fcntl(pipe->write_fd, F_SETPIPE_SZ, PIPE_BYTES);
+	/* Refused beyond the user's share: the pipe then stays as it is, of one page perhaps. */
+	size_bytes = fcntl(pipe->write_fd, F_SETPIPE_SZ, PIPE_BYTES);
+	pipe->size_bytes = size_bytes > 0 ? (size_t)size_bytes : PIPE_BYTES_MIN;
 	pipes->n_all++;
 	return pipe;
 }

@@ -8,11 +8,13 @@
 /* Four times the kernel's own size: a fifth more throughput on loopback. PIPES_MAX of them are what
  * fs.pipe-user-pages-soft (16,384 pages) grants one user; beyond, the kernel makes smaller ones. */
 #define PIPE_BYTES (256 * 1024)
+#define PIPE_BYTES_MIN 4096
 #define PIPES_MAX 256
 #define PIPES_STOCK_MAX 64 /* empty ones kept for the next borrower */
 
 struct pipe {
 	int read_fd, write_fd;
+	size_t size_bytes; /* that an empty one takes at least, whatever the pieces */
 	struct pipe *next;
 };
 

@@ -2,13 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "supervisor/gate/inlet.h"
 
 /* A sandbox whose peers read slowly may keep this many pipes filled; beyond, its bytes are copied.
  */
 #define PIPES_HELD_PER_SANDBOX_MAX 32
+#define QUICK_BYTES 16384 /* up to this many at once are copied, not spliced */
+/* Bytes that the kernel may hold unsent in a socket of ours before it stops being writable; without
+ * this, a slow reader makes it hold net.ipv4.tcp_wmem[2], 4 MiB. */
+#define UNSENT_BYTES_MAX (128 * 1024)
+#define UNSENT_BOUND_BYTES 16384 /* is set once so many were sent: most connections end before */
 
 /* What the failed side sent before is still worth taking, unless taking is what failed. */
 void relay_fail(struct flow *flow, int side, int error, bool can_take)
@@ -56,6 +64,15 @@ static bool borrow_pipe(struct flow *flow, const struct side *sender, struct dir
 	return true;
 }
 
+/* epoll(7): less than was asked for means that there is no more, and what comes makes a new edge.
+ * An end that was there already made its edge before, and urgent data stops a read in front of it.
+ */
+void relay_note_read(struct side *side, size_t got, size_t wanted)
+{
+	if (got < wanted && !side->ending && !side->urgent)
+		side->readable = false;
+}
+
 /* Takes bytes into the empty pipe. EAGAIN therefore means that the socket is empty, never that the
  * pipe is full. Returns whether there is something to send on. */
 static bool fill(struct flow *flow, int from, struct direction *direction)
@@ -64,6 +81,7 @@ static bool fill(struct flow *flow, int from, struct direction *direction)
 	ssize_t got = splice(sender->fd, NULL, direction->pipe->write_fd, NULL, PIPE_BYTES,
 		SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
+	direction->is_bulk = got >= QUICK_BYTES;
 	if (got > 0)
 		direction->held_bytes = (uint32_t)got;
 	else if (got == 0)
@@ -91,6 +109,47 @@ static size_t send_on(struct flow *flow, int to, struct direction *direction)
 	else if (errno != EINTR)
 		relay_fail(flow, to, -errno, true);
 	return 0;
+}
+
+/* Bytes that were read already, into the empty pipe. */
+static void keep(struct flow *flow, int from, struct direction *direction, const char *bytes,
+	size_t size_bytes)
+{
+	if (write(direction->pipe->write_fd, bytes, size_bytes) == (ssize_t)size_bytes)
+		direction->held_bytes = (uint32_t)size_bytes;
+	else
+		relay_fail(flow, from, -EIO, false);
+}
+
+/* One read and one write, where splicing would take a call more and set up more. */
+static size_t pass_quickly(struct flow *flow, int from, struct direction *direction)
+{
+	struct side *sender = &flow->sides[from], *receiver = &flow->sides[!from];
+	size_t wanted = direction->pipe->size_bytes < QUICK_BYTES ? direction->pipe->size_bytes
+								  : QUICK_BYTES;
+	char *buffer = flow->listener->gate->copy_buffer;
+	ssize_t got = recv(sender->fd, buffer, wanted, MSG_DONTWAIT), sent;
+
+	if (got == 0)
+		direction->at_end = true;
+	else if (got < 0 && errno == EAGAIN)
+		sender->readable = false;
+	else if (got < 0 && errno != EINTR)
+		relay_fail(flow, from, -errno, false);
+	if (got <= 0)
+		return 0;
+	relay_note_read(sender, (size_t)got, wanted);
+	direction->is_bulk = (size_t)got == wanted;
+	sent = send(receiver->fd, buffer, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno == EAGAIN)
+		receiver->writable = false;
+	else if (sent < 0 && errno != EINTR)
+		relay_fail(flow, !from, -errno, true);
+	if (sent < 0)
+		sent = 0;
+	if (sent < got && !receiver->failed)
+		keep(flow, from, direction, buffer + sent, (size_t)(got - sent));
+	return (size_t)sent;
 }
 
 static size_t copy(struct flow *flow, int from, struct direction *direction)
@@ -130,6 +189,8 @@ static size_t step(struct flow *flow, int from, struct direction *direction)
 		return send_on(flow, !from, direction);
 	if (!borrow_pipe(flow, &flow->sides[from], direction))
 		return copy(flow, from, direction);
+	if (!direction->is_bulk)
+		return pass_quickly(flow, from, direction);
 	return fill(flow, from, direction) ? send_on(flow, !from, direction) : 0;
 }
 
@@ -138,6 +199,14 @@ static void pass_end_on(struct flow *flow, int to, struct direction *direction)
 	direction->shut = true;
 	if (shutdown(flow->sides[to].fd, SHUT_WR) < 0)
 		relay_fail(flow, to, -errno, true);
+}
+
+static void bound_unsent(struct side *side)
+{
+	const int unsent_bytes = UNSENT_BYTES_MAX;
+
+	setsockopt(side->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
+	side->bounded = true;
 }
 
 enum relay_result relay_move(
@@ -166,6 +235,8 @@ enum relay_result relay_move(
 	}
 	settle_pipe(flow, direction);
 	direction->bytes += moved;
+	if (direction->bytes >= UNSENT_BOUND_BYTES && !receiver->bounded)
+		bound_unsent(receiver);
 	*ret_moved_bytes += moved;
 	return result;
 }

@@ -75,10 +75,13 @@ enum { INNER, OUTER }; /* the sandbox's side, the destination's side */
 
 struct side {
 	int fd;
-	/* As far as known: set by an edge of epoll, cleared by EAGAIN. */
+	/* As far as known: set by an edge of epoll, cleared by EAGAIN or (epoll(7)) a short read.
+	 */
 	bool readable, writable;
-	bool failed; /* reset, or lost: nothing more can be sent to it */
-	bool urgent; /* sent urgent data: splice(2) stops in front of it for ever */
+	bool ending;  /* its end or an error may come right behind what is there */
+	bool bounded; /* the kernel holds little unsent of it */
+	bool failed;  /* reset, or lost: nothing more can be sent to it */
+	bool urgent;  /* sent urgent data: splice(2) stops in front of it for ever */
 	struct loop_source *source;
 };
 
@@ -87,6 +90,7 @@ struct direction {
 	uint32_t held_bytes; /* in the pipe, or released by the check of a named flow */
 	bool at_end;         /* the sender finished */
 	bool shut;           /* and the receiver was told so */
+	bool is_bulk;        /* the last read was as large as could be: splicing is worth it */
 	uint64_t bytes;      /* handed to the receiver */
 };
 
