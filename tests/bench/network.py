@@ -19,7 +19,7 @@ import sys
 from measures import kernel_kib, percentile, pss_of, settle, summary
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
-from cloche_harness import BUILD, Failed, child_named, probe
+from cloche_harness import BUILD, Failed, child_named, probe, until
 from named_internet import FRONT4, NamedDaemon, NamedInternet, policy
 
 TRAFFIC = f"{BUILD}/tests/probe/traffic"
@@ -31,6 +31,7 @@ PEERS = ["veth", "routed"]
 WORKERS = 8
 FLOWS = 1000
 FLOWS_EACH = 500  # a sandbox may have 512
+MANY = 1000  # sandboxes with a connection each
 AIM_RATIO = 0.7
 AIM_CONNECT_NS = 200
 MIB = 1 << 20
@@ -269,6 +270,45 @@ def measure_flows(scene):
             "kernel_veth_kib": round(kernel_outside, 2)}
 
 
+def flows_of(scene):
+    """Open connections, as the gate counted them within the last second."""
+    text = scene.daemon.client.get("/metrics").expect(200).body.decode()
+    return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("cloche_flows "))
+
+
+def measure_many(scene, n, n_requests, progress):
+    """Many sandboxes with an open connection each: what a connection takes of the gate and of the kernel,
+    and how long a new one takes meanwhile. Each program is there before, and waits for a word."""
+    gate = child_named(scene.daemon.process.pid, "cloche-gate")
+
+    def request():
+        return scene.traffic("gate_cidr", "new", n_requests, 1)
+
+    before = request()
+    sandboxes = []
+    for number in range(n):
+        sandboxes.append(scene.create("bench"))
+        sandboxes[-1].try_exec([INSIDE, "hold", FRONT4, str(scene.server.port), NAME, "1", "/tmp/go"],
+                               detach=True).expect(202)
+        progress(number + 1, n)
+    # The sandboxes' own work is done when each program waits at its FIFO.
+    for sandbox in sandboxes:
+        until(lambda: sandbox.exec(["test", "-p", "/tmp/go"])["exit_code"] == 0, "a program waits")
+    kernel, process = settle(kernel_kib), pss_of(gate)
+    for sandbox in sandboxes:
+        sandbox.sh(": >/tmp/go")
+    until(lambda: flows_of(scene) >= n, "all connections stand")
+    row = {"n": n, "gate_pss_kib": round((pss_of(gate) - process) / n, 2),
+           "kernel_kib": round((settle(kernel_kib) - kernel) / n, 2)}
+    during = request()
+    for measure, samples in [("connect", "connect_ns"), ("new_request", "answer_ns")]:
+        row[measure] = {"alone": summary([ns / 1000 for ns in before[samples]]),
+                        "meanwhile": summary([ns / 1000 for ns in during[samples]])}
+    for sandbox in sandboxes:
+        sandbox.delete()
+    return row
+
+
 def progress_on(what):
     def show(number, rounds):
         end = "\n" if number == rounds else ""
@@ -284,6 +324,8 @@ def measure_network(quick):
         results = path_results(measure_paths(scene, rounds, scale, progress_on("network")))
         results["connect_call"] = measure_connect(scene, rounds, n, progress_on("connect()"))
         results["memory_per_flow"] = measure_flows(scene)
+        results["many_sandboxes"] = measure_many(scene, MANY // 10 if quick else MANY, 50 * scale,
+                                                 progress_on("sandboxes with a connection"))
     results["load_1min_before"] = load
     return results
 
@@ -309,3 +351,8 @@ def print_network(results):
     memory = results["memory_per_flow"]
     print(f"memory per open connection at {memory['n']}: gate {memory['gate_pss_kib']} KiB, kernel "
           f"{memory['kernel_kib']} KiB (veth alone {memory['kernel_veth_kib']})")
+    many = results["many_sandboxes"]
+    print(f"{many['n']} sandboxes with a connection each: gate {many['gate_pss_kib']} KiB, kernel "
+          f"{many['kernel_kib']} KiB a connection; connect and request meanwhile p50 "
+          f"{many['new_request']['meanwhile']['p50_us']} us, p99 {many['new_request']['meanwhile']['p99_us']} us "
+          f"(alone {many['new_request']['alone']['p50_us']} and {many['new_request']['alone']['p99_us']})")

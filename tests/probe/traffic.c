@@ -4,7 +4,8 @@
  *   new ADDRESS PORT HOST N WORKERS      N times: connect, one request, its answer, close
  *   keep ADDRESS PORT HOST N WORKERS     N requests and answers, one connection for each worker
  *   bulk ADDRESS PORT HOST BYTES         one answer of BYTES on one stream
- *   hold ADDRESS PORT HOST N             N connections, an answer on each; then until it is killed
+ *   hold ADDRESS PORT HOST N [FIFO]      N connections, an answer on each; then until it is killed;
+ *                                        not before somebody opens FIFO to write
  *   connect ADDRESS PORT N               only connect() itself, and its close, not timed
  *   loopback N                           connect() to a listener of this very process
  *   datagram N                           connect() of a UDP socket to loopback: no packet is sent
@@ -13,6 +14,7 @@
  * the last byte of the answer. connect() may be refused: "errno" is of the last one, or 0. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -181,9 +184,12 @@ static void order_bulk(const struct target *target, uint64_t n_bytes)
 	close(fd);
 }
 
-static void order_hold(const struct target *target, size_t n)
+static void order_hold(const struct target *target, size_t n, const char *fifo)
 {
 	uint64_t unused;
+
+	if (fifo && (mkfifo(fifo, 0600) < 0 || close(open(fifo, O_RDONLY | O_CLOEXEC)) < 0))
+		die(fifo);
 
 	for (size_t i = 0; i < n; i++)
 		ask(dial(target, &unused), target, ANSWER_BYTES);
@@ -250,13 +256,13 @@ int main(int argc, char **argv)
 	target.host = argv[4];
 	if (strcmp(order, "connect") == 0)
 		order_connect(&target.address, SOCK_STREAM, -1, strtoul(argv[4], NULL, 10));
+	else if ((argc == 6 || argc == 7) && strcmp(order, "hold") == 0)
+		order_hold(&target, strtoul(argv[5], NULL, 10), argv[6]);
 	else if (argc == 7)
 		order_requests(&target, strcmp(order, "keep") == 0, strtoul(argv[5], NULL, 10),
 			strtoul(argv[6], NULL, 10));
 	else if (argc == 6 && strcmp(order, "bulk") == 0)
 		order_bulk(&target, strtoull(argv[5], NULL, 10));
-	else if (argc == 6 && strcmp(order, "hold") == 0)
-		order_hold(&target, strtoul(argv[5], NULL, 10));
 	else
 		die("no such order");
 	return 0;
