@@ -222,6 +222,12 @@ $(B)/tests/table/%: $(B)/tests/table/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(SUPERVISOR_LIBS)
 
+$(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(VMLINUX_H)
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/tests/bpf/test-pairs: | $(B)/tests/bpf/pairs.bpf.o
 $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(SUPERVISOR_LIBS)
