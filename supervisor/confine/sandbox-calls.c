@@ -1,4 +1,4 @@
-/* Which system calls a sandbox may make whatever their arguments.
+/* Which system calls a sandbox may make, by profile.
  *
  * The measure is what Docker's default profile gives a container without capabilities, minus what
  * research on escapes has cost others: ptrace and its kin, vmsplice and tee and splice (page cache
@@ -7,12 +7,11 @@
  * does not know are passed over: not allowed is the safe side. */
 #include "supervisor/confine/sandbox-filter.h"
 
-const char *const confine_calls_allowed[] = {
+const char *const confine_calls_strict[] = {
 	/* files and directories */
 	"access",
 	"chdir",
 	"chmod",
-	"chown",
 	"close",
 	"close_range",
 	"copy_file_range",
@@ -27,37 +26,25 @@ const char *const confine_calls_allowed[] = {
 	"fchdir",
 	"fchmod",
 	"fchmodat",
-	"fchown",
-	"fchownat",
 	"fcntl",
 	"fdatasync",
 	"fgetxattr",
 	"flistxattr",
 	"flock",
-	"fremovexattr",
-	"fsetxattr",
 	"fstat",
 	"fstatfs",
 	"fsync",
 	"ftruncate",
-	"futimesat",
 	"getcwd",
 	"getdents",
 	"getdents64",
 	"getxattr",
-	"inotify_add_watch",
-	"inotify_init",
-	"inotify_init1",
-	"inotify_rm_watch",
-	"lchown",
 	"lgetxattr",
 	"link",
 	"linkat",
 	"listxattr",
 	"llistxattr",
-	"lremovexattr",
 	"lseek",
-	"lsetxattr",
 	"lstat",
 	"mkdir",
 	"mkdirat",
@@ -72,23 +59,19 @@ const char *const confine_calls_allowed[] = {
 	"pwritev",
 	"pwritev2",
 	"read",
-	"readahead",
 	"readlink",
 	"readlinkat",
 	"readv",
-	"removexattr",
 	"rename",
 	"renameat",
 	"renameat2",
 	"rmdir",
 	"sendfile",
-	"setxattr",
 	"stat",
 	"statfs",
 	"statx",
 	"symlink",
 	"symlinkat",
-	"sync_file_range",
 	"truncate",
 	"umask",
 	"unlink",
@@ -102,34 +85,20 @@ const char *const confine_calls_allowed[] = {
 	"brk",
 	"madvise",
 	"membarrier",
-	"memfd_create",
-	"mincore",
-	"mlock",
-	"mlock2",
-	"mlockall",
 	"mmap",
 	"mprotect",
 	"mremap",
 	"msync",
-	"munlock",
-	"munlockall",
 	"munmap",
-	"pkey_alloc",
-	"pkey_free",
-	"pkey_mprotect",
 	/* processes and threads */
 	"arch_prctl",
 	"capget",
-	"capset",
 	"execve",
-	"execveat",
 	"exit",
 	"exit_group",
 	"fork",
 	"futex",
 	"futex_waitv",
-	"get_robust_list",
-	"get_thread_area",
 	"getcpu",
 	"getpgid",
 	"getpgrp",
@@ -140,12 +109,8 @@ const char *const confine_calls_allowed[] = {
 	"getrusage",
 	"getsid",
 	"gettid",
-	"ioprio_get",
-	"ioprio_set",
 	"kill",
 	"pause",
-	"pidfd_open",
-	"pidfd_send_signal",
 	"prctl",
 	"prlimit64",
 	"restart_syscall",
@@ -165,17 +130,11 @@ const char *const confine_calls_allowed[] = {
 	"sched_getparam",
 	"sched_getscheduler",
 	"sched_rr_get_interval",
-	"sched_setaffinity",
-	"sched_setattr",
-	"sched_setparam",
-	"sched_setscheduler",
 	"sched_yield",
 	"seccomp",
 	"set_robust_list",
-	"set_thread_area",
 	"set_tid_address",
 	"setpgid",
-	"setpriority",
 	"setrlimit",
 	"setsid",
 	"sigaltstack",
@@ -186,7 +145,7 @@ const char *const confine_calls_allowed[] = {
 	"vfork",
 	"wait4",
 	"waitid",
-	/* identity: refused by the kernel for lack of capabilities; PID 1 itself needs three */
+	/* identity */
 	"getegid",
 	"geteuid",
 	"getgid",
@@ -194,15 +153,6 @@ const char *const confine_calls_allowed[] = {
 	"getresgid",
 	"getresuid",
 	"getuid",
-	"setfsgid",
-	"setfsuid",
-	"setgid",
-	"setgroups",
-	"setregid",
-	"setresgid",
-	"setresuid",
-	"setreuid",
-	"setuid",
 	/* waiting, time and messages between processes */
 	"alarm",
 	"clock_getres",
@@ -219,16 +169,6 @@ const char *const confine_calls_allowed[] = {
 	"getitimer",
 	"getrandom",
 	"gettimeofday",
-	"mq_getsetattr",
-	"mq_notify",
-	"mq_open",
-	"mq_timedreceive",
-	"mq_timedsend",
-	"mq_unlink",
-	"msgctl",
-	"msgget",
-	"msgrcv",
-	"msgsnd",
 	"nanosleep",
 	"pipe",
 	"pipe2",
@@ -236,15 +176,7 @@ const char *const confine_calls_allowed[] = {
 	"ppoll",
 	"pselect6",
 	"select",
-	"semctl",
-	"semget",
-	"semop",
-	"semtimedop",
 	"setitimer",
-	"shmat",
-	"shmctl",
-	"shmdt",
-	"shmget",
 	"sysinfo",
 	"time",
 	"timer_create",
@@ -281,24 +213,152 @@ const char *const confine_calls_allowed[] = {
 	NULL,
 };
 
+/* What the profile "strict" closes: old ways to share memory and messages, and what few programs
+ * need.
+ */
+const char *const confine_calls_default[] = {
+	/* messages, semaphores and shared memory of System V and POSIX queues */
+	"mq_getsetattr",
+	"mq_notify",
+	"mq_open",
+	"mq_timedreceive",
+	"mq_timedsend",
+	"mq_unlink",
+	"msgctl",
+	"msgget",
+	"msgrcv",
+	"msgsnd",
+	"semctl",
+	"semget",
+	"semop",
+	"semtimedop",
+	"shmat",
+	"shmctl",
+	"shmdt",
+	"shmget",
+	/* keys of memory pages, memory that stays */
+	"pkey_alloc",
+	"pkey_free",
+	"pkey_mprotect",
+	"mlock",
+	"mlock2",
+	"mlockall",
+	"munlock",
+	"munlockall",
+	/* scheduling */
+	"sched_setaffinity",
+	"sched_setattr",
+	"sched_setparam",
+	"sched_setscheduler",
+	"setpriority",
+	"ioprio_get",
+	"ioprio_set",
+	/* watching files */
+	"inotify_add_watch",
+	"inotify_init",
+	"inotify_init1",
+	"inotify_rm_watch",
+	/* owners and attributes of files; refused by the kernel for lack of capabilities, mostly */
+	"chown",
+	"fchown",
+	"fchownat",
+	"lchown",
+	"setxattr",
+	"lsetxattr",
+	"fsetxattr",
+	"removexattr",
+	"lremovexattr",
+	"fremovexattr",
+	/* identity: likewise; PID 1 itself needs three */
+	"setgid",
+	"setgroups",
+	"setregid",
+	"setresgid",
+	"setresuid",
+	"setreuid",
+	"setuid",
+	"setfsgid",
+	"setfsuid",
+	"capset",
+	/* programs without a file, processes by descriptor */
+	"execveat",
+	"memfd_create",
+	"pidfd_open",
+	"pidfd_send_signal",
+	/* seldom used */
+	"set_thread_area",
+	"get_thread_area",
+	"futimesat",
+	"sync_file_range",
+	"readahead",
+	"mincore",
+	"get_robust_list",
+	/* these depend on their arguments besides */
+	"mknod",
+	"mknodat",
+	"personality",
+	NULL,
+};
+
+/* For debuggers. What they may be used on is the kernel's to say: processes of the same user in the
+ * same sandbox that have no more capabilities, so never PID 1. */
+const char *const confine_calls_debug[] = {
+	"process_vm_readv",
+	"process_vm_writev",
+	"ptrace",
+	NULL,
+};
+
+/* In no profile; a policy may name them. Each has been part of an exploit, or nobody needs it, but
+ * none reaches beyond the sandbox by itself. All else is refused whatever a policy says. */
+const char *const confine_calls_openable[] = {
+	"get_mempolicy",
+	"io_cancel",
+	"io_destroy",
+	"io_getevents",
+	"io_pgetevents",
+	"io_setup",
+	"io_submit",
+	"listmount",
+	"map_shadow_stack",
+	"mbind",
+	"memfd_secret",
+	"process_madvise",
+	"process_mrelease",
+	"set_mempolicy",
+	"splice",
+	"statmount",
+	"tee",
+	"vmsplice",
+	NULL,
+};
+
+/* Decided by their arguments, in sandbox-arguments.c; in every profile. */
+const char *const confine_calls_judged[] = {"clone", "ioctl", "socket", "socketpair", NULL};
+
 /* include/uapi/asm-generic/unistd.h; from 424 on the numbers are the same on every processor. */
-const int confine_numbers_allowed[] = {
+const int confine_numbers_strict[] = {
 	449, /* futex_waitv, Linux 5.16 */
-	451, /* cachestat, 6.5 */
 	452, /* fchmodat2, 6.6 */
 	454, /* futex_wake, 6.7 */
 	455, /* futex_wait, 6.7 */
 	456, /* futex_requeue, 6.7 */
 	462, /* mseal, 6.10 */
-	463, /* setxattrat, 6.13 */
 	464, /* getxattrat, 6.13 */
 	465, /* listxattrat, 6.13 */
+	-1,
+};
+
+const int confine_numbers_default[] = {
+	451, /* cachestat, 6.5 */
+	463, /* setxattrat, 6.13 */
 	466, /* removexattrat, 6.13 */
 	-1,
 };
 
 const char *const confine_calls_absent[] = {
-	"clone3", /* its flags lie in memory, where no filter can see them; glibc falls back */
+	"clone3", /* never open: its flags lie in memory, where no filter can see them; glibc falls
+		     back */
 	"io_cancel",
 	"io_destroy",
 	"io_getevents",

@@ -87,7 +87,7 @@ static int write_tail(struct wire_strings *strings, const struct exec *exec,
 		cwd = request->uid == USER_UID ? "/home/sandbox" : "/";
 	if (r == 0)
 		r = wire_strings_add(strings, cwd);
-	if (r == 0 && effective->n_filter > 0)
+	if (r == 0)
 		r = add_bytes(strings, effective->filter,
 			effective->n_filter * sizeof(struct sock_filter));
 	*ret_n_env = environment.n;

@@ -24,11 +24,22 @@ static void free_all(struct policy **all, size_t n)
 	free(all);
 }
 
+/* Policies and filters count levels alike. */
+_Static_assert((int)POLICY_CALL_STRICT == (int)CONFINE_STRICT &&
+		       (int)POLICY_CALL_DEFAULT == (int)CONFINE_DEFAULT &&
+		       (int)POLICY_CALL_DEBUG == (int)CONFINE_DEBUG &&
+		       (int)POLICY_CALL_OPENABLE == (int)CONFINE_OPENABLE &&
+		       (int)POLICY_CALL_NEVER == (int)CONFINE_NEVER,
+	"levels of system calls");
+_Static_assert(POLICY_CALL_NAME_SIZE == CONFINE_CALL_NAME_SIZE, "names of system calls");
+
+static const struct policy_calls known_calls = {confine_call_level, confine_call_name};
+
 int policies_reload(struct policies *policies, struct failure *why)
 {
 	struct policy **all = NULL;
 	size_t n = 0;
-	int r = policy_load_dir(policies->directory, confine_knows_call, &all, &n, why);
+	int r = policy_load_dir(policies->directory, &known_calls, &all, &n, why);
 
 	if (r < 0)
 		return r;
@@ -111,15 +122,31 @@ struct effective *effective_unref(struct effective *effective)
 	return NULL;
 }
 
+/* A few microseconds, once for each effective policy. */
+static int make_filter(struct effective *effective, struct failure *why)
+{
+	const struct policy *policy = effective->policy;
+	_cleanup_free_ char(*allowed)[CONFINE_CALL_NAME_SIZE] =
+		calloc(policy->n_syscalls_allowed + 1, sizeof(*allowed));
+	const struct confine_calls calls = {.profile = (enum confine_level)policy->profile,
+		.allowed = (const char(*)[CONFINE_CALL_NAME_SIZE])allowed,
+		.n_allowed = policy->n_syscalls_allowed,
+		.denied = (const char(*)[CONFINE_CALL_NAME_SIZE])policy->syscalls_denied,
+		.n_denied = policy->n_syscalls_denied};
+
+	if (!allowed)
+		return failure_set(why, -ENOMEM, "system call filter", "out of memory");
+	for (size_t i = 0; i < policy->n_syscalls_allowed; i++)
+		memcpy(allowed[i], policy->syscalls_allowed[i].name, sizeof(allowed[i]));
+	return confine_policy_filter(&calls, &effective->filter, &effective->n_filter, why);
+}
+
 static int install(struct policies *policies, struct effective *effective, struct refusal *why)
 {
 	struct policy_image *image = NULL;
 	struct failure failure = {0};
-	int r;
+	int r = make_filter(effective, &failure);
 
-	r = confine_deny_filter((const char(*)[32])effective->policy->syscalls_denied,
-		effective->policy->n_syscalls_denied, &effective->filter, &effective->n_filter,
-		&failure);
 	if (r == 0)
 		r = policy_compile(effective->policy, &image, &failure);
 	if (r < 0)

@@ -18,7 +18,7 @@ struct policies;
 struct effective {
 	struct policy *policy;
 	uint32_t image;
-	struct sock_filter *filter; /* of the system calls that it denies; NULL: none */
+	struct sock_filter *filter; /* of its system calls; every command gets it */
 	size_t n_filter;
 	unsigned int n_references;
 	struct effective *next;

@@ -64,7 +64,7 @@ static int parse(struct init *init, const struct message *message, struct start 
 	start->fds = message->fds;
 	if (start->exec.argc < 1 || start->exec.argc > INIT_VECTOR_MAX ||
 		start->exec.n_env > INIT_VECTOR_MAX - start->exec.argc ||
-		start->exec.n_filter > WIRE_INIT_FILTER_MAX)
+		start->exec.n_filter < 1 || start->exec.n_filter > WIRE_INIT_FILTER_MAX)
 		return -EPROTO;
 	*next++ = NULL; /* the free slot */
 	start->argv = next;
@@ -144,8 +144,6 @@ static int load_filter(const void *filter, uint32_t n)
 {
 	struct sock_fprog program = {.len = (uint16_t)n, .filter = (struct sock_filter *)filter};
 
-	if (n == 0)
-		return 0;
 	return (int)syscall3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program);
 }
 
@@ -155,7 +153,7 @@ static long exec_path(struct start *start, char *path)
 {
 	long r = syscall3(__NR_execve, (long)path, (long)start->argv, (long)start->env);
 
-	if (r == -EPERM && start->exec.n_filter > 0)
+	if (r == -EPERM)
 		r = syscall6(__NR_execveat, AT_FDCWD, (long)path, (long)start->argv,
 			(long)start->env, 0, 0);
 	if (r == -ENOEXEC) { /* as execvp(3) does */

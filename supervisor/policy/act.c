@@ -94,18 +94,24 @@ static int read_destination(
 	return refuse(why, verb, "This is neither a host's name nor an address.");
 }
 
-static int read_syscall(const char *text, const struct verb *verb, policy_syscall_known known,
+static int read_syscall(const char *text, const struct verb *verb, const struct policy_calls *calls,
 	struct policy_act *act, struct failure *why)
 {
-	if (!*text || strlen(text) >= 32 ||
-		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(text) ||
-		(known && !known(text)))
+	int level = POLICY_CALL_STRICT;
+
+	if (!*text || strlen(text) >= POLICY_CALL_NAME_SIZE ||
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(text))
+		return refuse(why, verb, "There is no such system call.");
+	if (calls)
+		level = calls->level(text);
+	if (level < 0)
 		return refuse(why, verb, "There is no such system call.");
 	strcpy(act->name, text);
+	act->call_level = (uint8_t)level;
 	return 0;
 }
 
-static int read_object(const char *text, const struct verb *verb, policy_syscall_known known,
+static int read_object(const char *text, const struct verb *verb, const struct policy_calls *calls,
 	struct policy_act *act, struct failure *why)
 {
 	switch (act->kind) {
@@ -121,12 +127,12 @@ static int read_object(const char *text, const struct verb *verb, policy_syscall
 			return refuse(why, verb, "A port is a number from 1 to 65535.");
 		return 0;
 	case POLICY_ACT_SYSCALL:
-		return read_syscall(text, verb, known, act, why);
+		return read_syscall(text, verb, calls, act, why);
 	}
 	return -EINVAL;
 }
 
-int policy_act_parse(const char *text, policy_syscall_known known, struct policy_act *ret_act,
+int policy_act_parse(const char *text, const struct policy_calls *calls, struct policy_act *ret_act,
 	struct failure *why)
 {
 	size_t length = strcspn(text, " ");
@@ -138,7 +144,7 @@ int policy_act_parse(const char *text, policy_syscall_known known, struct policy
 
 		if (strlen(verbs[i].word) != length || strncmp(text, verbs[i].word, length) != 0)
 			continue;
-		r = read_object(object, &verbs[i], known, &act, why);
+		r = read_object(object, &verbs[i], calls, &act, why);
 		if (r == 0)
 			*ret_act = act;
 		return r;

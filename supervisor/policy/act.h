@@ -25,11 +25,13 @@ struct policy_act {
 	uint16_t port;
 	struct abi_address address;
 	char name[POLICY_HOST_SIZE]; /* of a host, lower case; of a system call */
+	uint8_t call_level;          /* enum policy_call_level */
 };
 
-/* `known` may be NULL: then any word may be a system call. Returns 0, or -EINVAL with a sentence.
+/* `calls` may be NULL: then any word may be a system call that every profile has. Returns 0, or
+ * -EINVAL with a sentence.
  */
-int policy_act_parse(const char *text, policy_syscall_known known, struct policy_act *ret_act,
+int policy_act_parse(const char *text, const struct policy_calls *calls, struct policy_act *ret_act,
 	struct failure *why);
 /* Writes it in the form above. */
 #define POLICY_ACT_TEXT_SIZE (POLICY_HOST_SIZE + 32)

@@ -166,14 +166,9 @@ static json_t *write_resources(const struct policy_limits *limits, const json_t 
 
 static json_t *write_syscalls(const struct policy *policy, const json_t *section)
 {
-	json_t *syscalls = json_object(), *list = json_array();
-	int r = json_object_set_new(syscalls, "deny", list);
+	json_t *syscalls = policy_write_syscalls(policy);
 
-	for (size_t i = 0; r == 0 && i < policy->n_syscalls_denied; i++)
-		r = json_array_append_new(list, json_string(policy->syscalls_denied[i]));
-	if (r == 0)
-		r = write_description(syscalls, section);
-	if (r < 0) {
+	if (write_description(syscalls, section) < 0) {
 		json_decref(syscalls);
 		return NULL;
 	}

@@ -10,6 +10,9 @@
  * no memory. */
 json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t *section);
 
+/* The system calls likewise, without a description. */
+json_t *policy_write_syscalls(const struct policy *policy);
+
 /* Sets `canonical` and `hash` from the rest of `policy`. `document`, what the policy was read from,
  * gives the descriptions. NULL: a meet, whose rules are not at the place that their id says, so
  * each is written with its "rule" instead. Returns 0, -ENOMEM, or -EIO when libcrypto fails, with

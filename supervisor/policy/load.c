@@ -16,7 +16,7 @@
 struct loader {
 	const char *directory;
 	int fd;
-	policy_syscall_known known;
+	const struct policy_calls *calls;
 	char (*names)[NAME_MAX + 1]; /* of files */
 	char (*stems)[NAME_MAX + 1]; /* the same without ".json" */
 	const char **known_names;    /* the stems; ends with NULL */
@@ -135,7 +135,7 @@ static int read_base(void *userdata, const char *name, char **ret_text, size_t *
 
 static int load_file(struct loader *loader, size_t i)
 {
-	const struct policy_context context = {.known = loader->known,
+	const struct policy_context context = {.calls = loader->calls,
 		.read_base = read_base,
 		.userdata = loader,
 		.names = loader->known_names};
@@ -205,10 +205,10 @@ static int load_all(struct loader *loader, DIR *stream)
 	return r < 0 ? r : check_default(loader);
 }
 
-int policy_load_dir(const char *directory, policy_syscall_known known,
+int policy_load_dir(const char *directory, const struct policy_calls *calls,
 	struct policy ***ret_policies, size_t *ret_n, struct failure *why)
 {
-	struct loader loader = {.directory = directory, .known = known, .why = why};
+	struct loader loader = {.directory = directory, .calls = calls, .why = why};
 	DIR *stream = opendir(directory);
 	int r;
 

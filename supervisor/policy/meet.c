@@ -201,38 +201,6 @@ static int meet_addresses(struct meeting *meeting)
 	return r;
 }
 
-/* Both lists are sorted; what is in both is taken once. */
-static int meet_syscalls(struct meeting *meeting)
-{
-	const struct policy *a = meeting->bound, *b = meeting->request;
-	size_t i = 0, j = 0, n = 0, n_max = a->n_syscalls_denied + b->n_syscalls_denied;
-	char(*names)[32] = calloc(n_max + 1, sizeof(*names));
-
-	if (!names)
-		return -ENOMEM;
-	while (i < a->n_syscalls_denied || j < b->n_syscalls_denied) {
-		int order;
-
-		if (i == a->n_syscalls_denied)
-			order = 1;
-		else if (j == b->n_syscalls_denied)
-			order = -1;
-		else
-			order = strcmp(a->syscalls_denied[i], b->syscalls_denied[j]);
-		memcpy(names[n++], order <= 0 ? a->syscalls_denied[i] : b->syscalls_denied[j],
-			sizeof(*names));
-		i += order <= 0;
-		j += order >= 0;
-	}
-	meeting->policy->syscalls_denied = names;
-	meeting->policy->n_syscalls_denied = n;
-	if (n > POLICY_SYSCALLS_MAX)
-		return failure_set(meeting->why, -E2BIG, STAGE,
-			"\"%s\" and \"%s\" deny more than %d system calls together.", a->name,
-			b->name, POLICY_SYSCALLS_MAX);
-	return 0;
-}
-
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
 static struct policy_limits meet_limits(
@@ -275,7 +243,7 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	if (r == 0)
 		r = meet_inbound(&meeting);
 	if (r == 0)
-		r = meet_syscalls(&meeting);
+		r = meet_calls(&meeting);
 	if (r == 0)
 		r = policy_canonicalize(meeting.policy, NULL, why);
 	if (r < 0) {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct policy *policy_ref(struct policy *policy)
 {
@@ -22,6 +23,30 @@ struct policy *policy_unref(struct policy *policy)
 	free(policy->canonical);
 	free(policy->rules);
 	free(policy->syscalls_denied);
+	free(policy->syscalls_allowed);
 	free(policy);
 	return NULL;
+}
+
+static int compare_call(const void *name, const void *call)
+{
+	return strcmp(name, ((const struct policy_call *)call)->name);
+}
+
+static int compare_name(const void *name, const void *other)
+{
+	return strcmp(name, other);
+}
+
+/* bsearch(3) of an empty list takes no NULL. */
+bool policy_allows_call(const struct policy *policy, const char *name, enum policy_call_level level)
+{
+	if (policy->n_syscalls_denied > 0 &&
+		bsearch(name, policy->syscalls_denied, policy->n_syscalls_denied,
+			sizeof(*policy->syscalls_denied), compare_name))
+		return false;
+	return level <= policy->profile ||
+	       (policy->n_syscalls_allowed > 0 &&
+		       bsearch(name, policy->syscalls_allowed, policy->n_syscalls_allowed,
+			       sizeof(*policy->syscalls_allowed), compare_call));
 }

@@ -15,6 +15,7 @@
 #define POLICY_RULE_PORTS_MAX ABI_PORT_RANGES_MAX
 #define POLICY_INBOUND_MAX 32 /* of a file half as many: two lists meet in fewer than their sum */
 #define POLICY_SYSCALLS_MAX 512
+#define POLICY_CALL_NAME_SIZE 32
 #define POLICY_HASH_SIZE 65
 
 struct policy_ports {
@@ -65,6 +66,22 @@ struct policy_limits {
 	uint32_t cpu_millis, pids, open_files;
 };
 
+/* Profiles of system calls contain one another, so for each call one profile is the first to have
+ * it.
+ */
+enum policy_call_level {
+	POLICY_CALL_STRICT,
+	POLICY_CALL_DEFAULT,
+	POLICY_CALL_DEBUG,
+	POLICY_CALL_OPENABLE, /* in no profile, but may be allowed */
+	POLICY_CALL_NEVER,
+};
+
+struct policy_call {
+	char name[POLICY_CALL_NAME_SIZE];
+	uint8_t level; /* enum policy_call_level */
+};
+
 /* What may be used of the network in all, or in each window of time. */
 struct policy_budgets {
 	uint64_t limits[ABI_BUDGET_COUNTERS]; /* 0: none */
@@ -81,9 +98,12 @@ struct policy {
 	struct policy_budgets budgets;
 	struct policy_ports inbound[POLICY_INBOUND_MAX]; /* open to previews; sorted, apart */
 	size_t n_inbound;
-	struct policy_limits limits; /* never zero after parsing: defaults are filled in */
-	char (*syscalls_denied)[32]; /* names known to libseccomp; sorted, unique; owned */
+	struct policy_limits limits;    /* never zero after parsing: defaults are filled in */
+	enum policy_call_level profile; /* strict, default or debug */
+	char (*syscalls_denied)[POLICY_CALL_NAME_SIZE]; /* known names; sorted, unique; owned */
 	size_t n_syscalls_denied;
+	struct policy_call *syscalls_allowed; /* sorted, unique, none of them denied; owned */
+	size_t n_syscalls_allowed;
 	unsigned int n_references;
 };
 
@@ -101,6 +121,10 @@ static inline bool policy_has_datagrams(const struct policy *policy)
 			return true;
 	return false;
 }
+
+/* True if a call of this name and level is open under the policy. */
+bool policy_allows_call(
+	const struct policy *policy, const char *name, enum policy_call_level level);
 
 static inline bool policy_has_budgets(const struct policy *policy)
 {

@@ -187,7 +187,7 @@ int policy_parse(const char *text, size_t size_bytes, const char *file,
 	_cleanup_(policy_document_fini) struct policy_document document = {
 		.sources[0] = {text, size_bytes, file, NULL}};
 	const struct policy_reader reader = {
-		document.sources, context ? context->known : NULL, &suffixes, why};
+		document.sources, context ? context->calls : NULL, &suffixes, why};
 	_cleanup_(cleanup_policy) struct policy *policy = NULL;
 	int r = policy_document_read(&reader, context, &document);
 

@@ -10,9 +10,14 @@
 #define POLICY_FILE_BYTES_MAX (8 * 1024 * 1024)
 #define POLICY_FILES_MAX 1024
 
-/* Whether a system call's name is one that can be denied. Asked by those who read policies, because
- * the list of names belongs to another room. */
-typedef bool (*policy_syscall_known)(const char *name);
+/* What is known about system calls. Asked by those who read policies, because the lists belong to
+ * another room. */
+struct policy_calls {
+	/* enum policy_call_level, or -ENOENT when there is no such call. */
+	int (*level)(const char *name);
+	/* The name of the call with this number below 1024; false when there is none. */
+	bool (*name_at)(unsigned int number, char ret_name[POLICY_CALL_NAME_SIZE]);
+};
 
 /* Gives the text of the policy `name`, which another one extends, and what its file is called in
  * messages; both on the heap. Returns 0, -ENOENT when there is none, other -errno with `why`. */
@@ -21,11 +26,10 @@ typedef int (*policy_read_base)(void *userdata, const char *name, char **ret_tex
 
 /* What a policy is read against. */
 struct policy_context {
-	policy_syscall_known
-		known; /* NULL: names of system calls are checked for their form only */
-	policy_read_base read_base; /* NULL: there is nothing to extend */
-	void *userdata;             /* for it */
-	const char *const *names;   /* of policies, to suggest; ends with NULL; may be NULL */
+	const struct policy_calls *calls; /* NULL: names of calls are checked for form only */
+	policy_read_base read_base;       /* NULL: there is nothing to extend */
+	void *userdata;                   /* for it */
+	const char *const *names;         /* of policies, to suggest; ends with NULL; may be NULL */
 };
 
 /* Parses and checks one policy; one that passes can also be compiled. `file` is for messages;
@@ -39,7 +43,7 @@ int policy_parse(const char *text, size_t size_bytes, const char *file,
  * name; the file name must be the policy's name. All or nothing. The array is the caller's to free,
  * with a reference to each. Errors as above; -ENOENT when "deny-all" is not among them; -errno when
  * the directory or a file cannot be read. */
-int policy_load_dir(const char *directory, policy_syscall_known known,
+int policy_load_dir(const char *directory, const struct policy_calls *calls,
 	struct policy ***ret_policies, size_t *ret_n, struct failure *why);
 
 /* The meet: allowed is only what both allow; the smaller limit; either one's denied system calls.

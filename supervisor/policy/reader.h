@@ -12,7 +12,7 @@ struct psl_ctx_st;
 
 struct policy_reader {
 	const struct policy_source *source; /* and what it extends */
-	policy_syscall_known known;         /* may be NULL */
+	const struct policy_calls *calls;   /* may be NULL */
 	struct psl_ctx_st **suffixes;       /* libpsl's list, from when a name is first met */
 	struct failure *why;
 };

@@ -1,55 +1,102 @@
+/* A call's name is looked up once, here; its level goes into the model, so that a meet needs no
+ * list of calls. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/policy/canonical.h"
 #include "supervisor/policy/reader.h"
 
 #define STAGE "read policy"
+#define NUMBERS_MAX 1024
 
-static int read_syscall(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *value, char *ret_name)
+static const char *const profiles[] = {[POLICY_CALL_STRICT] = "strict",
+	[POLICY_CALL_DEFAULT] = "default",
+	[POLICY_CALL_DEBUG] = "debug"};
+
+struct call_names {
+	char names[NUMBERS_MAX][POLICY_CALL_NAME_SIZE];
+	const char *words[NUMBERS_MAX + 1];
+};
+
+static int refuse_unknown(
+	const struct policy_reader *reader, const struct policy_place *place, const char *name)
+{
+	_cleanup_free_ struct call_names *all = calloc(1, sizeof(*all));
+	const char *nearest = NULL;
+	char brief[POLICY_SHORT_SIZE];
+	size_t n = 0;
+
+	policy_shorten(name, brief);
+	for (unsigned int i = 0; reader->calls && all && i < NUMBERS_MAX; i++)
+		if (reader->calls->name_at(i, all->names[n])) {
+			all->words[n] = all->names[n];
+			n++;
+		}
+	if (n > 0)
+		nearest = policy_nearest(name, all->words);
+	if (nearest)
+		return policy_fail(reader, place, -EINVAL,
+			"There is no system call \"%s\"; did you mean \"%s\"?", brief, nearest);
+	return policy_fail(reader, place, -EINVAL,
+		"There is no system call \"%s\"; see syscalls(2) for their names.", brief);
+}
+
+static int read_call(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_call *ret_call)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
 	const char *name = json_string_value(value);
-	char brief[POLICY_SHORT_SIZE];
+	int level = POLICY_CALL_OPENABLE;
 
+	if (json_is_object(value))
+		return policy_fail(reader, place, -EINVAL,
+			"A call is named whole. A filter cannot follow pointers, and how many bits "
+			"of "
+			"a number count differs from call to call, so a rule for arguments may not "
+			"hold what it says. Write the name.");
 	if (!name)
 		return policy_fail(reader, place, -EINVAL,
 			"A system call is given by its name, such as \"execveat\".");
-	if (name[0] == '\0' || strlen(name) >= 32 || strspn(name, letters) != strlen(name) ||
-		(reader->known && !reader->known(name)))
-		return policy_fail(reader, place, -EINVAL,
-			"There is no system call \"%s\"; see syscalls(2) for their names.",
-			policy_shorten(name, brief));
-	strcpy(ret_name, name);
+	if (name[0] == '\0' || strlen(name) >= POLICY_CALL_NAME_SIZE ||
+		strspn(name, letters) != strlen(name))
+		return refuse_unknown(reader, place, name);
+	if (reader->calls)
+		level = reader->calls->level(name);
+	if (level < 0)
+		return refuse_unknown(reader, place, name);
+	strcpy(ret_call->name, name);
+	ret_call->level = (uint8_t)level;
 	return 0;
 }
 
-static int compare_names(const void *a, const void *b)
+static int compare_calls(const void *a, const void *b)
 {
-	return strcmp(a, b);
+	return strcmp(((const struct policy_call *)a)->name, ((const struct policy_call *)b)->name);
 }
 
-/* Whether the name at `at` is also before it. */
+/* Whether the call at `at` is also before it. */
 static int check_twice(const struct policy_reader *reader, const struct policy_place *at,
-	const char (*names)[32], size_t i)
+	const struct policy_call *calls, size_t i)
 {
 	for (size_t j = 0; j < i; j++) {
 		const struct policy_place first = {at->outer, NULL, j};
 		char text[POLICY_SPOT_SIZE];
 
-		if (strcmp(names[j], names[i]) == 0)
+		if (strcmp(calls[j].name, calls[i].name) == 0)
 			return policy_fail(reader, at, -EINVAL,
 				"\"%s\" is in this list twice; it is first at %s. Take one away.",
-				names[i], policy_describe_place(reader, &first, text));
+				calls[i].name, policy_describe_place(reader, &first, text));
 	}
 	return 0;
 }
 
-static int read_denied(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *list, struct policy *policy)
+/* In the order of the list. */
+static int read_list(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *list, struct policy_call **ret_calls, size_t *ret_n)
 {
 	size_t n = json_array_size(list);
+	struct policy_call *calls;
 
 	if (!json_is_array(list))
 		return policy_fail(
@@ -58,40 +105,151 @@ static int read_denied(const struct policy_reader *reader, const struct policy_p
 		return policy_fail(reader, place, -E2BIG,
 			"The list has %zu system calls, and %d are allowed.", n,
 			POLICY_SYSCALLS_MAX);
-	policy->syscalls_denied = calloc(n ? n : 1, sizeof(*policy->syscalls_denied));
-	if (!policy->syscalls_denied)
+	calls = calloc(n ? n : 1, sizeof(*calls));
+	if (!calls)
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
+	*ret_calls = calls;
+	*ret_n = n;
 	for (size_t i = 0; i < n; i++) {
 		const struct policy_place at = {place, NULL, i};
-		char *name = policy->syscalls_denied[i];
-		int r = read_syscall(reader, &at, json_array_get(list, i), name);
+		int r = read_call(reader, &at, json_array_get(list, i), &calls[i]);
 
-		if (r < 0)
-			return r;
-		r = check_twice(reader, &at, (const char(*)[32])policy->syscalls_denied, i);
+		if (r == 0)
+			r = check_twice(reader, &at, calls, i);
 		if (r < 0)
 			return r;
 	}
-	policy->n_syscalls_denied = n;
-	qsort(policy->syscalls_denied, n, sizeof(*policy->syscalls_denied), compare_names);
 	return 0;
+}
+
+static int keep_denied(const struct policy_reader *reader, struct policy *policy,
+	struct policy_call *calls, size_t n)
+{
+	policy->syscalls_denied = calloc(n ? n : 1, sizeof(*policy->syscalls_denied));
+	if (!policy->syscalls_denied)
+		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
+	qsort(calls, n, sizeof(*calls), compare_calls);
+	for (size_t i = 0; i < n; i++)
+		strcpy(policy->syscalls_denied[i], calls[i].name);
+	policy->n_syscalls_denied = n;
+	return 0;
+}
+
+static int read_denied(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *list, struct policy *policy)
+{
+	_cleanup_free_ struct policy_call *calls = NULL;
+	size_t n = 0;
+	int r = read_list(reader, place, list, &calls, &n);
+
+	return r < 0 ? r : keep_denied(reader, policy, calls, n);
+}
+
+/* `deny` is the list that was read already, for its places. */
+static int check_allowed(const struct policy_reader *reader, const struct policy_place *at,
+	const struct policy_call *call, const json_t *deny)
+{
+	const struct policy_place other = {at->outer->outer, "deny", 0};
+	char text[POLICY_SPOT_SIZE];
+	json_t *each;
+	size_t i;
+
+	if (call->level == POLICY_CALL_NEVER)
+		return policy_fail(reader, at, -EINVAL,
+			"\"%s\" is never allowed in a sandbox; policies/README.md has the list of "
+			"those that can be, and why.",
+			call->name);
+	json_array_foreach((json_t *)deny, i, each)
+	{
+		const struct policy_place first = {&other, NULL, i};
+
+		if (strcmp(json_string_value(each), call->name) == 0)
+			return policy_fail(reader, at, -EINVAL,
+				"\"%s\" is denied too, at %s. Take one away.", call->name,
+				policy_describe_place(reader, &first, text));
+	}
+	return 0;
+}
+
+static int read_allowed(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *list, const json_t *deny, struct policy *policy)
+{
+	int r = read_list(
+		reader, place, list, &policy->syscalls_allowed, &policy->n_syscalls_allowed);
+
+	for (size_t i = 0; r == 0 && i < policy->n_syscalls_allowed; i++) {
+		const struct policy_place at = {place, NULL, i};
+
+		r = check_allowed(reader, &at, &policy->syscalls_allowed[i], deny);
+	}
+	if (r == 0)
+		qsort(policy->syscalls_allowed, policy->n_syscalls_allowed,
+			sizeof(*policy->syscalls_allowed), compare_calls);
+	return r;
+}
+
+static int read_profile(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, enum policy_call_level *ret_profile)
+{
+	const char *name = json_string_value(value);
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(profiles); i++) {
+		if (strcmp(name, profiles[i]) != 0)
+			continue;
+		*ret_profile = (enum policy_call_level)i;
+		return 0;
+	}
+	return policy_fail(
+		reader, place, -EINVAL, "A profile is \"strict\", \"default\" or \"debug\".");
 }
 
 int policy_read_syscalls(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *syscalls, struct policy *policy)
 {
-	static const char *const keys[] = {"deny", "description", NULL};
-	const struct policy_place place = {root, "syscalls", 0}, deny = {&place, "deny", 0};
-	const json_t *list;
+	static const char *const keys[] = {"profile", "deny", "allow", "description", NULL};
+	const struct policy_place place = {root, "syscalls", 0}, deny = {&place, "deny", 0},
+				  allow = {&place, "allow", 0}, profile = {&place, "profile", 0};
+	const json_t *denied, *member;
 	int r;
 
+	policy->profile = POLICY_CALL_DEFAULT;
 	if (!syscalls)
 		return 0;
 	r = policy_check_keys(reader, &place, syscalls, keys);
 	if (r == 0)
 		r = policy_check_description(reader, &place, syscalls);
-	if (r < 0)
-		return r;
-	list = json_object_get(syscalls, "deny");
-	return list ? read_denied(reader, &deny, list, policy) : 0;
+	member = json_object_get(syscalls, "profile");
+	if (r == 0 && member)
+		r = read_profile(reader, &profile, member, &policy->profile);
+	denied = json_object_get(syscalls, "deny");
+	if (r == 0 && denied)
+		r = read_denied(reader, &deny, denied, policy);
+	member = json_object_get(syscalls, "allow");
+	if (r == 0 && member)
+		r = read_allowed(reader, &allow, member, denied, policy);
+	return r;
+}
+
+json_t *policy_write_syscalls(const struct policy *policy)
+{
+	json_t *syscalls = json_object(), *denied = json_array(), *allowed = json_array();
+	int r = json_object_set_new(syscalls, "deny", denied);
+
+	for (size_t i = 0; r == 0 && i < policy->n_syscalls_denied; i++)
+		r = json_array_append_new(denied, json_string(policy->syscalls_denied[i]));
+	for (size_t i = 0; r == 0 && i < policy->n_syscalls_allowed; i++)
+		r = json_array_append_new(allowed, json_string(policy->syscalls_allowed[i].name));
+	if (r == 0 && policy->profile != POLICY_CALL_DEFAULT)
+		r = json_object_set_new(
+			syscalls, "profile", json_string(profiles[policy->profile]));
+	if (r == 0 && policy->n_syscalls_allowed > 0)
+		r = json_object_set(syscalls, "allow", allowed);
+	if (!allowed)
+		r = -1;
+	json_decref(allowed);
+	if (r < 0) {
+		json_decref(syscalls);
+		return NULL;
+	}
+	return syscalls;
 }

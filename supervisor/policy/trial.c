@@ -132,17 +132,6 @@ static struct policy_opinion judge_address(
 	return opinion_of(policy_judge(trial->matcher, NULL, &facts));
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-static bool denies_syscall(const struct policy *policy, const char *name)
-{
-	return bsearch(name, policy->syscalls_denied, policy->n_syscalls_denied,
-		       sizeof(*policy->syscalls_denied), compare_names) != NULL;
-}
-
 struct policy_opinion policy_trial_judge(
 	const struct policy_trial *trial, const struct policy_act *act)
 {
@@ -160,7 +149,8 @@ struct policy_opinion policy_trial_judge(
 		return opinion;
 	case POLICY_ACT_SYSCALL:
 		opinion.layer = POLICY_LAYER_SECCOMP;
-		opinion.allowed = !denies_syscall(trial->policy, act->name);
+		opinion.allowed = policy_allows_call(
+			trial->policy, act->name, (enum policy_call_level)act->call_level);
 		return opinion;
 	}
 	return opinion;

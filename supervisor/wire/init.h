@@ -33,7 +33,7 @@ struct wire_init_hello {
 struct wire_init_exec {
 	uint32_t uid, gid; /* inside the sandbox */
 	uint32_t argc, n_env;
-	uint32_t n_filter;
+	uint32_t n_filter;   /* at least 1: PID 1's own filter is wider than any policy */
 	uint32_t open_files; /* RLIMIT_NOFILE, both limits; can only go down; 0: as it is */
 };
 

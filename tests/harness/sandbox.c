@@ -16,6 +16,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
+#include "supervisor/confine/sandbox-filter.h"
 #include "supervisor/launch/spawner.h"
 #include "supervisor/wire/strings.h"
 #include "tests/harness/check.h"
@@ -266,16 +267,28 @@ void box_send(struct box *box, uint16_t type, uint64_t cookie, const void *body,
 	CHECK_INT(writev(box->socket, parts, 2), sizeof(header) + size);
 }
 
+/* A command without a filter of its own gets that of the profile "default", as those of cloched do.
+ */
+static const struct sock_filter *choose_filter(const struct box_command *command, uint32_t *ret_n)
+{
+	static struct sock_filter *usual;
+	static size_t n;
+	const struct confine_calls calls = {.profile = CONFINE_DEFAULT};
+
+	if (!usual)
+		CHECK_INT(confine_policy_filter(&calls, &usual, &n, NULL), 0);
+	*ret_n = command->filter ? command->n_filter : (uint32_t)n;
+	return command->filter ? command->filter : usual;
+}
+
 static void pack(
 	const struct box_command *command, struct wire_init_exec *exec, struct wire_strings *tail)
 {
 	static const char *const usual[] = {
 		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/sandbox", "LANG=C.UTF-8", NULL};
 
-	*exec = (struct wire_init_exec){.uid = command->uid,
-		.gid = command->gid,
-		.n_filter = command->n_filter,
-		.open_files = command->open_files};
+	*exec = (struct wire_init_exec){
+		.uid = command->uid, .gid = command->gid, .open_files = command->open_files};
 	for (const char *const *next = command->argv; *next; next++, exec->argc++)
 		CHECK_INT(wire_strings_add(tail, *next), 0);
 	for (const char *const *next = command->env ? command->env : usual; *next; next++) {
@@ -297,17 +310,18 @@ uint64_t box_start(struct box *box, const struct box_command *command, int ret_f
 		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	const struct sock_filter *filter;
 	int in[2], out[2], fds[3];
 
 	pack(command, &exec, &tail);
+	filter = choose_filter(command, &exec.n_filter);
 	CHECK(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
 	fds[0] = in[0];
 	fds[1] = fds[2] = out[1];
 	parts[0] = (struct iovec){&header, sizeof(header)};
 	parts[1] = (struct iovec){&exec, sizeof(exec)};
 	parts[2] = (struct iovec){tail.bytes, tail.size};
-	parts[3] = (struct iovec){
-		(void *)command->filter, command->n_filter * sizeof(struct sock_filter)};
+	parts[3] = (struct iovec){(void *)filter, exec.n_filter * sizeof(struct sock_filter)};
 	for (int i = 0; i < 4; i++)
 		header.size += (uint32_t)parts[i].iov_len;
 	rights->cmsg_level = SOL_SOCKET;

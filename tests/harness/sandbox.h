@@ -31,8 +31,8 @@ struct box_command {
 	const char *cwd;         /* NULL: / */
 	const void *input;
 	size_t input_size;
-	uint32_t uid, gid; /* as given; box_shell() takes 1000 */
-	const struct sock_filter *filter;
+	uint32_t uid, gid;                /* as given; box_shell() takes 1000 */
+	const struct sock_filter *filter; /* NULL: that of the profile "default" */
 	uint32_t n_filter, open_files;
 };
 

@@ -213,7 +213,7 @@ TEST(init_holds_three_capabilities_and_commands_none) /* U4, U5, U7, S5 */
 			   "grep -E '^(Cap|NoNew|Seccomp)' /proc/self/status | tr '\\t\\n' ' ;'"),
 		"CapInh: 0000000000000000;CapPrm: 0000000000000000;CapEff: 0000000000000000;"
 		"CapBnd: 0000000000000000;CapAmb: 0000000000000000;NoNewPrivs: 1;Seccomp: 2;"
-		"Seccomp_filters: 1;");
+		"Seccomp_filters: 2;");
 	box_free(box);
 }
 

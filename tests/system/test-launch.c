@@ -130,12 +130,14 @@ TEST(runs_a_script_without_a_first_line)
 static void run_filtered(struct box *box, const char (*names)[32], size_t n, const char *script)
 {
 	const char *const argv[] = {"sh", "-c", script, NULL};
+	const struct confine_calls calls = {
+		.profile = CONFINE_DEFAULT, .denied = names, .n_denied = n};
 	struct sock_filter *filter = NULL;
 	size_t n_filter = 0;
 	struct failure why;
 	struct box_command command = {.argv = argv, .uid = 1000, .gid = 1000};
 
-	CHECK_INT(confine_deny_filter(names, n, &filter, &n_filter, &why), 0);
+	CHECK_INT(confine_policy_filter(&calls, &filter, &n_filter, &why), 0);
 	command.filter = filter;
 	command.n_filter = (uint32_t)n_filter;
 	box_run(box, &command, &output);
@@ -165,11 +167,13 @@ TEST(a_policys_filter_denies_more)
 TEST(a_filter_of_an_unknown_call_is_an_error)
 {
 	static const char names[][32] = {"mkdir", "no_such_call"};
+	const struct confine_calls calls = {
+		.profile = CONFINE_DEFAULT, .denied = names, .n_denied = 2};
 	struct sock_filter *filter = NULL;
 	struct failure why;
 	size_t n;
 
-	CHECK_INT(confine_deny_filter(names, 2, &filter, &n, &why), -EINVAL);
+	CHECK_INT(confine_policy_filter(&calls, &filter, &n, &why), -EINVAL);
 	CHECK_TEXT(why.sentence, "there is no system call \"no_such_call\" on this machine");
 }
 

@@ -6,10 +6,18 @@
 
 #include "supervisor/policy/trial.h"
 
-static bool only_ptrace(const char *name)
+static int only_ptrace_level(const char *name)
 {
-	return strcmp(name, "ptrace") == 0;
+	return strcmp(name, "ptrace") == 0 ? POLICY_CALL_DEBUG : -ENOENT;
 }
+
+static bool name_at(unsigned int number, char ret_name[POLICY_CALL_NAME_SIZE])
+{
+	strcpy(ret_name, "ptrace");
+	return number == 0;
+}
+
+static const struct policy_calls only_ptrace = {only_ptrace_level, name_at};
 
 TEST(act_is_written_as_it_is_read)
 {
@@ -30,7 +38,7 @@ TEST(act_is_written_as_it_is_read)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[POLICY_ACT_TEXT_SIZE];
 		struct policy_act act;
-		int r = policy_act_parse(rows[i][0], only_ptrace, &act, NULL);
+		int r = policy_act_parse(rows[i][0], &only_ptrace, &act, NULL);
 
 		if (r != (rows[i][1] ? 0 : -EINVAL))
 			CHECK_FAIL("\"%s\" gives %d", rows[i][0], r);
@@ -74,7 +82,7 @@ TEST(act_that_makes_no_sense_is_refused_with_an_example)
 		struct failure why = {0};
 		struct policy_act act;
 
-		CHECK_INT(policy_act_parse(rows[i][0], only_ptrace, &act, &why), -EINVAL);
+		CHECK_INT(policy_act_parse(rows[i][0], &only_ptrace, &act, &why), -EINVAL);
 		CHECK_TEXT(why.sentence, rows[i][1]);
 	}
 }
@@ -142,4 +150,33 @@ TEST(trial_judges_as_sandbox_would_fare)
 	CHECK_INT(opinion.tls, POLICY_TLS_PASSTHROUGH);
 	policy_trial_free(trial);
 	policy_unref(policy);
+}
+
+TEST(a_call_is_judged_by_its_level)
+{
+	static const struct {
+		const char *syscalls;
+		bool allowed;
+	} rows[] = {
+		{"", false},
+		{",\"syscalls\":{\"profile\":\"debug\"}", true},
+		{",\"syscalls\":{\"profile\":\"strict\",\"allow\":[\"ptrace\"]}", true},
+		{",\"syscalls\":{\"profile\":\"debug\",\"deny\":[\"ptrace\"]}", false},
+	};
+	const struct policy_context context = {.calls = &only_ptrace};
+	struct policy_act act;
+
+	CHECK_INT(policy_act_parse("syscall ptrace", &only_ptrace, &act, NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_trial *trial = NULL;
+		struct policy *policy = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text), "{\"version\":1,\"name\":\"x\"%s}", rows[i].syscalls);
+		CHECK_INT(policy_parse(text, strlen(text), "x", &context, &policy, NULL), 0);
+		CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+		CHECK(policy_trial_judge(trial, &act).allowed == rows[i].allowed);
+		policy_trial_free(trial);
+		policy_unref(policy);
+	}
 }

@@ -126,6 +126,10 @@ TEST(diff_of_amounts_says_which_way_they_go)
 		"-budgets connections: 5 instead of no limit\n");
 	check_diff("\"budgets\":{\"connections\":5}", "",
 		"+budgets connections: no limit instead of 5\n");
+	check_diff("\"syscalls\":{\"profile\":\"strict\",\"allow\":[\"tee\",\"splice\"]}",
+		"\"syscalls\":{\"allow\":[\"vmsplice\"],\"deny\":[\"tee\"]}",
+		"+syscalls those of profile default instead of strict\n+syscalls vmsplice\n"
+		"-syscalls tee\n-syscalls splice\n");
 	check_diff("\"syscalls\":{\"deny\":[\"ptrace\"]}", "\"syscalls\":{\"deny\":[\"execveat\"]}",
 		"+syscalls ptrace\n-syscalls execveat\n");
 	check_diff("\"network\":{\"inbound\":{\"ports\":[8000]}}",

@@ -11,15 +11,30 @@
 #include "supervisor/base/fd.h"
 #include "supervisor/policy/policy.h"
 
-static bool is_known(const char *name)
-{
-	static const char *const names[] = {"ptrace", "execveat", "mount"};
+static const struct {
+	const char *name;
+	enum policy_call_level level;
+} known[] = {{"read", POLICY_CALL_STRICT}, {"execveat", POLICY_CALL_DEFAULT},
+	{"ptrace", POLICY_CALL_DEBUG}, {"splice", POLICY_CALL_OPENABLE},
+	{"tee", POLICY_CALL_OPENABLE}, {"mount", POLICY_CALL_NEVER}};
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
+static int level_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (strcmp(known[i].name, name) == 0)
+			return (int)known[i].level;
+	return -ENOENT;
 }
+
+static bool name_at(unsigned int number, char ret_name[POLICY_CALL_NAME_SIZE])
+{
+	if (number >= ARRAY_SIZE(known))
+		return false;
+	strcpy(ret_name, known[number].name);
+	return true;
+}
+
+static const struct policy_calls calls = {level_of, name_at};
 
 /* What cases extend. */
 static int read_base(void *userdata _unused_, const char *name, char **ret_text, size_t *ret_size,
@@ -41,7 +56,7 @@ static int read_base(void *userdata _unused_, const char *name, char **ret_text,
 
 static const char *const base_names[] = {"base", "base-of-base", "circle", NULL};
 static const struct policy_context context = {
-	.known = is_known, .read_base = read_base, .names = base_names};
+	.calls = &calls, .read_base = read_base, .names = base_names};
 
 static char *read_case(const char *kind, const char *name, const char *end, size_t *ret_size)
 {

@@ -88,7 +88,7 @@ static const char *read_row(const json_t *object, struct cases_row *row, struct 
 	if (!verdict || (strcmp(verdict, "allow") != 0 && strcmp(verdict, "deny") != 0))
 		return "\"verdict\" is \"allow\" or \"deny\".";
 	row->allow = verdict[0] == 'a';
-	if (policy_act_parse(act, policy_file_knows_call, &row->act, why) < 0)
+	if (policy_act_parse(act, &policy_file_calls, &row->act, why) < 0)
 		return why->sentence;
 	return read_terms(object, row);
 }

@@ -72,13 +72,14 @@ static void explain_limits(const struct policy *policy)
 
 static void explain_syscalls(const struct policy *policy)
 {
-	printf("\nSystem calls: ");
-	if (policy->n_syscalls_denied == 0)
-		printf("those of every sandbox.\n");
+	static const char *const profiles[] = {"strict", "default", "debug"};
+
+	printf("\nSystem calls: those of the profile \"%s\"", profiles[policy->profile]);
+	for (size_t i = 0; i < policy->n_syscalls_allowed; i++)
+		printf("%s%s", i ? ", " : ", and ", policy->syscalls_allowed[i].name);
 	for (size_t i = 0; i < policy->n_syscalls_denied; i++)
-		printf("%s%s%s", i ? ", " : "those of every sandbox, without ",
-			policy->syscalls_denied[i],
-			i + 1 == policy->n_syscalls_denied ? ".\n" : "");
+		printf("%s%s", i ? ", " : ", without ", policy->syscalls_denied[i]);
+	printf(".\n");
 }
 
 static void explain(const struct policy *policy)
@@ -107,7 +108,7 @@ static int explain_acts(const struct client *client, const struct arguments *arg
 
 		if (!text)
 			break;
-		if (policy_act_parse(text, policy_file_knows_call, &act, &why) < 0) {
+		if (policy_act_parse(text, &policy_file_calls, &act, &why) < 0) {
 			print_error("%s", why.sentence);
 			return -EXIT_CODE_USAGE;
 		}

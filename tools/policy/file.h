@@ -20,8 +20,8 @@ typedef int (*policy_file_callback)(const char *path, void *userdata);
 int policy_file_each(
 	const char *path, policy_file_callback each, void *userdata, struct failure *why);
 
-/* True for a name of a system call that filters can be made for. */
-bool policy_file_knows_call(const char *name);
+/* The system calls that filters can be made for. */
+extern const struct policy_calls policy_file_calls;
 
 static inline void policy_file_release(struct policy **policy)
 {

@@ -31,7 +31,7 @@ static void give(const struct mutation *mutation, json_t *document, const char *
 
 /* Lists from which each element is taken in turn. A list that is then empty goes too. */
 static const char *const lists[][2] = {
-	{"network", "allow"}, {"network", "inbound"}, {"syscalls", "deny"}};
+	{"network", "allow"}, {"network", "inbound"}, {"syscalls", "deny"}, {"syscalls", "allow"}};
 
 static json_t *list_in(json_t *document, size_t which, json_t **ret_holder)
 {
@@ -118,6 +118,24 @@ static void change_rule(const struct mutation *mutation, size_t rule)
 		json_string(strncmp(name, "*.", 2) == 0 ? name + 2 : wildcard));
 }
 
+/* Only where the file names one: what it does not say is not its subject. */
+static void change_profile(const struct mutation *mutation)
+{
+	static const char *const profiles[] = {"strict", "default", "debug"};
+
+	if (!json_object_get(json_object_get(mutation->original, "syscalls"), "profile"))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+		json_t *copy = json_deep_copy(mutation->original);
+		char what[96];
+
+		json_object_set_new(
+			json_object_get(copy, "syscalls"), "profile", json_string(profiles[i]));
+		snprintf(what, sizeof(what), "profile %s", profiles[i]);
+		give(mutation, copy, what);
+	}
+}
+
 static void open_addresses(const struct mutation *mutation, const char *cidr)
 {
 	json_t *copy = json_deep_copy(mutation->original), *network, *allow;
@@ -153,6 +171,7 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 		take_elements(&mutation, i);
 	for (size_t i = 0; rule_in(document, i); i++)
 		change_rule(&mutation, i);
+	change_profile(&mutation);
 	open_addresses(&mutation, "0.0.0.0/0");
 	open_addresses(&mutation, "::/0");
 	json_decref(document);

@@ -118,8 +118,11 @@ const char *opinion_why(const struct policy *policy, const struct policy_act *ac
 		break;
 	case POLICY_LAYER_SECCOMP:
 		snprintf(ret_text, OPINION_TEXT_SIZE,
-			opinion->allowed ? "The policy does not deny it."
-					 : "\"syscalls.deny\" has it; it fails with EPERM.");
+			opinion->allowed ? "The profile has it, or \"syscalls.allow\"."
+			: act->call_level == POLICY_CALL_NEVER
+				? "Nothing opens it; it fails with EPERM or ENOSYS."
+				: "\"syscalls.deny\" has it, or the profile has not; it fails with "
+				  "EPERM or ENOSYS.");
 		break;
 	}
 	return ret_text;

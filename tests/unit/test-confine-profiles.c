@@ -1,0 +1,263 @@
+/* What the two filters together answer, for every number that has a name and every profile. The
+ * rows are in tests/unit/confine: "NAME answer", by name, so that they are the same for all
+ * processors. A call that one profile has and its file has not is a difference, and the other way
+ * round. */
+#include "tests/harness/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "supervisor/base/fd.h"
+#include "supervisor/confine/sandbox-filter.h"
+
+#define STEPS_MAX 512
+
+struct program {
+	struct sock_filter *code;
+	size_t n;
+};
+
+static const char *const profiles[] = {"strict", "default", "debug"};
+
+static uint32_t load(const struct seccomp_data *data, uint32_t offset)
+{
+	uint32_t value;
+
+	CHECK(offset + sizeof(value) <= sizeof(*data));
+	memcpy(&value, (const char *)data + offset, sizeof(value));
+	return value;
+}
+
+static bool jumps(const struct sock_filter *code, uint32_t value)
+{
+	switch (BPF_OP(code->code)) {
+	case BPF_JEQ:
+		return value == code->k;
+	case BPF_JGE:
+		return value >= code->k;
+	case BPF_JSET:
+		return value & code->k;
+	default:
+		CHECK_FAIL("jump %x", code->code);
+	}
+}
+
+/* As the kernel runs it, for the few instructions that our filters have. */
+static uint32_t run(const struct program *program, const struct seccomp_data *data)
+{
+	uint32_t value = 0;
+
+	for (size_t at = 0, steps = 0; steps < STEPS_MAX; at++, steps++) {
+		const struct sock_filter *code = &program->code[at];
+
+		CHECK(at < program->n);
+		switch (BPF_CLASS(code->code)) {
+		case BPF_RET:
+			return code->k;
+		case BPF_LD:
+			value = load(data, code->k);
+			break;
+		case BPF_ALU:
+			CHECK_INT(BPF_OP(code->code), BPF_AND);
+			value &= code->k;
+			break;
+		case BPF_JMP:
+			at += jumps(code, value) ? code->jt : code->jf;
+			break;
+		default:
+			CHECK_FAIL("instruction %x", code->code);
+		}
+	}
+	CHECK_FAIL("the filter does not end");
+}
+
+/* seccomp(2): of two answers the one with the lower action, seen as signed; the later filter's when
+ * they are the same action. */
+static uint32_t run_both(
+	const struct program *first, const struct program *second, const struct seccomp_data *data)
+{
+	uint32_t a = run(first, data), b = run(second, data);
+
+	return (int32_t)(a & SECCOMP_RET_ACTION_FULL) < (int32_t)(b & SECCOMP_RET_ACTION_FULL) ? a
+											       : b;
+}
+
+static const char *describe(uint32_t answer)
+{
+	if (answer == SECCOMP_RET_ALLOW)
+		return "allowed";
+	if (answer == SECCOMP_RET_ERRNO)
+		return "faked";
+	CHECK_INT(answer & SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ERRNO);
+	return strerrorname_np((int)(answer & SECCOMP_RET_DATA));
+}
+
+static struct program first_filter(void)
+{
+	struct program program;
+
+	CHECK_INT(confine_sandbox_filter(&program.code, &program.n, NULL), 0);
+	return program;
+}
+
+static struct program second_filter(const struct confine_calls *calls)
+{
+	struct program program;
+	struct failure why = {0};
+
+	if (confine_policy_filter(calls, &program.code, &program.n, &why) < 0)
+		CHECK_FAIL("%s", why.sentence);
+	return program;
+}
+
+static uint32_t answer_to(const struct confine_calls *calls, const char *name)
+{
+	struct program first = first_filter(), second = second_filter(calls);
+	struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = -1};
+	char each[CONFINE_CALL_NAME_SIZE];
+	uint32_t answer;
+
+	for (unsigned int number = 0; number < CONFINE_NUMBERS_MAX && data.nr < 0; number++)
+		if (confine_call_name(number, each) && strcmp(each, name) == 0)
+			data.nr = (int)number;
+	CHECK(data.nr >= 0);
+	answer = run_both(&first, &second, &data);
+	free(first.code);
+	free(second.code);
+	return answer;
+}
+
+/* Answers with null arguments, which is what tests/probe/syscalls asks a sandbox too. */
+static char *describe_profile(enum confine_level profile)
+{
+	const struct confine_calls calls = {.profile = profile};
+	struct program first = first_filter(), second = second_filter(&calls);
+	char name[CONFINE_CALL_NAME_SIZE], *text = calloc(CONFINE_NUMBERS_MAX, 48);
+
+	CHECK(text != NULL);
+	for (unsigned int number = 0; number < CONFINE_NUMBERS_MAX; number++) {
+		const struct seccomp_data data = {.nr = (int)number, .arch = AUDIT_ARCH_X86_64};
+
+		if (confine_call_name(number, name))
+			sprintf(text + strlen(text), "%s %s\n", name,
+				describe(run_both(&first, &second, &data)));
+	}
+	free(first.code);
+	free(second.code);
+	return text;
+}
+
+/* A newer libseccomp has more names; those of the file must be there, with their answers. */
+static void check_profile(enum confine_level profile)
+{
+	char path[64], row[64], *expected = NULL, *text = describe_profile(profile), *line, *next;
+	size_t size, n = 0;
+
+	snprintf(path, sizeof(path), "tests/unit/confine/%s.expect", profiles[profile]);
+	if (getenv("CLOCHE_TEST_REWRITE")) {
+		FILE *file = fopen(path, "w");
+
+		CHECK(file != NULL);
+		fputs(text, file);
+		fclose(file);
+	}
+	CHECK_INT(fd_read_file_at(AT_FDCWD, path, 1 << 20, &expected, &size), 0);
+	for (line = expected; *line; line = next, n++) {
+		next = strchr(line, '\n');
+		CHECK(next != NULL);
+		snprintf(row, sizeof(row), "%.*s", (int)(++next - line), line);
+		if (strncmp(text, row, strlen(row)) != 0 && !strstr(text, row))
+			CHECK_FAIL("%s: no row %s", profiles[profile], row);
+	}
+	CHECK(n > 340);
+	free(expected);
+	free(text);
+}
+
+TEST(each_profile_answers_every_call_as_its_file_says)
+{
+#if defined(__x86_64__)
+	check_profile(CONFINE_STRICT);
+	check_profile(CONFINE_DEFAULT);
+	check_profile(CONFINE_DEBUG);
+#else
+	check_skip("the rows are for x86-64");
+#endif
+}
+
+TEST(a_profile_contains_the_narrower_ones)
+{
+	struct program first = first_filter(), filters[3];
+	size_t n_allowed[3] = {0};
+
+	for (unsigned int i = 0; i < 3; i++)
+		filters[i] = second_filter(&(struct confine_calls){.profile = i});
+	for (unsigned int number = 0; number < CONFINE_NUMBERS_MAX; number++) {
+		const struct seccomp_data data = {.nr = (int)number, .arch = AUDIT_ARCH_X86_64};
+		bool allowed[3];
+
+		for (unsigned int i = 0; i < 3; i++) {
+			allowed[i] = run_both(&first, &filters[i], &data) == SECCOMP_RET_ALLOW;
+			n_allowed[i] += allowed[i];
+		}
+		CHECK(!allowed[0] || allowed[1]);
+		CHECK(!allowed[1] || allowed[2]);
+	}
+	CHECK(n_allowed[0] + 50 < n_allowed[1]);
+	CHECK_INT(n_allowed[2], n_allowed[1] + 3);
+	for (unsigned int i = 0; i < 3; i++)
+		free(filters[i].code);
+	free(first.code);
+}
+
+TEST(what_is_never_open_stays_closed_whatever_a_policy_says)
+{
+	static const char *const never[] = {"bpf", "mount", "setns", "unshare", "io_uring_setup",
+		"userfaultfd", "keyctl", "perf_event_open", "open_by_handle_at", "kexec_load",
+		"init_module", "clone3", "pidfd_getfd", "kcmp"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
+		char allowed[1][CONFINE_CALL_NAME_SIZE];
+		struct confine_calls calls = {.profile = CONFINE_DEBUG,
+			.allowed = (const char(*)[CONFINE_CALL_NAME_SIZE])allowed,
+			.n_allowed = 1};
+		struct program program = {0};
+		struct failure why = {0};
+
+		snprintf(allowed[0], sizeof(allowed[0]), "%s", never[i]);
+		CHECK_INT(confine_call_level(never[i]), CONFINE_NEVER);
+		CHECK_INT(confine_policy_filter(&calls, &program.code, &program.n, &why), -EINVAL);
+		CHECK(strstr(why.sentence, "is never allowed in a sandbox") != NULL);
+		/* And were the second filter to let it pass, the first would not. */
+		calls.n_allowed = 0;
+		CHECK(answer_to(&calls, never[i]) != SECCOMP_RET_ALLOW);
+	}
+}
+
+TEST(a_policy_opens_what_its_profile_closes_and_closes_what_it_opens)
+{
+	static const char tee[][CONFINE_CALL_NAME_SIZE] = {"tee"};
+	static const char both[][CONFINE_CALL_NAME_SIZE] = {"execveat", "ptrace"};
+	static const char mkdir[][CONFINE_CALL_NAME_SIZE] = {"mkdir"};
+	struct confine_calls calls = {.profile = CONFINE_DEFAULT};
+
+	CHECK_INT(answer_to(&calls, "tee"), SECCOMP_RET_ERRNO | ENOSYS);
+	CHECK_INT(answer_to(&calls, "mkdir"), SECCOMP_RET_ALLOW);
+	calls = (struct confine_calls){CONFINE_DEFAULT, tee, 1, mkdir, 1};
+	CHECK_INT(answer_to(&calls, "tee"), SECCOMP_RET_ALLOW);
+	CHECK_INT(answer_to(&calls, "mkdir"), SECCOMP_RET_ERRNO | EPERM);
+	calls = (struct confine_calls){CONFINE_STRICT, both, 2, NULL, 0};
+	CHECK_INT(answer_to(&calls, "execveat"), SECCOMP_RET_ALLOW);
+	CHECK_INT(answer_to(&calls, "ptrace"), SECCOMP_RET_ALLOW);
+	CHECK_INT(answer_to(&calls, "process_vm_readv"), SECCOMP_RET_ERRNO | EPERM);
+	/* Denied counts. */
+	calls = (struct confine_calls){CONFINE_DEBUG, both, 2, both, 2};
+	CHECK_INT(answer_to(&calls, "ptrace"), SECCOMP_RET_ERRNO | EPERM);
+	/* A call that pretends to succeed can be denied too. */
+	calls = (struct confine_calls){CONFINE_DEFAULT, NULL, 0, NULL, 0};
+	CHECK_INT(answer_to(&calls, "sync"), SECCOMP_RET_ERRNO);
+}
