@@ -70,14 +70,14 @@ static int restore_policy(
 	struct core *core = sandbox->core;
 	struct refusal refusal;
 	uint32_t generation;
-	int r = effective_get(core->policies, sandbox->tenant->row.policy, row->policy,
-		&sandbox->effective, &refusal);
+	int r = effective_get(core->policies, sandbox->tenant->row.policy, sandbox->template,
+		row->policy, &sandbox->effective, &refusal);
 
 	if (r < 0) {
 		log_warning("sb-%016lx: %s It may reach nothing until then.",
 			(unsigned long)row->id, refusal.sentence);
-		r = effective_get(core->policies, STORE_TENANT_UNBOUND, TENANT_POLICY_DEFAULT,
-			&sandbox->effective, &refusal);
+		r = effective_get(core->policies, STORE_TENANT_UNBOUND, sandbox->template,
+			TENANT_POLICY_DEFAULT, &sandbox->effective, &refusal);
 	}
 	if (r < 0)
 		return failure_set(why, -ENOENT, "policy", "%s", refusal.sentence);
@@ -146,6 +146,7 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 	}
 	sandbox->phase = row->state == WIRE_SANDBOX_RUNNING ? PHASE_RUNNING : PHASE_CLAIMED;
 	sandbox->tenant->n_sandboxes++;
+	idle_watch(sandbox);
 	sandbox_subject(sandbox, &subject);
 	audit_sandbox_adopt(core->audit, &subject);
 	cgroup_read_limit_hits(

@@ -10,13 +10,9 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/terms.h"
 #include "supervisor/wire/init.h"
 #include "supervisor/wire/strings.h"
-
-#define MEMORY_BYTES_MIN (16ULL << 20)
-#define DISK_BYTES_MIN (1ULL << 20)
-#define CPU_MILLIS_MIN 10
-#define PIDS_MIN 2
 
 struct claim *claim_free(struct claim *claim)
 {
@@ -53,49 +49,6 @@ static int keep_strings(struct sandbox *sandbox, const struct claim *claim)
 		return 0;
 	memcpy(sandbox->labels, claim->tail, sandbox->labels_size);
 	memcpy(sandbox->env, cursor, sandbox->env_size);
-	return 0;
-}
-
-static int narrow(uint64_t wanted, uint64_t allowed, uint64_t least, const char *what,
-	const char *policy, uint64_t *ret_value, struct refusal *why)
-{
-	if (wanted == 0)
-		wanted = allowed;
-	else if (wanted > allowed)
-		return refuse(why, WIRE_CODE_FORBIDDEN,
-			"limits.%s %llu is more than policy \"%s\" allows (%llu). A request can "
-			"only "
-			"narrow.",
-			what, (unsigned long long)wanted, policy, (unsigned long long)allowed);
-	else if (wanted < least)
-		return refuse(why, WIRE_CODE_INVALID,
-			"limits.%s %llu is less than a sandbox needs (%llu).", what,
-			(unsigned long long)wanted, (unsigned long long)least);
-	*ret_value = wanted;
-	return 0;
-}
-
-static int settle_limits(const struct wire_limits *wanted, const struct policy *policy,
-	struct wire_limits *ret_limits, struct refusal *why)
-{
-	const struct policy_limits *allowed = &policy->limits;
-	uint64_t cpu_millis, pids;
-	int r;
-
-	r = narrow(wanted->memory_bytes, allowed->memory_bytes, MEMORY_BYTES_MIN, "memory",
-		policy->name, &ret_limits->memory_bytes, why);
-	if (r == 0)
-		r = narrow(wanted->disk_bytes, allowed->disk_bytes, DISK_BYTES_MIN, "disk",
-			policy->name, &ret_limits->disk_bytes, why);
-	if (r == 0)
-		r = narrow(wanted->cpu_millis, allowed->cpu_millis, CPU_MILLIS_MIN,
-			"cpu (thousandths)", policy->name, &cpu_millis, why);
-	if (r == 0)
-		r = narrow(wanted->pids, allowed->pids, PIDS_MIN, "pids", policy->name, &pids, why);
-	if (r < 0)
-		return r;
-	ret_limits->cpu_millis = (uint32_t)cpu_millis;
-	ret_limits->pids = (uint32_t)pids;
 	return 0;
 }
 
@@ -278,6 +231,7 @@ static void claim_done(struct sandbox *sandbox, struct claim *claim)
 	else
 		core->counts.cold_starts++;
 	core_count_create(core, clock_monotonic_ns() - claim->asked_ns);
+	idle_watch(sandbox);
 	claim->callback(sandbox, NULL, claim->userdata);
 	claim_free(claim);
 }
@@ -422,18 +376,19 @@ void sandbox_create(struct core *core, struct tenant *tenant,
 	sandbox_created_callback callback, void *userdata)
 {
 	const char *template = request->template[0] ? request->template : "python";
+	struct wire_sandbox_create settled = *request;
 	struct effective *effective = NULL;
-	struct wire_limits limits;
 	struct refusal why;
 	struct claim *claim;
 	int r = admit(core, tenant, template, &why);
 
 	if (r == 0)
-		r = effective_get(
-			core->policies, tenant->row.policy, request->policy, &effective, &why);
+		r = effective_get(core->policies, tenant->row.policy, template, request->policy,
+			&effective, &why);
 	if (r == 0)
-		r = settle_limits(&request->limits, effective->policy, &limits, &why);
-	claim = r == 0 ? claim_new(tenant, request, tail, tail_size) : NULL;
+		r = terms_settle(effective, &settled, tail, &why);
+	claim = r == 0 ? claim_new(tenant, &settled, tail, tail_size) : NULL;
+	explicit_bzero(&settled.caller, sizeof(settled.caller));
 	if (r == 0 && !claim)
 		r = refuse(&why, WIRE_CODE_INTERNAL, "Out of memory.");
 	if (r < 0) {
@@ -441,7 +396,6 @@ void sandbox_create(struct core *core, struct tenant *tenant,
 		callback(NULL, &why, userdata);
 		return;
 	}
-	claim->request.limits = limits;
 	claim->callback = callback;
 	claim->userdata = userdata;
 	hand_out(core, template, claim, effective);

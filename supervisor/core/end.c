@@ -239,5 +239,6 @@ void sandbox_end(struct sandbox *sandbox, const char *reason, sandbox_ended_call
 	sandbox->phase = PHASE_STOPPING;
 	snprintf(sandbox->reason, sizeof(sandbox->reason), "%s", reason);
 	sandbox->expiry = loop_source_free(sandbox->expiry);
+	sandbox->idle = loop_source_free(sandbox->idle);
 	cgroup_kill(&sandbox->cgroup);
 }

@@ -23,6 +23,7 @@ static void exec_free(struct exec *exec)
 {
 	table_take(exec->core->execs, exec->id);
 	exec->sandbox->n_execs--;
+	idle_watch(exec->sandbox);
 	loop_source_free(exec->timeout);
 	for (size_t i = 0; i < ARRAY_SIZE(exec->output_fds); i++)
 		if (exec->output_fds[i] >= 0)
@@ -100,6 +101,7 @@ static struct exec *exec_new(struct sandbox *sandbox, const struct wire_exec_sta
 		return NULL;
 	}
 	sandbox->n_execs++;
+	idle_watch(sandbox);
 	return exec;
 }
 
@@ -347,6 +349,10 @@ void exec_message(struct sandbox *sandbox, struct channel_message *message)
 	struct exec *exec = table_get(sandbox->core->execs, message->header->cookie);
 
 	/* Commands of an earlier cloched end too; nobody waits for them. */
+	if (!exec && message->header->type == WIRE_INIT_EXITED && sandbox->n_earlier_execs > 0) {
+		sandbox->n_earlier_execs--;
+		idle_watch(sandbox);
+	}
 	if (!exec || exec->sandbox != sandbox)
 		return;
 	if (message->header->type == WIRE_INIT_STARTED &&

@@ -164,22 +164,45 @@ static int install(struct policies *policies, struct effective *effective, struc
 	return 0;
 }
 
-static int make(struct policies *policies, const struct policy *bound, const struct policy *wanted,
-	const char *bound_name, struct effective **ret_effective, struct refusal *why)
+/* The names that an effective policy is found by, and what they stand for; NULL: no such layer. */
+struct layers {
+	const char *bound_name, *template_name, *name;
+	const struct policy *bound, *template, *wanted;
+};
+
+static int meet_layers(const struct layers *layers, struct policy **ret_policy, struct refusal *why)
+{
+	struct policy *inner = NULL;
+	struct failure failure = {0};
+	/* A layer needs no meet with itself. */
+	const struct policy *template =
+		layers->template == layers->wanted ? NULL : layers->template;
+	const struct policy *bound = layers->bound == layers->wanted ? NULL : layers->bound;
+	int r = policy_meet(template, layers->wanted, &inner, &failure);
+
+	if (r < 0)
+		return refuse(why, WIRE_CODE_INVALID,
+			"Policy \"%s\" under the template's \"%s\": %s", layers->name,
+			layers->template_name, failure.sentence);
+	r = policy_meet(bound, inner, ret_policy, &failure);
+	policy_unref(inner);
+	if (r < 0)
+		return refuse(why, WIRE_CODE_INVALID, "Policy \"%s\" under the tenant's \"%s\": %s",
+			layers->name, layers->bound_name, failure.sentence);
+	return 0;
+}
+
+static int make(struct policies *policies, const struct layers *layers,
+	struct effective **ret_effective, struct refusal *why)
 {
 	struct effective *effective = calloc(1, sizeof(*effective));
-	struct failure failure = {0};
 	int r;
 
 	if (!effective)
 		return refuse(why, WIRE_CODE_INTERNAL, "Out of memory.");
-	r = policy_meet(bound, wanted, &effective->policy, &failure);
-	if (r < 0) {
-		free(effective);
-		return refuse(why, WIRE_CODE_INVALID, "Policy \"%s\" under \"%s\": %s",
-			wanted->name, bound_name, failure.sentence);
-	}
-	r = install(policies, effective, why);
+	r = meet_layers(layers, &effective->policy, why);
+	if (r == 0)
+		r = install(policies, effective, why);
 	if (r < 0) {
 		policy_unref(effective->policy);
 		free(effective->filter);
@@ -189,50 +212,76 @@ static int make(struct policies *policies, const struct policy *bound, const str
 	effective->owner = policies;
 	effective->n_references = 1;
 	effective->current = true;
-	snprintf(effective->bound, sizeof(effective->bound), "%s", bound_name);
+	snprintf(effective->bound, sizeof(effective->bound), "%s", layers->bound_name);
+	if (layers->template)
+		snprintf(effective->template, sizeof(effective->template), "%s",
+			layers->template_name);
 	effective->next = policies->effectives;
 	policies->effectives = effective;
 	*ret_effective = effective;
 	return 0;
 }
 
-static struct effective *find_current(
-	const struct policies *policies, const char *bound, const char *name)
+static struct effective *find_current(const struct policies *policies, const struct layers *layers)
 {
+	const char *template = layers->template ? layers->template_name : "";
+
 	for (struct effective *each = policies->effectives; each; each = each->next)
-		if (each->current && strcmp(each->bound, bound) == 0 &&
-			strcmp(each->policy->name, name) == 0)
+		if (each->current && strcmp(each->bound, layers->bound_name) == 0 &&
+			strcmp(each->template, template) == 0 &&
+			strcmp(each->policy->name, layers->name) == 0)
 			return each;
 	return NULL;
 }
 
-int effective_get(struct policies *policies, const char *bound, const char *name,
-	struct effective **ret_effective, struct refusal *why)
+int effective_get(struct policies *policies, const char *bound, const char *template,
+	const char *name, struct effective **ret_effective, struct refusal *why)
 {
 	bool unbound = strcmp(bound, STORE_TENANT_UNBOUND) == 0;
-	const struct policy *outer = NULL, *wanted;
+	char template_name[POLICY_NAME_SIZE];
+	struct layers layers = {bound, template_name, name, NULL, NULL, NULL};
 	struct effective *found;
 
 	if (!name[0])
-		name = unbound ? TENANT_POLICY_DEFAULT : bound;
-	found = find_current(policies, bound, name);
+		layers.name = unbound ? TENANT_POLICY_DEFAULT : bound;
+	snprintf(template_name, sizeof(template_name), POLICY_OF_TEMPLATE "%s", template);
+	layers.template = policies_find(policies, template_name);
+	found = find_current(policies, &layers);
 	if (found) {
 		*ret_effective = effective_ref(found);
 		return 0;
 	}
-	wanted = policies_find(policies, name);
-	if (!wanted)
+	layers.wanted = policies_find(policies, layers.name);
+	if (!layers.wanted)
 		return refuse(why, WIRE_CODE_NOT_FOUND,
-			"There is no policy \"%s\". GET /v1/policies lists those in force.", name);
-	if (!unbound) {
-		outer = policies_find(policies, bound);
-		if (!outer)
-			return refuse(why, WIRE_CODE_CONFLICT,
-				"The tenant is bound by policy \"%s\", which is not loaded, so "
-				"nothing may "
-				"start. Ask the administrator to load it.",
-				bound);
+			"There is no policy \"%s\". GET /v1/policies lists those in force.",
+			layers.name);
+	layers.bound = unbound ? NULL : policies_find(policies, bound);
+	if (!unbound && !layers.bound)
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
+			"start. Ask the administrator to load it.",
+			bound);
+	return make(policies, &layers, ret_effective, why);
+}
+
+const char *effective_find_layer(
+	const struct effective *effective, policy_amount amount, char ret_text[POLICY_LAYER_SIZE])
+{
+	const struct {
+		const char *words, *name;
+	} layers[] = {{"the tenant's policy", effective->bound},
+		{"the template's policy", effective->template}};
+
+	snprintf(ret_text, POLICY_LAYER_SIZE, "policy \"%s\"", effective->policy->name);
+	for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
+		const struct policy *policy = policies_find(effective->owner, layers[i].name);
+
+		if (!policy || strcmp(policy->name, effective->policy->name) == 0 ||
+			amount(policy) > amount(effective->policy))
+			continue;
+		snprintf(ret_text, POLICY_LAYER_SIZE, "%s \"%s\"", layers[i].words, policy->name);
+		break;
 	}
-	/* The bound itself needs no meet. */
-	return make(policies, outer == wanted ? NULL : outer, wanted, bound, ret_effective, why);
+	return ret_text;
 }

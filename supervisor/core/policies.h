@@ -1,7 +1,7 @@
 /* The policies in force and the effective ones made from them.
  *
- * An effective policy is the meet of a tenant's bound and what was asked for; its image is in the
- * kernel once, however many sandboxes use it. */
+ * An effective policy is the meet of a tenant's bound, the template's policy and what was asked
+ * for; its image is in the kernel once, however many sandboxes use it. */
 #pragma once
 
 #include <stddef.h>
@@ -23,8 +23,10 @@ struct effective {
 	unsigned int n_references;
 	struct effective *next;
 	struct policies *owner;
-	char bound[POLICY_NAME_SIZE]; /* the key together with the policy's name */
-	bool current;                 /* made from the policies now in force */
+	/* The key together with the policy's name. */
+	char bound[POLICY_NAME_SIZE],
+		template[POLICY_NAME_SIZE]; /* empty: no policy of the template */
+	bool current;                       /* made from the policies now in force */
 };
 
 /* Reads the directory; touches nothing else. */
@@ -41,9 +43,22 @@ const struct policy *policies_find(const struct policies *policies, const char *
 size_t policies_count(const struct policies *policies);
 const struct policy *policies_at(const struct policies *policies, size_t index);
 
+/* The policy that binds every sandbox of the template NAME, where there is one, has this name. */
+#define POLICY_OF_TEMPLATE "template-"
+
+/* Something that a policy sets an upper bound to. */
+typedef uint64_t (*policy_amount)(const struct policy *policy);
+
+#define POLICY_LAYER_SIZE (POLICY_NAME_SIZE + 32)
+
+/* In words, the layer that bounds `amount`: "the tenant's policy \"x\"", "the template's policy
+ * \"template-x\"", or "policy \"x\"", which was asked for. */
+const char *effective_find_layer(
+	const struct effective *effective, policy_amount amount, char ret_text[POLICY_LAYER_SIZE]);
+
 /* `bound`: a policy's name or STORE_TENANT_UNBOUND; `name` empty: the bound itself (deny-all when
  * not bound). Returns a new reference; a refusal when a name is unknown or the kernel is full. */
-int effective_get(struct policies *policies, const char *bound, const char *name,
-	struct effective **ret_effective, struct refusal *why);
+int effective_get(struct policies *policies, const char *bound, const char *template,
+	const char *name, struct effective **ret_effective, struct refusal *why);
 struct effective *effective_ref(struct effective *effective);
 struct effective *effective_unref(struct effective *effective);

@@ -17,7 +17,7 @@ static bool is_unchanged(struct sandbox *sandbox)
 	struct effective *effective = NULL;
 	struct refusal why;
 
-	if (effective_get(sandbox->core->policies, sandbox->tenant->row.policy,
+	if (effective_get(sandbox->core->policies, sandbox->tenant->row.policy, sandbox->template,
 		    sandbox->effective->policy->name, &effective, &why) < 0)
 		return false;
 	if (strcmp(effective->policy->hash, sandbox->effective->policy->hash) != 0 ||

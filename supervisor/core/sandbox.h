@@ -63,12 +63,12 @@ struct sandbox {
 	struct swap *swaps;            /* oldest first; the first is under way */
 
 	uint64_t created_ns, expires_ns;
-	struct loop_source *expiry;
+	struct loop_source *expiry, *idle;
 	uint64_t oom_kills_seen, pids_hits_seen;
-	uint32_t n_execs;
-	struct wire_usage last_usage; /* taken when it failed */
-	struct wire_usage snapshot;   /* as last read */
-	uint64_t snapshot_ns;         /* CLOCK_MONOTONIC; 0: never */
+	uint32_t n_execs, n_earlier_execs; /* running; those of an earlier cloched */
+	struct wire_usage last_usage;      /* taken when it failed */
+	struct wire_usage snapshot;        /* as last read */
+	uint64_t snapshot_ns;              /* CLOCK_MONOTONIC; 0: never */
 	struct history history;
 	char reason[WIRE_REASON_SIZE];
 	struct waiter *waiters;
@@ -123,6 +123,11 @@ void sandbox_died(struct sandbox *sandbox);
 void sandbox_finish(struct sandbox *sandbox);
 /* A cold start is no longer under way. */
 void sandbox_uncount_cold(struct sandbox *sandbox);
+
+/* ---- idle.c */
+/* To be called whenever a command has begun or ended, and when the policy is another. May end the
+ * sandbox later, not within the call unless there is no memory. */
+void idle_watch(struct sandbox *sandbox);
 
 /* ---- exec.c */
 void exec_message(struct sandbox *sandbox, struct channel_message *message);

@@ -38,6 +38,7 @@ struct sandbox *sandbox_free(struct sandbox *sandbox)
 	channel_free(sandbox->init);
 	loop_source_free(sandbox->pidfd_source);
 	loop_source_free(sandbox->expiry);
+	loop_source_free(sandbox->idle);
 	if (sandbox->pidfd >= 0)
 		close(sandbox->pidfd);
 	names_free(sandbox->names);
@@ -124,6 +125,8 @@ static int on_message(
 	case WIRE_INIT_HELLO:
 		if (message->body_size != sizeof(struct wire_init_hello) || sandbox->greeted)
 			return -EPROTO;
+		sandbox->n_earlier_execs =
+			((const struct wire_init_hello *)message->body)->n_running;
 		is_up(sandbox);
 		return 0;
 	case WIRE_INIT_JOINED:

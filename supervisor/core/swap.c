@@ -74,6 +74,7 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 	effective_unref(sandbox->effective);
 	sandbox->effective = effective;
 	names_send_all(sandbox);
+	idle_watch(sandbox);
 	record(sandbox, before);
 	return 0;
 }
@@ -95,8 +96,8 @@ static void begin_first(struct sandbox *sandbox)
 	struct effective *effective = NULL;
 	struct failure failure = {0};
 	struct refusal why;
-	int r = effective_get(
-		sandbox->core->policies, sandbox->tenant->row.policy, swap->name, &effective, &why);
+	int r = effective_get(sandbox->core->policies, sandbox->tenant->row.policy,
+		sandbox->template, swap->name, &effective, &why);
 
 	if (r == 0) {
 		r = flip(sandbox, effective, &failure);

@@ -175,6 +175,17 @@ static json_t *write_syscalls(const struct policy *policy, const json_t *section
 	return syscalls;
 }
 
+static json_t *write_lifecycle(const struct policy *policy, const json_t *section)
+{
+	json_t *lifecycle = policy_write_lifecycle(&policy->lifecycle);
+
+	if (write_description(lifecycle, section) < 0) {
+		json_decref(lifecycle);
+		return NULL;
+	}
+	return lifecycle;
+}
+
 /* Sections that a policy need not have are left out: hashes of policies without them stay what they
  * were before those sections were known. */
 static int write_sections(json_t *root, const struct policy *policy, const json_t *document)
@@ -190,6 +201,11 @@ static int write_sections(json_t *root, const struct policy *policy, const json_
 		write_resources(&policy->limits, json_object_get(document, "resources")));
 	r |= json_object_set_new(
 		root, "syscalls", write_syscalls(policy, json_object_get(document, "syscalls")));
+	if (policy->lifecycle.time_to_live_s || policy->lifecycle.auto_stop_s)
+		r |= json_object_set_new(root, "lifecycle",
+			write_lifecycle(policy, json_object_get(document, "lifecycle")));
+	if (policy->n_secrets > 0)
+		r |= json_object_set_new(root, "secrets", policy_write_secrets(policy));
 	return r;
 }
 

@@ -10,7 +10,9 @@
  * no memory. */
 json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t *section);
 
-/* The system calls likewise, without a description. */
+/* These likewise, without a description. */
+json_t *policy_write_lifecycle(const struct policy_lifecycle *lifecycle);
+json_t *policy_write_secrets(const struct policy *policy);
 json_t *policy_write_syscalls(const struct policy *policy);
 
 /* Sets `canonical` and `hash` from the rest of `policy`. `document`, what the policy was read from,

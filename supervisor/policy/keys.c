@@ -57,7 +57,7 @@ static int refuse_key(const struct policy_reader *reader, const struct policy_pl
 {
 	const struct policy_place at = {place, key, 0};
 	const char *nearest = policy_nearest(key, keys);
-	char brief[POLICY_SHORT_SIZE], list[160] = "";
+	char brief[POLICY_SHORT_SIZE], list[224] = "";
 	size_t used = 0;
 
 	policy_shorten(key, brief);

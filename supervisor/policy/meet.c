@@ -233,6 +233,7 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	strcpy(meeting.policy->name, request->name);
 	strcpy(meeting.policy->description, request->description);
 	meeting.policy->limits = meet_limits(&bound->limits, &request->limits);
+	meet_lifecycle(&meeting);
 	r = meet_budgets(&meeting);
 	if (r == 0)
 		r = meet_addresses(&meeting);
@@ -244,6 +245,8 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 		r = meet_inbound(&meeting);
 	if (r == 0)
 		r = meet_calls(&meeting);
+	if (r == 0)
+		r = meet_secrets(&meeting);
 	if (r == 0)
 		r = policy_canonicalize(meeting.policy, NULL, why);
 	if (r < 0) {

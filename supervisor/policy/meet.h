@@ -27,6 +27,10 @@ int meet_budgets(struct meeting *meeting);
 int meet_names(struct meeting *meeting);
 /* The same for records of names: those of a name that both have. */
 int meet_records(struct meeting *meeting);
+/* The shorter of each time. */
+void meet_lifecycle(struct meeting *meeting);
+/* What either wants. Returns 0, -E2BIG, -ENOMEM. */
+int meet_secrets(struct meeting *meeting);
 /* The narrower profile, what either denies, and what both allow beyond that profile. Returns 0,
  * -E2BIG, -ENOMEM. */
 int meet_calls(struct meeting *meeting);

@@ -24,6 +24,7 @@ struct policy *policy_unref(struct policy *policy)
 	free(policy->rules);
 	free(policy->syscalls_denied);
 	free(policy->syscalls_allowed);
+	free(policy->secrets);
 	free(policy);
 	return NULL;
 }

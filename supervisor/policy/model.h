@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bpf/abi/budget.h"
 #include "bpf/abi/rule.h"
@@ -16,6 +17,8 @@
 #define POLICY_INBOUND_MAX 32 /* of a file half as many: two lists meet in fewer than their sum */
 #define POLICY_SYSCALLS_MAX 512
 #define POLICY_CALL_NAME_SIZE 32
+#define POLICY_SECRETS_MAX 64
+#define POLICY_SECRET_SIZE 64
 #define POLICY_HASH_SIZE 65
 
 struct policy_ports {
@@ -88,6 +91,12 @@ struct policy_budgets {
 	uint32_t per_seconds;                 /* 0: as long as the sandbox lives */
 };
 
+/* How long a sandbox lives, from when it is created and from when nothing runs in it; 0: as long as
+ * it is asked for. */
+struct policy_lifecycle {
+	uint32_t time_to_live_s, auto_stop_s;
+};
+
 struct policy {
 	char name[POLICY_NAME_SIZE];
 	char description[POLICY_DESCRIPTION_SIZE];
@@ -104,6 +113,9 @@ struct policy {
 	size_t n_syscalls_denied;
 	struct policy_call *syscalls_allowed; /* sorted, unique, none of them denied; owned */
 	size_t n_syscalls_allowed;
+	struct policy_lifecycle lifecycle;
+	char (*secrets)[POLICY_SECRET_SIZE]; /* names; sorted, unique; owned */
+	size_t n_secrets;
 	unsigned int n_references;
 };
 
@@ -125,6 +137,15 @@ static inline bool policy_has_datagrams(const struct policy *policy)
 /* True if a call of this name and level is open under the policy. */
 bool policy_allows_call(
 	const struct policy *policy, const char *name, enum policy_call_level level);
+
+/* True if a sandbox under the policy must be given the variable `name`. */
+static inline bool policy_wants_secret(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->n_secrets; i++)
+		if (strcmp(policy->secrets[i], name) == 0)
+			return true;
+	return false;
+}
 
 static inline bool policy_has_budgets(const struct policy *policy)
 {

@@ -159,6 +159,12 @@ static int read_sections(
 	if (r == 0)
 		r = policy_read_syscalls(
 			reader, &root, json_object_get(document, "syscalls"), policy);
+	if (r == 0)
+		r = policy_read_lifecycle(
+			reader, &root, json_object_get(document, "lifecycle"), &policy->lifecycle);
+	if (r == 0)
+		r = policy_read_secrets(
+			reader, &root, json_object_get(document, "secrets"), policy);
 	return r;
 }
 
@@ -166,7 +172,7 @@ static int read_document(
 	const struct policy_reader *reader, const json_t *document, struct policy *policy)
 {
 	static const char *const keys[] = {"version", "name", "description", "extends", "network",
-		"budgets", "resources", "syscalls", NULL};
+		"budgets", "resources", "syscalls", "lifecycle", "secrets", NULL};
 	const struct policy_place root = {NULL, NULL, 0}, description = {&root, "description", 0};
 	const json_t *text;
 	int r;
