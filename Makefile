@@ -246,6 +246,10 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) -ljansson
 
+$(B)/tests/bench/audit-rate: $(B)/tests/bench/audit-rate.o $(B)/libharness.a $(B)/libsupervisor.a
+	$(call say,LD,$@)
+	$(link) -lcrypto -ljansson
+
 # Fuzzers: the rooms that read what strangers send, built once more, by clang with its sanitizers.
 FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c \
 	supervisor/policy/*.c supervisor/digest/*.c)

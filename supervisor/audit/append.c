@@ -1,6 +1,5 @@
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,12 +34,13 @@ static void put_policy(struct json_line *line, const struct audit_subject *subje
 static void put_subject(
 	struct json_line *line, const struct audit_subject *subject, uint64_t sandbox_sequence)
 {
-	char name[32];
+	char name[] = "sb-0000000000000000";
 
 	if (!subject)
 		return;
 	if (subject->sandbox) {
-		snprintf(name, sizeof(name), "sb-%016" PRIx64, subject->sandbox);
+		for (unsigned int i = 0; i < 16; i++)
+			name[3 + i] = "0123456789abcdef"[subject->sandbox >> (60 - 4 * i) & 15];
 		json_line_add_text(line, "sandbox", name);
 	}
 	if (sandbox_sequence)
@@ -71,7 +71,7 @@ void audit_line_begin(struct audit *audit, struct audit_line *line, const char *
 		.facts = {.sequence = audit->sequence + 1, .time_ns = time_ns},
 		.start_bytes = pending->size_bytes,
 	};
-	snprintf(line->facts.type, sizeof(line->facts.type), "%s", type);
+	memcpy(line->facts.type, type, strnlen(type, sizeof(line->facts.type) - 1));
 	if (subject) {
 		line->facts.sandbox = subject->sandbox;
 		line->facts.tenant = subject->tenant;

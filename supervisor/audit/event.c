@@ -91,11 +91,6 @@ static void add_named(struct json_line *line, const char *key, const char *name,
 
 static void add_process(struct json_line *line, const struct abi_process *process)
 {
-	char device[24];
-
-	/* The kernel's own form of a device number: 12 bits of major, 20 of minor. */
-	snprintf(device, sizeof(device), "%u:%u", process->exe_device >> 20,
-		process->exe_device & 0xfffff);
 	json_line_key(line, "process");
 	json_line_raw(line, "{");
 	json_line_add_unsigned(line, "pid", process->pid_inside);
@@ -105,7 +100,13 @@ static void add_process(struct json_line *line, const struct abi_process *proces
 	json_line_add_unsigned(line, "start_ns", process->start_boottime_ns);
 	json_line_add_field(line, "exe", process->exe, sizeof(process->exe));
 	json_line_add_unsigned(line, "exe_inode", process->exe_inode);
-	json_line_add_text(line, "exe_device", device);
+	/* The kernel's own form of a device number: 12 bits of major, 20 of minor. */
+	json_line_key(line, "exe_device");
+	json_line_raw(line, "\"");
+	json_line_unsigned(line, process->exe_device >> 20);
+	json_line_raw(line, ":");
+	json_line_unsigned(line, process->exe_device & 0xfffff);
+	json_line_raw(line, "\"");
 	json_line_add_field(line, "comm_untrusted", process->comm, sizeof(process->comm));
 	json_line_raw(line, "}");
 }
