@@ -140,19 +140,20 @@ size_t table_count(const struct table *table)
 
 /* `*position` packs a bucket and how many of its entries are left to visit plus one; 0 there means
  * the bucket is not begun. Each bucket is visited from its last entry to its first, so that taking
- * the entry just returned moves none of those still to come. */
+ * the entry just returned moves none of those still to come. A position from before other changes
+ * may count more entries than there are: the bucket is then visited from its last. */
 void *table_next(const struct table *table, size_t *position)
 {
 	size_t bucket = *position >> 16, left = *position & 0xffff;
 
 	for (; bucket < table->n_buckets; bucket++, left = 0) {
 		struct entry *entry;
+		size_t n_entries = 0;
 
-		if (left == 0) {
-			left = 1;
-			for (entry = table->buckets[bucket]; entry; entry = entry->next)
-				left++;
-		}
+		for (entry = table->buckets[bucket]; entry; entry = entry->next)
+			n_entries++;
+		if (left == 0 || left > n_entries + 1)
+			left = n_entries + 1;
 		if (left == 1)
 			continue;
 		entry = table->buckets[bucket];

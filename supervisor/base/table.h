@@ -19,5 +19,6 @@ void *table_take(struct table *table, uint64_t key);
 size_t table_count(const struct table *table);
 
 /* Visits in no stated order: start with `*position` 0; NULL at the end. Taking the entry just
- * returned is allowed; putting is not. */
+ * returned is allowed. A position may be kept while others are put and taken: some are then visited
+ * twice or not at all. */
 void *table_next(const struct table *table, size_t *position);

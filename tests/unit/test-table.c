@@ -168,3 +168,23 @@ TEST(table_keeps_what_a_random_sequence_of_acts_left)
 	}
 	table_free(table);
 }
+
+TEST(table_position_outlives_changes)
+{
+	static int value;
+	struct table *table;
+
+	CHECK_INT(table_new(4096, &table), 0);
+	for (size_t round = 0; round < 64; round++) {
+		size_t position = 0;
+
+		for (uint64_t key = 0; key < 512; key++)
+			CHECK_INT(table_put(table, key * 7919 + round, &value), 0);
+		for (size_t i = 0; i < round * 8; i++)
+			table_next(table, &position);
+		for (uint64_t key = 0; key < 512; key++)
+			CHECK(table_take(table, key * 7919 + round) == &value);
+		CHECK(!table_next(table, &position));
+	}
+	table_free(table);
+}
