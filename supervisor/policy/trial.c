@@ -17,7 +17,6 @@
 struct policy_trial {
 	const struct policy *policy;
 	struct policy_matcher *matcher;
-	bool has_names;
 };
 
 int policy_trial_new(
@@ -41,7 +40,6 @@ int policy_trial_new(
 		return r;
 	}
 	trial->policy = policy;
-	trial->has_names = policy_has_names(policy);
 	*ret_trial = trial;
 	return 0;
 }
@@ -76,7 +74,8 @@ static struct decide_facts facts_of(const struct policy_trial *trial, const stru
 		.sandbox = SANDBOX,
 		.port = act->port,
 		.gate_port = policy_has_network(trial->policy) ? GATE_PORT : 0,
-		.dns_port = trial->has_names ? DNS_PORT : 0,
+		/* Whoever has a gate has its resolver, also with rules for addresses alone. */
+		.dns_port = policy_has_network(trial->policy) ? DNS_PORT : 0,
 		.datagram_port = policy_has_datagrams(trial->policy) ? DATAGRAM_PORT : 0,
 		.protocol = act->kind == POLICY_ACT_SEND ? IPPROTO_UDP : IPPROTO_TCP,
 		.live = true};

@@ -109,6 +109,25 @@ static void check_opinion(const struct policy_trial *trial, const char *text, bo
 			opinion.layer, opinion.rule);
 }
 
+TEST(trial_sends_queries_to_the_sandboxs_own_resolver)
+{
+	static const char text[] = "{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":["
+				   "{\"cidr\":\"203.0.113.0/24\",\"ports\":[53]}]}}";
+	struct policy_trial *trial = NULL;
+	struct policy *policy = NULL;
+	struct policy_opinion opinion;
+	struct policy_act act;
+
+	CHECK_INT(policy_parse(text, strlen(text), "x", NULL, &policy, NULL), 0);
+	CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+	CHECK_INT(policy_act_parse("connect 198.51.100.1:53", NULL, &act, NULL), 0);
+	opinion = policy_trial_judge(trial, &act);
+	CHECK(opinion.allowed);
+	CHECK_INT(opinion.reason, ABI_REASON_RESOLVER);
+	policy_trial_free(trial);
+	policy_unref(policy);
+}
+
 TEST(trial_judges_as_sandbox_would_fare)
 {
 	struct policy_trial *trial = NULL;
