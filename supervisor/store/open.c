@@ -88,6 +88,23 @@ static const char *const schema_steps[] = {
 	" tenant INTEGER PRIMARY KEY,"
 	" budgets BLOB NOT NULL"
 	") STRICT;",
+	"CREATE TABLE sinks ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" kind INTEGER NOT NULL,"
+	" tenant INTEGER NOT NULL,"
+	" internal INTEGER NOT NULL,"
+	" ocsf INTEGER NOT NULL,"
+	" url TEXT NOT NULL,"
+	" secret BLOB NOT NULL,"
+	" types TEXT NOT NULL,"
+	" verdict TEXT NOT NULL,"
+	" created_ns INTEGER NOT NULL,"
+	" cursor INTEGER NOT NULL,"
+	" success_ns INTEGER NOT NULL,"
+	" failure_ns INTEGER NOT NULL,"
+	" n_failures INTEGER NOT NULL,"
+	" error TEXT NOT NULL"
+	") STRICT;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -157,6 +174,17 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 	[STORE_LABEL_DELETE] = "DELETE FROM label_totals WHERE tenant = ?",
 	[STORE_USAGE_GET] = "SELECT tenant, usage FROM usage WHERE sandbox = ?",
 	[STORE_USAGE_EACH] = "SELECT sandbox, usage FROM usage WHERE tenant = ? ORDER BY place",
+	[STORE_SINK_INSERT] =
+		"INSERT INTO sinks (kind, tenant, internal, ocsf, url, secret, types, verdict,"
+		" created_ns, cursor, success_ns, failure_ns, n_failures, error)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[STORE_SINK_DELETE] = "DELETE FROM sinks WHERE id = ?",
+	[STORE_SINK_DELETE_OF_TENANT] = "DELETE FROM sinks WHERE tenant = ?",
+	[STORE_SINK_PROGRESS] = "UPDATE sinks SET cursor = ?2, success_ns = ?3, failure_ns = ?4,"
+				" n_failures = ?5, error = ?6 WHERE id = ?1",
+	[STORE_SINK_EACH] = "SELECT id, kind, tenant, internal, ocsf, url, secret, types, verdict,"
+			    " created_ns, cursor, success_ns, failure_ns, n_failures, error"
+			    " FROM sinks ORDER BY id",
 	[STORE_TOTAL_PUT] = "INSERT INTO totals (tenant, usage) VALUES (?, ?)"
 			    " ON CONFLICT (tenant) DO UPDATE SET usage = excluded.usage",
 	[STORE_BUDGETS_PUT] = "INSERT INTO budgets (tenant, budgets) VALUES (?, ?)"

@@ -153,3 +153,40 @@ int store_sample_expire(struct store *store, uint64_t time_ns);
 /* Running totals of a tenant over all its ended sandboxes, replaced at each end. */
 int store_total_put(struct store *store, uint32_t tenant, const void *usage, size_t usage_size);
 int store_total_get(struct store *store, uint32_t tenant, void *ret_usage, size_t usage_size);
+
+#define STORE_URL_SIZE 1024
+#define STORE_SECRET_BYTES 32
+#define STORE_ERROR_SIZE 192
+
+enum store_sink_kind {
+	STORE_SINK_WEBHOOK = 1,
+	STORE_SINK_SYSLOG = 2, /* `url` is a path */
+};
+
+/* Whom audit records are sent to, and how far that is. */
+struct store_sink {
+	uint64_t id;     /* never used again */
+	uint32_t kind;   /* enum store_sink_kind */
+	uint32_t tenant; /* whose records; 0: everybody's */
+	bool internal;   /* may be an address of this host or its networks */
+	bool ocsf;
+	char url[STORE_URL_SIZE];
+	uint8_t secret[STORE_SECRET_BYTES]; /* in clear: each delivery is signed with it */
+	char types[128], verdict[16];       /* as in struct audit_query */
+	uint64_t created_ns;
+	uint64_t cursor;                 /* sequence up to which all was delivered */
+	uint64_t success_ns, failure_ns; /* realtime, the last of each; 0: none */
+	uint64_t n_failures;             /* since the last success */
+	char error[STORE_ERROR_SIZE];    /* of the last failure */
+};
+
+/* Sets `sink->id`. */
+int store_sink_insert(struct store *store, struct store_sink *sink);
+/* -ENOENT. */
+int store_sink_delete(struct store *store, uint64_t id);
+/* Those of a tenant, if there are any. */
+int store_sink_delete_of_tenant(struct store *store, uint32_t tenant);
+/* Replaces what follows `created_ns`. -ENOENT. */
+int store_sink_progress(struct store *store, const struct store_sink *sink);
+int store_sink_each(struct store *store,
+	void (*callback)(const struct store_sink *sink, void *userdata), void *userdata);
