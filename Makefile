@@ -37,8 +37,8 @@ BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
-PROGRAMS := $(B)/cloched $(B)/cloche-api $(B)/cloche-gate $(B)/cloche-init $(B)/cloche \
-	$(B)/cloche-verify
+PROGRAMS := $(B)/cloched $(B)/cloche-api $(B)/cloche-gate $(B)/cloche-export $(B)/cloche-init \
+	$(B)/cloche $(B)/cloche-verify
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 ROOT_BIN := $(patsubst %.c,$(B)/%,$(ROOT_SRC))
 PROBE_BIN := $(patsubst %.c,$(B)/%,$(PROBE_SRC))
@@ -48,6 +48,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 SUPERVISOR_LIBS := -lbpf -lelf -lz -lseccomp -lcap -ljansson -lsqlite3 -lcrypto -lldns -lidn2 -lpsl -lm
 GATE_LIBS := -lseccomp -lcap -lldns
 API_LIBS := -lmicrohttpd -ljansson -lz -lseccomp -lcap
+EXPORT_LIBS := -lcurl -ljansson -lldns -lcrypto -lseccomp -lcap
 CLI_LIBS := -lcurl -ljansson -lcrypto -lseccomp -lidn2 -lpsl -lm
 VERIFY_LIBS := -lcrypto
 
@@ -179,6 +180,10 @@ $(B)/cloche-api: $(B)/api/http/main.o $(B)/libapi.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(API_LIBS)
 
+$(B)/cloche-export: $(B)/api/export/main.o $(B)/libapi.a $(B)/libsupervisor.a
+	$(call say,LD,$@)
+	$(link) $(EXPORT_LIBS)
+
 $(B)/cloche: $(B)/tools/cloche/main.o $(B)/libcli.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(CLI_LIBS)
@@ -204,6 +209,11 @@ $(B)/tests/unit/test-api-%: $(B)/tests/unit/test-api-%.o $(B)/libharness.a $(B)/
 		$(B)/libsupervisor.a
 	$(call say,LD,$@)
 	$(link) $(API_LIBS)
+
+$(B)/tests/unit/test-export-%: $(B)/tests/unit/test-export-%.o $(B)/libharness.a $(B)/libapi.a \
+		$(B)/libsupervisor.a
+	$(call say,LD,$@)
+	$(link) $(API_LIBS) $(EXPORT_LIBS)
 
 $(B)/tests/unit/test-cli-%: $(B)/tests/unit/test-cli-%.o $(B)/libharness.a $(B)/libcli.a \
 		$(B)/libsupervisor.a

@@ -47,22 +47,30 @@ static bool read_time(struct request *request, const char *name, uint64_t *ret_n
 	return false;
 }
 
-/* Types are letters, dots and dashes: whole ones, or their first parts, with commas between. */
+bool audit_types_valid(const char *types)
+{
+	const char *each = types;
+
+	if (types[strspn(types, "abcdefghijklmnopqrstuvwxyz0123456789_.,")])
+		return false;
+	while (strcspn(each, ",") > 0 && each[strcspn(each, ",")] == ',')
+		each += strcspn(each, ",") + 1;
+	return strcspn(each, ",") > 0;
+}
+
+bool audit_verdict_valid(const char *verdict)
+{
+	return strcmp(verdict, "allow") == 0 || strcmp(verdict, "deny") == 0 ||
+	       strcmp(verdict, "would_deny") == 0;
+}
+
 static bool read_types(struct request *request, char *ret_types, size_t size)
 {
-	const char *each = ret_types;
-
 	if (!request_argument_text(request, "type", ret_types, size))
 		return false;
-	if (!ret_types[strspn(ret_types, "abcdefghijklmnopqrstuvwxyz0123456789_.,")]) {
-		while (*each && strcspn(each, ",") > 0 && each[strcspn(each, ",")] == ',')
-			each += strcspn(each, ",") + 1;
-		if (!request_argument(request, "type", 0) || strcspn(each, ",") > 0)
-			return true;
-	}
-	respond_problem(request, WIRE_CODE_INVALID,
-		"query: \"type\" must be types or their first parts, separated by commas: "
-		"network,process.exec");
+	if (!request_argument(request, "type", 0) || audit_types_valid(ret_types))
+		return true;
+	respond_problem(request, WIRE_CODE_INVALID, "query: \"type\" must be " AUDIT_TYPES_FORM);
 	return false;
 }
 

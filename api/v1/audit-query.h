@@ -18,6 +18,12 @@ struct audit_request {
 	struct audit_form form;
 };
 
+#define AUDIT_TYPES_FORM "types or their first parts, separated by commas: network,process.exec"
+#define AUDIT_VERDICT_FORM "allow, deny or would_deny"
+
+bool audit_types_valid(const char *types);
+bool audit_verdict_valid(const char *verdict);
+
 /* Reads the arguments; `limit_default` is for those who neither follow nor say a limit. Returns
  * false when something was wrong, which is responded. */
 bool audit_query_read(

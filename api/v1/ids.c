@@ -40,3 +40,13 @@ bool id_read_exec(const char *text, uint64_t *ret_exec)
 {
 	return read_id(text, "ex-", 1, ret_exec);
 }
+
+void id_write_webhook(uint64_t webhook, char ret_text[static ID_SIZE])
+{
+	snprintf(ret_text, ID_SIZE, "wh-%016" PRIx64, webhook);
+}
+
+bool id_read_webhook(const char *text, uint64_t *ret_webhook)
+{
+	return read_id(text, "wh-", ID_DIGITS, ret_webhook);
+}

@@ -89,9 +89,8 @@ static int close_file_system(enum confine_kind kind, struct failure *why)
 		return 0;
 	rights.fs = (1ULL << n_landlock_fs_rights[known]) - 1;
 	if (abi >= 4)
-		rights.net = kind == CONFINE_GATE
-				     ? LANDLOCK_NET_BIND_TCP
-				     : LANDLOCK_NET_BIND_TCP | LANDLOCK_NET_CONNECT_TCP;
+		rights.net = kind == CONFINE_API ? LANDLOCK_NET_BIND_TCP | LANDLOCK_NET_CONNECT_TCP
+						 : LANDLOCK_NET_BIND_TCP;
 	if (abi >= 6)
 		rights.scoped = LANDLOCK_SCOPED_UNIX_AND_SIGNALS;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights), 0);
@@ -124,7 +123,7 @@ static const int calls_of_all[] = {
 	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
 	SCMP_SYS(getegid), SCMP_SYS(exit), SCMP_SYS(exit_group)};
 
-static const int calls_of_gate[] = {SCMP_SYS(connect), SCMP_SYS(pipe2), SCMP_SYS(splice)};
+static const int calls_of_gate[] = {SCMP_SYS(pipe2), SCMP_SYS(splice)};
 
 static const int calls_that_kill[] = {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace),
 	SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev)};
@@ -168,18 +167,25 @@ static int allow_by_argument(scmp_filter_ctx filter)
 }
 
 /* TCP, and UDP for the questions to the host's resolvers: protocol 0 of these types; MPTCP, SCTP
- * and UDP-Lite have numbers. bind(2) is not there, so nothing can be listened on. Of bpf(2), what
- * can be read through a map that the supervisor sent. */
-static int allow_gate(scmp_filter_ctx filter)
+ * and UDP-Lite have numbers. bind(2) is not there, so nothing can be listened on. */
+static int allow_dialling(scmp_filter_ctx filter)
 {
 	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
 	const uint64_t type_mask = UINT32_MAX & ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int r = add_all(filter, SCMP_ACT_ALLOW, calls_of_gate, ARRAY_SIZE(calls_of_gate));
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(families) * ARRAY_SIZE(types) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
 			argument_is(0, (uint64_t)families[i % 2]),
 			bits_are(1, type_mask, (uint64_t)types[i / 2]), argument_is(2, 0));
+	return r;
+}
+
+/* Of bpf(2), what can be read through a map that the supervisor sent. */
+static int allow_gate(scmp_filter_ctx filter)
+{
+	int r = add_all(filter, SCMP_ACT_ALLOW, calls_of_gate, ARRAY_SIZE(calls_of_gate));
+
 	if (r < 0)
 		return r;
 	return seccomp_rule_add(
@@ -197,6 +203,8 @@ static int build_filter(scmp_filter_ctx filter, enum confine_kind kind)
 			ARRAY_SIZE(calls_that_kill));
 	if (r == 0)
 		r = allow_by_argument(filter);
+	if (r == 0 && kind != CONFINE_API)
+		r = allow_dialling(filter);
 	if (r == 0 && kind == CONFINE_GATE)
 		r = allow_gate(filter);
 	return r;

@@ -9,9 +9,10 @@
 #include "supervisor/base/failure.h"
 
 enum confine_kind {
-	CONFINE_API,  /* no new sockets but by accept4(2) */
-	CONFINE_GATE, /* TCP and UDP sockets, connect(2), pipes and splice(2), bpf(2) to look up
-			 only */
+	CONFINE_API,    /* no new sockets but by accept4(2) */
+	CONFINE_GATE,   /* TCP and UDP sockets, connect(2), pipes and splice(2), bpf(2) to look up
+			   only */
+	CONFINE_EXPORT, /* TCP and UDP sockets, connect(2) */
 };
 
 /* Confines the calling process, which must have one thread, for good. The order within is of no

@@ -6,6 +6,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/control/dispatch.h"
+#include "supervisor/core/sinks.h"
 
 #define API_FALLBACK_ID 61180
 #define FOLLOW_PERIOD_MS 250
@@ -41,15 +42,18 @@ static void on_down(struct peer *peer _unused_, void *userdata)
 	}
 }
 
-static void on_follow_timer(struct loop_source *source _unused_, void *userdata)
-{
-	events_wake(userdata);
-	ports_review(userdata);
-}
-
 static void on_records(void *userdata)
 {
-	events_wake(userdata);
+	struct control *control = userdata;
+
+	events_wake(control);
+	sinks_wake(control->core);
+}
+
+static void on_follow_timer(struct loop_source *source _unused_, void *userdata)
+{
+	on_records(userdata);
+	ports_review(userdata);
 }
 
 int control_start(struct core *core, const struct control_config *config,

@@ -5,6 +5,7 @@
 
 #include "supervisor/wire/strings.h"
 #include "supervisor/wire/tenants.h"
+#include "supervisor/wire/webhooks.h"
 
 #define BODY(type) sizeof(struct type)
 
@@ -44,6 +45,11 @@ static const struct handler handlers[] = {
 	{WIRE_API_KEY_CREATE, BODY(wire_key_create), false, true, true, handle_key_create},
 	{WIRE_API_KEY_LIST, BODY(wire_name_ref), false, true, true, handle_key_list},
 	{WIRE_API_KEY_REVOKE, BODY(wire_name_ref), false, true, true, handle_key_revoke},
+	{WIRE_API_WEBHOOK_CREATE, BODY(wire_webhook_create), false, true, false,
+		handle_webhook_create},
+	{WIRE_API_WEBHOOK_LIST, BODY(wire_caller), false, true, false, handle_webhook_list},
+	{WIRE_API_WEBHOOK_DELETE, BODY(wire_webhook_ref), false, true, false,
+		handle_webhook_delete},
 };
 
 static const struct handler *find(uint16_t type)

@@ -11,6 +11,7 @@
 #include "supervisor/core/resolvers.h"
 
 #define NS_PER_DAY (24 * 3600 * NS_PER_SECOND)
+#define SYSLOG_PATH_SIZE 108 /* sun_path, unix(7) */
 
 static const char help[] =
 	"Usage: cloched [OPTION]...\n"
@@ -28,6 +29,10 @@ static const char help[] =
 	"  --libexec-dir DIR   holds cloche-api, cloche-gate, cloche-init [beside cloched]\n"
 	"  --api-user USER     whom cloche-api runs as [cloche-api, else uid 61180]\n"
 	"  --gate-user USER    whom cloche-gate runs as [cloche-gate, else uid 61181]\n"
+	"  --export-user USER  whom cloche-export runs as [cloche-export, else uid 61182]\n"
+	"  --webhook-ca FILE   whom https webhooks are trusted by\n"
+	"                      [/etc/ssl/certs/ca-certificates.crt]\n"
+	"  --syslog PATH       send audit records to this unix socket too, as RFC 5424 messages\n"
 	"  --resolver ADDR[:PORT]  whom the gate asks for addresses of names [/etc/resolv.conf]\n"
 	"  --audit-segment-bytes N  the audit log goes on in a new file at this size [67108864]\n"
 	"  --audit-keep-bytes N     its oldest files go when all are larger [keep all]\n"
@@ -54,6 +59,9 @@ enum option_id {
 	OPT_LIBEXEC,
 	OPT_API_USER,
 	OPT_GATE_USER,
+	OPT_EXPORT_USER,
+	OPT_WEBHOOK_CA,
+	OPT_SYSLOG,
 	OPT_RESOLVER,
 	OPT_LOG_LEVEL,
 	OPT_CHECK,
@@ -82,6 +90,9 @@ static const struct option table[] = {
 	{"libexec-dir", required_argument, NULL, OPT_LIBEXEC},
 	{"api-user", required_argument, NULL, OPT_API_USER},
 	{"gate-user", required_argument, NULL, OPT_GATE_USER},
+	{"export-user", required_argument, NULL, OPT_EXPORT_USER},
+	{"webhook-ca", required_argument, NULL, OPT_WEBHOOK_CA},
+	{"syslog", required_argument, NULL, OPT_SYSLOG},
 	{"resolver", required_argument, NULL, OPT_RESOLVER},
 	{"audit-segment-bytes", required_argument, NULL, OPT_AUDIT_SEGMENT_BYTES},
 	{"audit-keep-bytes", required_argument, NULL, OPT_AUDIT_KEEP_BYTES},
@@ -232,6 +243,28 @@ static int set_audit_option(struct audit_config *audit, int id, const char *valu
 	return 2;
 }
 
+/* Options that are taken as they come. */
+static bool set_text(struct options *options, int id, const char *value)
+{
+	const struct {
+		int id;
+		const char **place;
+	} rows[] = {{OPT_STATE, &options->core.state_dir}, {OPT_POLICY, &options->core.policy_dir},
+		{OPT_SOCKET, &options->socket}, {OPT_LISTEN, &options->listen},
+		{OPT_LIBEXEC, &options->core.libexec_dir}, {OPT_API_USER, &options->api_user},
+		{OPT_GATE_USER, &options->core.gate_user},
+		{OPT_EXPORT_USER, &options->core.export_user},
+		{OPT_WEBHOOK_CA, &options->core.webhook_ca}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].id != id)
+			continue;
+		*rows[i].place = value;
+		return true;
+	}
+	return false;
+}
+
 static int set_option(struct options *options, int id, const char *value)
 {
 	struct wire_gate_resolver resolvers[WIRE_GATE_RESOLVERS_MAX];
@@ -239,22 +272,22 @@ static int set_option(struct options *options, int id, const char *value)
 
 	if (id >= OPT_AUDIT_SEGMENT_BYTES)
 		return set_audit_option(&core->audit, id, value);
+	if (set_text(options, id, value))
+		return 0;
 	switch ((enum option_id)id) {
 	case OPT_STATE:
-		core->state_dir = value;
-		return 0;
+	case OPT_POLICY:
+	case OPT_SOCKET:
+	case OPT_LISTEN:
+	case OPT_LIBEXEC:
+	case OPT_API_USER:
+	case OPT_GATE_USER:
+	case OPT_EXPORT_USER:
+	case OPT_WEBHOOK_CA:
+		break; /* set_text() */
 	case OPT_RUN:
 		core->run_dir = value;
 		return strlen(value) > 64 ? complain("run-dir", value, "at most 64 characters") : 0;
-	case OPT_POLICY:
-		core->policy_dir = value;
-		return 0;
-	case OPT_SOCKET:
-		options->socket = value;
-		return 0;
-	case OPT_LISTEN:
-		options->listen = value;
-		return 0;
 	case OPT_POOL:
 		return parse_pool(core, value) < 0
 			       ? complain("pool", value,
@@ -266,15 +299,12 @@ static int set_option(struct options *options, int id, const char *value)
 	case OPT_CGROUP:
 		core->cgroup_base = value;
 		return value[0] == '/' ? 0 : complain("cgroup", value, "must begin with '/'");
-	case OPT_LIBEXEC:
-		core->libexec_dir = value;
-		return 0;
-	case OPT_API_USER:
-		options->api_user = value;
-		return 0;
-	case OPT_GATE_USER:
-		core->gate_user = value;
-		return 0;
+	case OPT_SYSLOG:
+		core->syslog = value;
+		return value[0] == '/' && strlen(value) < SYSLOG_PATH_SIZE
+			       ? 0
+			       : complain(
+					 "syslog", value, "wants a path of at most 107 characters");
 	case OPT_RESOLVER:
 		core->resolver = value;
 		return resolvers_find(value, resolvers) == 1
@@ -315,7 +345,9 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 			.run_dir = "/run/cloche",
 			.policy_dir = "/etc/cloche/policies",
 			.instance = "default",
-			.gate_user = "cloche-gate"}};
+			.gate_user = "cloche-gate",
+			.export_user = "cloche-export",
+			.webhook_ca = "/etc/ssl/certs/ca-certificates.crt"}};
 	parse_pool(&options->core, "python=4,node=2,shell=4");
 	while ((id = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		if (id == '?') {

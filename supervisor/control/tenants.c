@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
+#include "supervisor/core/sinks.h"
 #include "supervisor/wire/strings.h"
 
 static void fill_row(
@@ -122,6 +123,7 @@ static void one_ended(void *userdata)
 	struct request *request = removal->request;
 	struct tenants *tenants = request->control->core->tenants;
 	struct tenant *tenant = tenants_get(tenants, removal->tenant);
+	uint32_t id = removal->tenant;
 	struct refusal why;
 
 	if (--removal->n_left > 0)
@@ -134,8 +136,10 @@ static void one_ended(void *userdata)
 			"A sandbox of the tenant was made meanwhile. Delete the tenant again.");
 	else if (tenants_delete(tenants, tenant, &why) < 0)
 		request_refuse(request, &why);
-	else
+	else {
+		sinks_forget_tenant(request->control->core, id);
 		request_done(request);
+	}
 }
 
 static void end_all(struct core *core, const struct tenant *tenant, struct removal *removal)

@@ -13,6 +13,7 @@
 #include "supervisor/base/log.h"
 #include "supervisor/core/peer.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/sinks.h"
 
 #define STOCK_PERIOD_MS 20
 #define REMOVE_PERIOD_MS 50
@@ -207,6 +208,7 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 		return failure_set(why, -ENOMEM, "start", "out of memory");
 	core->loop = loop;
 	core->config = config;
+	core->webhook_ca_fd = -1;
 	core->started_ns = clock_realtime_ns();
 	/* Above every id of an earlier process, whose commands may still run. */
 	core->next_exec = core->started_ns;
@@ -231,6 +233,8 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 		r = start_timers(core);
 	if (r == 0)
 		r = fill_pool(core, why);
+	if (r == 0)
+		r = sinks_start(core, why);
 	if (r < 0) {
 		if (!why->error)
 			failure_set(why, r, "start", "out of memory");
@@ -254,6 +258,9 @@ struct core *core_free(struct core *core)
 	if (core->sandboxes)
 		while ((sandbox = table_next(core->sandboxes, &position)))
 			sandbox_free(sandbox);
+	sinks_free(core->sinks);
+	if (core->webhook_ca_fd >= 0)
+		close(core->webhook_ca_fd);
 	peer_stop(core->gate);
 	pool_free(core->pool);
 	launch_free(core->launch);

@@ -38,6 +38,9 @@ struct core_config {
 	const char *state_dir, *run_dir, *policy_dir, *instance, *cgroup_base, *libexec_dir;
 	const char *gate_user;
 	const char *resolver; /* ADDR[:PORT] that the gate asks; NULL: those of /etc/resolv.conf */
+	const char *export_user;
+	const char *webhook_ca; /* certificates that https receivers are trusted by */
+	const char *syslog;     /* path of a unix socket that gets audit records; NULL: none */
 	struct core_pool_target pool[POOL_TEMPLATES_MAX];
 	size_t n_pool;
 	struct audit_config audit; /* its directory and instance are those above */
@@ -69,6 +72,8 @@ struct core {
 	struct tenants *tenants;
 	struct policies *policies;
 	struct peer *gate;
+	struct sinks *sinks;
+	int webhook_ca_fd; /* -1: not opened */
 	bool gate_up, stopping;
 	bool adopted;            /* the kernel's part was there already */
 	struct table *sandboxes; /* id → struct sandbox, warm ones too */

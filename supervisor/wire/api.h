@@ -86,6 +86,12 @@ enum wire_api_type {
 	WIRE_API_KEY = 77,           /* struct wire_key, the only time that the secret is shown */
 	WIRE_API_KEYS = 78,          /* struct wire_page, then struct wire_key_row each */
 	WIRE_API_TENANT_PATCH = 79,  /* struct wire_tenant_patch → TENANTS (one row) */
+
+	WIRE_API_WEBHOOK_CREATE = 90, /* struct wire_webhook_create → WEBHOOK */
+	WIRE_API_WEBHOOK_LIST = 91,   /* struct wire_caller → WEBHOOKS */
+	WIRE_API_WEBHOOK_DELETE = 92, /* struct wire_webhook_ref → DONE */
+	WIRE_API_WEBHOOK = 93,  /* struct wire_webhook, the only time that the secret is shown */
+	WIRE_API_WEBHOOKS = 94, /* struct wire_page, then struct wire_webhook_row each */
 };
 
 /* What went wrong, for the HTTP status and the sentence. */

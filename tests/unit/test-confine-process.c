@@ -81,6 +81,7 @@ TEST(opens_no_file)
 	CHECK_INT(errno_of(NOT_CONFINED, read_passwd), 0);
 	CHECK_INT(errno_of(CONFINE_GATE, read_passwd), EPERM);
 	CHECK_INT(errno_of(CONFINE_API, read_passwd), EPERM);
+	CHECK_INT(errno_of(CONFINE_EXPORT, read_passwd), EPERM);
 }
 
 static int make_socket(int family, int type, int protocol)
@@ -154,6 +155,11 @@ TEST(gate_makes_tcp_and_udp_sockets_only)
 TEST(api_makes_no_socket)
 {
 	CHECK_INT(errno_of(NOT_CONFINED, make_tcp4), 0);
+	CHECK_INT(errno_of(CONFINE_EXPORT, make_tcp4), 0);
+	CHECK_INT(errno_of(CONFINE_EXPORT, make_udp6), 0);
+	CHECK_INT(errno_of(CONFINE_EXPORT, make_icmp), EPERM);
+	CHECK_INT(errno_of(CONFINE_EXPORT, bind_udp), EPERM);
+	CHECK_INT(errno_of(CONFINE_EXPORT, make_unix), EPERM);
 	CHECK_INT(errno_of(CONFINE_API, make_tcp4), EPERM);
 	CHECK_INT(errno_of(NOT_CONFINED, make_udp), 0);
 	CHECK_INT(errno_of(CONFINE_API, make_udp), EPERM);
@@ -241,6 +247,7 @@ TEST(gate_only_looks_up_in_maps)
 	CHECK_INT(errno_of(NOT_CONFINED, update), EBADF);
 	CHECK_INT(errno_of(CONFINE_GATE, update), EPERM);
 	CHECK_INT(errno_of(CONFINE_API, look_up), EPERM);
+	CHECK_INT(errno_of(CONFINE_EXPORT, look_up), EPERM);
 }
 
 static int connect_once(void)
@@ -259,6 +266,7 @@ TEST(gate_still_connects)
 	open_listener();
 	CHECK_INT(errno_of(NOT_CONFINED, connect_once), 0);
 	CHECK_INT(errno_of(CONFINE_GATE, connect_once), 0);
+	CHECK_INT(errno_of(CONFINE_EXPORT, connect_once), 0);
 }
 
 /* A connection that waits in the backlog is accepted and answered, woken by epoll. */

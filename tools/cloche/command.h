@@ -83,5 +83,8 @@ int command_tenant_remove(struct client *client, const struct arguments *argumen
 int command_key_create(struct client *client, const struct arguments *arguments);
 int command_key_list(struct client *client, const struct arguments *arguments);
 int command_key_remove(struct client *client, const struct arguments *arguments);
+int command_webhook_add(struct client *client, const struct arguments *arguments);
+int command_webhook_list(struct client *client, const struct arguments *arguments);
+int command_webhook_remove(struct client *client, const struct arguments *arguments);
 int command_status(struct client *client, const struct arguments *arguments);
 int command_version(struct client *client, const struct arguments *arguments);

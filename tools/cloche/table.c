@@ -106,6 +106,16 @@ static const struct option_form audit_keys_options[] = {
 	{0},
 };
 
+static const struct option_form webhook_add_options[] = {
+	{"type", "TYPE,...", "only these types, or their first parts", false},
+	{"verdict", "WORD", "only records with this verdict: allow, deny", false},
+	{"tenant", "NAME", "only records of this tenant", false},
+	{"format", "NAME", "ndjson or ocsf", false},
+	{"after", "SEQ", "begin after this sequence number (with what comes from now on)", false},
+	{"internal", NULL, "may be http, this host or its networks (administrators)", false},
+	{0},
+};
+
 static const struct option_form usage_options[] = {
 	{"tenant", "NAME", "of this tenant (administrators)", false},
 	{"all", NULL, "a row for every tenant (administrators)", false},
@@ -258,6 +268,12 @@ const struct command command_table[] = {
 	{"tenant ls", "", "list tenants", NULL, command_tenant_list, EXIT_CODE_FAILED, false},
 	{"tenant rm", "NAME…", "end tenants, their sandboxes and keys", NULL, command_tenant_remove,
 		EXIT_CODE_FAILED, false},
+	{"webhook add", "URL [options]", "have audit records sent to a URL", webhook_add_options,
+		command_webhook_add, EXIT_CODE_FAILED, false},
+	{"webhook ls", "", "list webhooks and how far each is", NULL, command_webhook_list,
+		EXIT_CODE_FAILED, false},
+	{"webhook rm", "ID…", "delete webhooks", NULL, command_webhook_remove, EXIT_CODE_FAILED,
+		false},
 	{"key create", "--tenant NAME [options]", "make a key and print it", key_create_options,
 		command_key_create, EXIT_CODE_FAILED, false},
 	{"key ls", "[--tenant NAME]", "list keys", key_list_options, command_key_list,

@@ -28,13 +28,13 @@ _cloche()
 			;;
 		--url | --key-file) ((i++)) ;;
 		-*) ;;
-		policy | tenant | key | audit)
+		policy | tenant | key | audit | webhook)
 			[ -n "$command" ] || command=${COMP_WORDS[i]}
 			;;
 		*)
 			case $command in
 			'') command=${COMP_WORDS[i]} ;;
-			policy | tenant | key | audit) command+=" ${COMP_WORDS[i]}" ;;
+			policy | tenant | key | audit | webhook) command+=" ${COMP_WORDS[i]}" ;;
 			esac
 			;;
 		esac
@@ -61,7 +61,7 @@ _cloche()
 
 	case $command in
 	'') words='run create ls get set port exec code rm logs events audit usage policy templates tenant
-		key status version help' ;;
+		webhook key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
 	ls) words='--label' ;;
@@ -102,6 +102,8 @@ _cloche()
 	key) words='create ls rm' ;;
 	'tenant create') words='--policy --sandboxes-max --budget' ;;
 	'tenant set') words='--budget --no-budgets' ;;
+	webhook) words='add ls rm' ;;
+	'webhook add') words='--type --verdict --tenant --format --after --internal' ;;
 	'key create') words='--tenant --description --administrator' ;;
 	'key ls') words='--tenant' ;;
 	esac
