@@ -262,8 +262,10 @@ $(B)/tests/bench/audit-rate: $(B)/tests/bench/audit-rate.o $(B)/libharness.a $(B
 
 # Fuzzers: the rooms that read what strangers send, built once more, by clang with its sanitizers.
 FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c \
-	supervisor/policy/*.c supervisor/digest/*.c)
-FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARN) -g -O1 -I. -fno-sanitize-recover=all
+	supervisor/policy/*.c supervisor/digest/*.c) \
+	$(wildcard api/ocsf/*.c api/text/*.c) supervisor/wire/strings.c \
+	api/export/delivery.c api/export/syslog-message.c
+FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DCLOCHE_VERSION='"$(VERSION)"' $(WARN) -g -O1 -I. -fno-sanitize-recover=all
 
 $(B)/fuzz/obj/%.o: %.c
 	$(call say,FUZZ,$@)

@@ -36,9 +36,9 @@ char *writer_reserve(struct writer *writer, size_t more)
 
 void writer_bytes(struct writer *writer, const void *bytes, size_t size)
 {
-	char *at = writer_reserve(writer, size);
+	char *at = size > 0 ? writer_reserve(writer, size) : NULL;
 
-	if (!at || size == 0)
+	if (!at)
 		return;
 	memcpy(at, bytes, size);
 	writer->size += size;
