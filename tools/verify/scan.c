@@ -14,13 +14,13 @@ void scan_begin(struct scan *scan, const char *text, size_t size, bool spaces)
 	*scan = (struct scan){.at = text, .end = text + size, .spaces = spaces};
 }
 
-static void pass_spaces(struct scan *scan)
+static inline void pass_spaces(struct scan *scan)
 {
 	while (scan->spaces && scan->at < scan->end && memchr(" \t\r\n", *scan->at, 4))
 		scan->at++;
 }
 
-static bool take(struct scan *scan, char letter)
+static inline bool take(struct scan *scan, char letter)
 {
 	pass_spaces(scan);
 	if (scan->error || scan->at == scan->end || *scan->at != letter)
@@ -84,9 +84,10 @@ static size_t pass_digits(struct scan *scan)
 	return (size_t)(scan->at - start);
 }
 
-static bool at_letter(const struct scan *scan, const char *letters)
+/* One of two. */
+static bool at_letter(const struct scan *scan, char one, char other)
 {
-	return scan->at < scan->end && *scan->at && strchr(letters, *scan->at);
+	return scan->at < scan->end && (*scan->at == one || *scan->at == other);
 }
 
 static bool read_number(struct scan *scan, struct span *ret_value)
@@ -94,19 +95,19 @@ static bool read_number(struct scan *scan, struct span *ret_value)
 	const char *start = scan->at, *whole;
 	size_t n;
 
-	scan->at += at_letter(scan, "-");
+	scan->at += at_letter(scan, '-', '-');
 	whole = scan->at;
 	n = pass_digits(scan);
 	if (n == 0 || (n > 1 && *whole == '0'))
 		return fail(scan, "no JSON value");
-	if (at_letter(scan, ".")) {
+	if (at_letter(scan, '.', '.')) {
 		scan->at++;
 		if (pass_digits(scan) == 0)
 			return fail(scan, "a number without its fraction");
 	}
-	if (at_letter(scan, "eE")) {
+	if (at_letter(scan, 'e', 'E')) {
 		scan->at++;
-		scan->at += at_letter(scan, "+-");
+		scan->at += at_letter(scan, '+', '-');
 		if (pass_digits(scan) == 0)
 			return fail(scan, "a number without its exponent");
 	}
@@ -114,26 +115,36 @@ static bool read_number(struct scan *scan, struct span *ret_value)
 	return true;
 }
 
+static bool read_word(struct scan *scan, const char *word, struct span *ret_value)
+{
+	size_t size = strlen(word);
+
+	if ((size_t)(scan->end - scan->at) < size || memcmp(scan->at, word, size) != 0)
+		return fail(scan, "no JSON value");
+	*ret_value = (struct span){scan->at, size};
+	scan->at += size;
+	return true;
+}
+
 static bool read_scalar(struct scan *scan, enum scan_type *ret_type, struct span *ret_value)
 {
-	static const char *const words[] = {"true", "false", "null"};
+	char letter = scan->at < scan->end ? *scan->at : '\0';
 
-	if (at_letter(scan, "\"")) {
+	*ret_type = SCAN_WORD;
+	switch (letter) {
+	case '"':
 		*ret_type = SCAN_STRING;
 		return read_string(scan, ret_value);
+	case 't':
+		return read_word(scan, "true", ret_value);
+	case 'f':
+		return read_word(scan, "false", ret_value);
+	case 'n':
+		return read_word(scan, "null", ret_value);
+	default:
+		*ret_type = SCAN_NUMBER;
+		return read_number(scan, ret_value);
 	}
-	for (size_t i = 0; i < 3; i++) {
-		size_t size = strlen(words[i]);
-
-		if ((size_t)(scan->end - scan->at) < size || memcmp(scan->at, words[i], size) != 0)
-			continue;
-		*ret_type = SCAN_WORD;
-		*ret_value = (struct span){scan->at, size};
-		scan->at += size;
-		return true;
-	}
-	*ret_type = SCAN_NUMBER;
-	return read_number(scan, ret_value);
 }
 
 static bool read_key(struct scan *scan, struct span *ret_key)
@@ -181,7 +192,7 @@ static bool pass_nested(struct scan *scan)
 
 	do {
 		pass_spaces(scan);
-		if (at_letter(scan, "{[")) {
+		if (at_letter(scan, '{', '[')) {
 			if (++depth > SCAN_DEPTH_MAX)
 				return fail(scan, "values nested too deep");
 			objects = objects << 1 | (*scan->at == '{');
@@ -210,7 +221,7 @@ bool scan_value(struct scan *scan, enum scan_type *ret_type, struct span *ret_va
 	pass_spaces(scan);
 	if (scan->error)
 		return false;
-	if (!at_letter(scan, "{["))
+	if (!at_letter(scan, '{', '['))
 		return read_scalar(scan, ret_type, ret_value);
 	start = scan->at;
 	*ret_type = *start == '{' ? SCAN_OBJECT : SCAN_ARRAY;
