@@ -9,6 +9,8 @@
 #include "supervisor/audit/time-text.h"
 #include "supervisor/base/clock.h"
 
+#define TYPE_BYTES_MAX 112 /* of a line, to the end of its type */
+
 static void put_time(struct json_line *line, uint64_t time_ns)
 {
 	char text[TIME_TEXT_LENGTH + 1];
@@ -128,6 +130,25 @@ void audit_count_loss(struct audit *audit, uint64_t n, const char *where)
 	audit->losses[i].n += n;
 }
 
+/* How many losses a line tells of. Nothing that a client chose stands before the type, and no text
+ * holds a quote that is not escaped. */
+static uint64_t told_by(const char *line, size_t size_bytes)
+{
+	static const char type[] = "\"type\":\"audit.lost\"", key[] = ",\"lost\":";
+	const char *found = memmem(line, size_bytes < TYPE_BYTES_MAX ? size_bytes : TYPE_BYTES_MAX,
+		type, sizeof(type) - 1);
+	uint64_t n = 0;
+
+	if (found)
+		found = memmem(found, (size_t)(line + size_bytes - found), key, sizeof(key) - 1);
+	if (!found)
+		return 0;
+	for (found += sizeof(key) - 1; found < line + size_bytes && *found >= '0' && *found <= '9';
+		found++)
+		n = n * 10 + (uint64_t)(*found - '0');
+	return n;
+}
+
 void audit_take_line(
 	struct audit *audit, const char *line, size_t size_bytes, struct stream *stream)
 {
@@ -137,6 +158,7 @@ void audit_take_line(
 		(stream && stream_chain(stream, audit->tree.engine, leaf) < 0))
 		audit->tree.failed = true;
 	tree_append(&audit->tree, leaf);
+	audit->n_told += told_by(line, size_bytes);
 }
 
 /* The first `n_lines` of `pending`, `size_bytes` in all, reached the file. */

@@ -64,7 +64,8 @@ struct audit {
 	uint32_t n_pending;
 	struct audit_index index;
 	struct audit_loss losses[AUDIT_PLACES_MAX];
-	uint64_t n_lost;
+	uint64_t n_lost; /* told or not */
+	uint64_t n_told; /* by the audit.lost records that are in the tree */
 	struct loop_source *round_timer, *retry_timer;
 	bool round_armed, policy_changed;
 	void (*listener)(void *userdata);

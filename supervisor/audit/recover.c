@@ -69,6 +69,7 @@ static int compare_root(struct scan *scan)
 
 	if (scan->audit->tree.size != scan->checkpoint->size)
 		return 0;
+	scan->audit->n_told = scan->checkpoint->lost; /* what comes after it is added */
 	r = tree_root(&scan->audit->tree, root);
 	if (r == 0 && memcmp(root, scan->checkpoint->root, sizeof(root)) != 0)
 		scan->disagrees = true;
@@ -296,7 +297,7 @@ int recover(struct audit *audit, const char *instance, struct recovery *ret_reco
 			why, r, STAGE, "its records are not those that its checkpoint covers");
 	if (r < 0)
 		return failure_set(why, r, STAGE, "its segments cannot be read");
-	audit->n_lost = checkpoint.lost;
+	audit->n_lost = audit->n_told;
 	recovery->cut_bytes = audit->segments.cut_bytes;
 	recovery->is_unclean =
 		recovery->cut_bytes > 0 ||

@@ -48,7 +48,7 @@ static int sign(struct audit *audit, enum checkpoint_reason reason)
 	struct checkpoint checkpoint = {.size = audit->tree.size,
 		.time_ns = clock_realtime_ns(),
 		.reason = reason,
-		.lost = audit->n_lost};
+		.lost = audit->n_told};
 	struct audit_enforcement state = {0};
 	char text[CHECKPOINT_SIZE], note[NOTE_SIZE];
 	int r = tree_root(&audit->tree, checkpoint.root);

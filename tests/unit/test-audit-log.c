@@ -311,6 +311,42 @@ TEST(losses_elsewhere_are_told_at_once)
 	end();
 }
 
+static const char *lost_in_checkpoint(void)
+{
+	static char note[AUDIT_NOTE_SIZE];
+	char *start;
+
+	reopen();
+	CHECK_INT(audit_checkpoint(log_.audit, note), 0);
+	start = strstr(note, "lost ");
+	*strchr(start, '\n') = '\0';
+	return start;
+}
+
+/* So that whoever reads the log can add them up: what is told, neither less after a crash behind
+ * the record of a loss, nor more while there is no room for one. */
+TEST(checkpoints_tell_of_as_many_losses_as_the_records_before_them)
+{
+	static const char tail[] = "{\"v\":1,\"seq\":4,\"time\":\"2026-11-27T22:00:00.000000000Z\","
+				   "\"type\":\"audit.lost\",\"lost\":5,\"where\":\"kernel\"}\n"
+				   "{\"v\":1,\"seq\":5,\"time\":\"2026-11-27T22:00:00.000000000Z\","
+				   "\"type\":\"a.one\",\"lost\":70,\"where\":\"elsewhere\"}\n";
+
+	signal(SIGXFSZ, SIG_IGN);
+	begin();
+	CHECK_TEXT(lost_in_checkpoint(), "lost 0");
+	audit_lost(log_.audit, 12, "ring");
+	CHECK_TEXT(lost_in_checkpoint(), "lost 12");
+	audit_lost(log_.audit, 3, "ring");
+	audit_record(log_.audit, "a.two", NULL, json_pack("{s:i}", "lost", 900));
+	CHECK_TEXT(lost_in_checkpoint(), "lost 15");
+	CHECK_INT(audit_last_sequence(log_.audit), 3);
+	append_bytes(tail, sizeof(tail) - 1);
+	CHECK_TEXT(lost_in_checkpoint(), "lost 20");
+	CHECK_INT(audit_n_lost(log_.audit), 20);
+	end();
+}
+
 TEST(losses_of_the_kernel_name_sandbox_class_and_reason)
 {
 	const struct audit_subject subject = {.sandbox = 0x2a, .tenant = 3};
