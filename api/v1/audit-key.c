@@ -5,6 +5,7 @@
 #include "api/text/json.h"
 #include "api/v1/body.h"
 #include "api/v1/routes.h"
+#include "supervisor/wire/audit.h"
 #include "supervisor/wire/strings.h"
 
 static int on_rotated(struct request *request, const struct answer *answer)

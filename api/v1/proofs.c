@@ -9,6 +9,7 @@
 #include "api/http/respond.h"
 #include "api/text/json.h"
 #include "api/v1/routes.h"
+#include "supervisor/wire/audit.h"
 #include "supervisor/wire/strings.h"
 
 #define HASH_BYTES 32

@@ -1,5 +1,6 @@
 #include "supervisor/base/log.h"
 #include "supervisor/control/request.h"
+#include "supervisor/wire/audit.h"
 
 void handle_audit_rotate_key(struct request *request, const void *body _unused_,
 	const char *tail _unused_, size_t tail_size _unused_)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "supervisor/wire/audit.h"
 #include "supervisor/wire/strings.h"
 #include "supervisor/wire/tenants.h"
 #include "supervisor/wire/webhooks.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
+#include "supervisor/wire/audit.h"
 #include "supervisor/wire/strings.h"
 
 #define KEY_ROWS_MAX 64 /* of one answer: a certificate is long */

@@ -57,9 +57,9 @@ enum wire_api_type {
 	WIRE_API_EVENTS_REPLY = 41,  /* struct wire_events_reply + tail: whole JSON lines */
 	WIRE_API_EVENTS_CANCEL = 42, /* struct wire_caller, cookie of the query, one way */
 
-	WIRE_API_AUDIT_CHECKPOINT = 44,  /* struct wire_caller → AUDIT_NOTE */
-	WIRE_API_AUDIT_NOTE = 45,        /* struct wire_page (one row) + tail: a note, no NUL */
-	WIRE_API_AUDIT_KEYS = 46,        /* struct wire_audit_keys_query → AUDIT_KEYS_REPLY */
+	WIRE_API_AUDIT_CHECKPOINT = 44, /* struct wire_caller → AUDIT_NOTE */
+	WIRE_API_AUDIT_NOTE = 45,       /* struct wire_page (one row) + tail: a note, no NUL */
+	WIRE_API_AUDIT_KEYS = 46, /* struct wire_audit_keys_query (audit.h) → AUDIT_KEYS_REPLY */
 	WIRE_API_AUDIT_KEYS_REPLY = 47,  /* struct wire_page, then struct wire_audit_key_row each */
 	WIRE_API_AUDIT_PROOF = 48,       /* struct wire_audit_proof_query → AUDIT_PROOF_REPLY */
 	WIRE_API_AUDIT_PROOF_REPLY = 49, /* struct wire_audit_proof + tail: the note, the record */
@@ -422,34 +422,6 @@ struct wire_policy_row {
 	uint32_t n_rules;
 	uint32_t n_sandboxes; /* the caller's sandboxes that use it */
 	char description[WIRE_REASON_SIZE];
-};
-
-/* Cursor: the epoch to begin with. */
-struct wire_audit_keys_query {
-	struct wire_caller caller;
-	uint64_t cursor;
-};
-
-struct wire_audit_key_row {
-	uint32_t epoch, reserved;
-	char key[128];          /* name+hash+key */
-	char certificate[1280]; /* a note by the key before it; empty for the first */
-};
-
-struct wire_audit_proof_query {
-	struct wire_caller caller;
-	uint64_t sequence; /* 0: of growth, from `from` to `size` */
-	uint64_t from;
-	uint64_t size; /* of the tree; 0: the newest checkpoint's */
-};
-
-#define WIRE_PROOF_HASHES_MAX 65
-
-struct wire_audit_proof {
-	uint64_t sequence, from, size; /* as asked, `size` filled in */
-	uint32_t n_hashes, note_size, record_size, reserved;
-	uint8_t leaf[32];
-	uint8_t hashes[WIRE_PROOF_HASHES_MAX][32];
 };
 
 struct wire_template_row {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "supervisor/wire/audit.h"
 #include "tests/harness/api.h"
 #include "tests/harness/check.h"
 
