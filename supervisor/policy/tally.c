@@ -65,9 +65,10 @@ static int grow(struct tally *tally)
 	return 0;
 }
 
-int tally_add(struct tally *tally, const struct policy_recorded *record)
+/* The row of the act, made if there is none. */
+static int find_row(
+	struct tally *tally, const struct policy_act *act, bool allowed, struct tally_row **ret_row)
 {
-	struct tally_row *row;
 	uint32_t *slot;
 
 	if (tally->n == tally->room) {
@@ -76,30 +77,42 @@ int tally_add(struct tally *tally, const struct policy_recorded *record)
 		if (r < 0)
 			return r;
 	}
-	slot = find(tally, &record->act, record->allowed);
+	slot = find(tally, act, allowed);
 	if (*slot == 0) {
-		tally->rows[tally->n] = (struct tally_row){.act = record->act,
-			.allowed = record->allowed,
-			.sequence = record->sequence,
-			.sandbox = record->sandbox};
-		strcpy(tally->rows[tally->n].first, record->time);
+		tally->rows[tally->n] = (struct tally_row){.act = *act, .allowed = allowed};
 		*slot = (uint32_t)++tally->n;
 	}
-	row = &tally->rows[*slot - 1];
-	row->n++;
+	*ret_row = &tally->rows[*slot - 1];
+	return 0;
+}
+
+int tally_add(struct tally *tally, const struct policy_recorded *record)
+{
+	struct tally_row *row;
+	int r = find_row(tally, &record->act, record->allowed, &row);
+
+	if (r < 0)
+		return r;
+	if (row->n++ == 0) {
+		row->sequence = record->sequence;
+		row->sandbox = record->sandbox;
+		strcpy(row->first, record->time);
+	}
 	strcpy(row->last, record->time);
 	return 0;
 }
 
-void tally_note_dial(struct tally *tally, const struct policy_recorded *record)
+int tally_note_dial(struct tally *tally, const struct policy_recorded *record)
 {
-	uint32_t *slot;
+	struct tally_row *row;
+	int r;
 
-	if (tally->n == 0 || !special_is_private(&record->act.address))
-		return;
-	slot = find(tally, &record->act, true);
-	if (*slot)
-		tally->rows[*slot - 1].is_private = true;
+	if (!special_is_private(&record->act.address))
+		return 0;
+	r = find_row(tally, &record->act, true, &row);
+	if (r == 0)
+		row->is_private = true;
+	return r;
 }
 
 void tally_fini(struct tally *tally)

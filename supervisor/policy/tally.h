@@ -10,7 +10,7 @@ struct tally_row {
 	struct policy_act act;
 	bool allowed;      /* what was decided */
 	bool is_private;   /* of a name: the relay dialled a private address for it */
-	uint64_t n;        /* records */
+	uint64_t n;        /* records; 0: none, so the act was not met */
 	uint64_t sequence; /* of the first */
 	uint64_t sandbox;  /* of the first */
 	char first[POLICY_RECORDED_TIME_SIZE], last[POLICY_RECORDED_TIME_SIZE];
@@ -25,6 +25,8 @@ struct tally {
 
 /* Counts an act of a record; no more than once what is the same. Returns 0, -E2BIG, -ENOMEM. */
 int tally_add(struct tally *tally, const struct policy_recorded *record);
-/* Notes that private addresses were dialled for a name, if they were (POLICY_RECORDED_DIAL). */
-void tally_note_dial(struct tally *tally, const struct policy_recorded *record);
+/* Notes that a private address was dialled for a name, if it was (POLICY_RECORDED_DIAL). The
+ * relay's record may come before the kernel's, so there may be rows that no record of an act was
+ * met for: their `n` is 0. Returns as above. */
+int tally_note_dial(struct tally *tally, const struct policy_recorded *record);
 void tally_fini(struct tally *tally);

@@ -44,7 +44,7 @@ static size_t help_list(FILE *stream, const char *group)
 		if (group &&
 			(strlen(group) != length || strncmp(command->name, group, length) != 0))
 			continue;
-		fprintf(stream, "  %-14s %s\n", command->name, command->summary);
+		fprintf(stream, "  %-18s %s\n", command->name, command->summary);
 		n++;
 	}
 	return n;

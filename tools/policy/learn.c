@@ -24,7 +24,7 @@ static int check_replay(const struct policy *policy, const struct tally *tally, 
 		const struct tally_row *row = &tally->rows[i];
 		char act[POLICY_ACT_TEXT_SIZE];
 
-		if (row->allowed && !policy_trial_judge(trial, &row->act).allowed)
+		if (row->allowed && row->n > 0 && !policy_trial_judge(trial, &row->act).allowed)
 			r = failure_set(why, -EINVAL, "learn policy",
 				"No rule can be written that allows \"%s\", which was allowed.",
 				policy_act_format(&row->act, act));

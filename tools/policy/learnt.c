@@ -57,7 +57,7 @@ static int compare_rows(const void *a, const void *b)
 
 static bool is_destination(const struct tally_row *row)
 {
-	return row->allowed && row->act.kind != POLICY_ACT_INBOUND &&
+	return row->allowed && row->n > 0 && row->act.kind != POLICY_ACT_INBOUND &&
 	       row->act.kind != POLICY_ACT_SYSCALL;
 }
 

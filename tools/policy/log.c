@@ -85,10 +85,8 @@ static int take(struct reader *reader, const char *line, size_t size)
 		return choose(reader, &record);
 	if (!is_chosen(reader, record.sandbox))
 		return 0;
-	if (record.kind == POLICY_RECORDED_DIAL) {
-		tally_note_dial(&reading->tally, &record);
-		return 0;
-	}
+	if (record.kind == POLICY_RECORDED_DIAL)
+		return tally_note_dial(&reading->tally, &record);
 	reading->n_acts++;
 	reading->first = reading->first ? reading->first : record.sequence;
 	reading->last = record.sequence;

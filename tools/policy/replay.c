@@ -148,7 +148,8 @@ static int replay_all(const struct client *client, struct replay *replay)
 		return EXIT_CODE_USAGE;
 	}
 	for (size_t i = 0; i < replay->reading->tally.n; i++)
-		judge_row(replay, &replay->reading->tally.rows[i], client->json);
+		if (replay->reading->tally.rows[i].n > 0)
+			judge_row(replay, &replay->reading->tally.rows[i], client->json);
 	if (client->json)
 		conclude_json(replay);
 	else
