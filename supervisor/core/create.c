@@ -11,6 +11,7 @@
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/terms.h"
+#include "supervisor/launch/paths.h"
 #include "supervisor/wire/init.h"
 #include "supervisor/wire/strings.h"
 
@@ -76,6 +77,36 @@ static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure
 				why, r, "disk limit", "the writable layer was not resized");
 	}
 	return 0;
+}
+
+/* Nothing has run in it yet, so the paths mean what they say. */
+static int apply_paths(struct sandbox *sandbox, struct failure *why)
+{
+	const struct policy *policy = sandbox->effective->policy;
+	struct launch_path devices[POLICY_DEVICES];
+	_cleanup_free_ struct launch_path *paths = calloc(policy->n_paths + 1, sizeof(*paths));
+	char names[POLICY_DEVICES][32];
+	size_t n_devices = 0;
+	int r = 0;
+
+	if (!paths)
+		return failure_set(why, -ENOMEM, "files", "out of memory");
+	for (size_t i = 0; i < policy->n_paths; i++)
+		paths[i] = (struct launch_path){
+			policy->paths[i].path, (enum launch_access)policy->paths[i].access};
+	for (size_t i = 0; i < POLICY_DEVICES; i++) {
+		if (policy->devices & 1U << i)
+			continue;
+		snprintf(names[n_devices], sizeof(names[0]), "/dev/%s", policy_device_names[i]);
+		devices[n_devices] = (struct launch_path){names[n_devices], LAUNCH_HIDDEN};
+		n_devices++;
+	}
+	if (policy->n_paths > 0)
+		r = launch_set_paths(
+			sandbox->pidfd, paths, policy->n_paths, policy->paths_best_effort, why);
+	if (r == 0 && n_devices > 0)
+		r = launch_set_paths(sandbox->pidfd, devices, n_devices, false, why);
+	return r;
 }
 
 /* After this the kernel judges by the effective policy. */
@@ -252,6 +283,8 @@ void claim_begin(struct sandbox *sandbox, struct claim *claim)
 		failure_set(&failure, r, "claim", "out of memory");
 	if (r == 0)
 		r = apply_limits(sandbox, &waits, &failure);
+	if (r == 0)
+		r = apply_paths(sandbox, &failure);
 	if (r == 0)
 		r = apply_policy(sandbox, &failure);
 	if (r == 0) {

@@ -90,6 +90,25 @@ static bool ask_gate(struct sandbox *sandbox)
 		       NULL, 0) == 0;
 }
 
+/* Mounts are made before anything runs; what runs could turn later ones elsewhere. */
+static int check_files(
+	const struct sandbox *sandbox, const struct effective *effective, struct refusal *why)
+{
+	const struct policy *now = sandbox->effective->policy, *then = effective->policy;
+
+	/* A reload must not be held up: what it narrows elsewhere would not hold. */
+	if (strcmp(now->name, then->name) == 0 ||
+		(now->devices == then->devices && now->n_paths == then->n_paths &&
+			(now->n_paths == 0 || memcmp(now->paths, then->paths,
+						      now->n_paths * sizeof(*now->paths)) == 0)))
+		return 0;
+	return refuse(why, WIRE_CODE_CONFLICT,
+		"Policy \"%s\" has other \"files\" or \"devices\" than \"%s\"; those are settled "
+		"when a "
+		"sandbox is created. Create another one.",
+		then->name, now->name);
+}
+
 static void begin_first(struct sandbox *sandbox)
 {
 	struct swap *swap = sandbox->swaps;
@@ -99,6 +118,11 @@ static void begin_first(struct sandbox *sandbox)
 	int r = effective_get(sandbox->core->policies, sandbox->tenant->row.policy,
 		sandbox->template, swap->name, &effective, &why);
 
+	if (r == 0) {
+		r = check_files(sandbox, effective, &why);
+		if (r < 0)
+			effective_unref(effective);
+	}
 	if (r == 0) {
 		r = flip(sandbox, effective, &failure);
 		if (r < 0) {

@@ -186,6 +186,17 @@ static json_t *write_lifecycle(const struct policy *policy, const json_t *sectio
 	return lifecycle;
 }
 
+static json_t *write_files(const struct policy *policy, const json_t *section)
+{
+	json_t *files = policy_write_files(policy);
+
+	if (write_description(files, section) < 0) {
+		json_decref(files);
+		return NULL;
+	}
+	return files;
+}
+
 /* Sections that a policy need not have are left out: hashes of policies without them stay what they
  * were before those sections were known. */
 static int write_sections(json_t *root, const struct policy *policy, const json_t *document)
@@ -201,6 +212,11 @@ static int write_sections(json_t *root, const struct policy *policy, const json_
 		write_resources(&policy->limits, json_object_get(document, "resources")));
 	r |= json_object_set_new(
 		root, "syscalls", write_syscalls(policy, json_object_get(document, "syscalls")));
+	if (policy->n_paths > 0)
+		r |= json_object_set_new(
+			root, "files", write_files(policy, json_object_get(document, "files")));
+	if (policy->devices != POLICY_DEVICES_ALL)
+		r |= json_object_set_new(root, "devices", policy_write_devices(policy));
 	if (policy->lifecycle.time_to_live_s || policy->lifecycle.auto_stop_s)
 		r |= json_object_set_new(root, "lifecycle",
 			write_lifecycle(policy, json_object_get(document, "lifecycle")));

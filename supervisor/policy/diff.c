@@ -47,8 +47,7 @@ static void compare_inbound(const struct differ *differ)
 	differ_report_ports(differ, "network", "inbound", &sets[0], &sets[1]);
 }
 
-/* More is allowed when the number grows; 0 is no limit where `zero_is_none`. */
-static void compare_amount(const struct differ *differ, const char *section, const char *what,
+void differ_report_amount(const struct differ *differ, const char *section, const char *what,
 	uint64_t before, uint64_t after, bool zero_is_none)
 {
 	char texts[2][32];
@@ -70,13 +69,15 @@ static void compare_limits(const struct differ *differ)
 {
 	const struct policy_limits *a = &differ->before->limits, *b = &differ->after->limits;
 
-	compare_amount(
+	differ_report_amount(
 		differ, "resources", "memory in bytes", a->memory_bytes, b->memory_bytes, false);
-	compare_amount(differ, "resources", "disk in bytes", a->disk_bytes, b->disk_bytes, false);
-	compare_amount(
+	differ_report_amount(
+		differ, "resources", "disk in bytes", a->disk_bytes, b->disk_bytes, false);
+	differ_report_amount(
 		differ, "resources", "cpu in thousandths", a->cpu_millis, b->cpu_millis, false);
-	compare_amount(differ, "resources", "pids", a->pids, b->pids, false);
-	compare_amount(differ, "resources", "open_files", a->open_files, b->open_files, false);
+	differ_report_amount(differ, "resources", "pids", a->pids, b->pids, false);
+	differ_report_amount(
+		differ, "resources", "open_files", a->open_files, b->open_files, false);
 }
 
 /* A longer window lets less through in the same time, and more at once: it is told, and judged by
@@ -88,7 +89,7 @@ static void compare_budgets(const struct differ *differ)
 	const struct policy_budgets *a = &differ->before->budgets, *b = &differ->after->budgets;
 
 	for (size_t i = 0; i < ABI_BUDGET_COUNTERS; i++)
-		compare_amount(differ, "budgets", names[i], a->limits[i], b->limits[i], true);
+		differ_report_amount(differ, "budgets", names[i], a->limits[i], b->limits[i], true);
 	if (policy_has_budgets(differ->before) && policy_has_budgets(differ->after) &&
 		a->per_seconds != b->per_seconds)
 		differ_report(differ,
@@ -157,5 +158,6 @@ int policy_diff(const struct policy *before, const struct policy *after,
 	compare_budgets(&differ);
 	compare_limits(&differ);
 	compare_syscalls(&differ);
+	diff_terms(&differ);
 	return 0;
 }

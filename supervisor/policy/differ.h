@@ -18,6 +18,12 @@ void differ_report_ports(const struct differ *differ, const char *section, const
 	const struct port_set *before, const struct port_set *after);
 
 void diff_records(const struct differ *differ);
+/* More is allowed when the number grows; 0 is no limit where `zero_is_none`. */
+void differ_report_amount(const struct differ *differ, const char *section, const char *what,
+	uint64_t before, uint64_t after, bool zero_is_none);
+
+/* In diff-terms.c: files, devices, life cycle, secrets. */
+void diff_terms(const struct differ *differ);
 /* In diff-addresses.c and diff-names.c. 0, -ENOMEM, or as policy_compile(). */
 int diff_addresses(const struct differ *differ, struct failure *why);
 int diff_names(const struct differ *differ, struct failure *why);

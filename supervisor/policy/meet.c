@@ -234,6 +234,7 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	strcpy(meeting.policy->description, request->description);
 	meeting.policy->limits = meet_limits(&bound->limits, &request->limits);
 	meet_lifecycle(&meeting);
+	meeting.policy->devices = bound->devices & request->devices;
 	r = meet_budgets(&meeting);
 	if (r == 0)
 		r = meet_addresses(&meeting);
@@ -247,6 +248,8 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 		r = meet_calls(&meeting);
 	if (r == 0)
 		r = meet_secrets(&meeting);
+	if (r == 0)
+		r = meet_paths(&meeting);
 	if (r == 0)
 		r = policy_canonicalize(meeting.policy, NULL, why);
 	if (r < 0) {

@@ -29,6 +29,8 @@ int meet_names(struct meeting *meeting);
 int meet_records(struct meeting *meeting);
 /* The shorter of each time. */
 void meet_lifecycle(struct meeting *meeting);
+/* At each path the narrower. Returns 0, -E2BIG, -ENOMEM. */
+int meet_paths(struct meeting *meeting);
 /* What either wants. Returns 0, -E2BIG, -ENOMEM. */
 int meet_secrets(struct meeting *meeting);
 /* The narrower profile, what either denies, and what both allow beyond that profile. Returns 0,

@@ -25,6 +25,7 @@ struct policy *policy_unref(struct policy *policy)
 	free(policy->syscalls_denied);
 	free(policy->syscalls_allowed);
 	free(policy->secrets);
+	free(policy->paths);
 	free(policy);
 	return NULL;
 }

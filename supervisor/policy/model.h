@@ -18,6 +18,8 @@
 #define POLICY_SYSCALLS_MAX 512
 #define POLICY_CALL_NAME_SIZE 32
 #define POLICY_SECRETS_MAX 64
+#define POLICY_PATHS_MAX 64 /* of a policy; a meet may have twice as many */
+#define POLICY_PATH_SIZE 256
 #define POLICY_SECRET_SIZE 64
 #define POLICY_HASH_SIZE 65
 
@@ -97,6 +99,35 @@ struct policy_lifecycle {
 	uint32_t time_to_live_s, auto_stop_s;
 };
 
+/* The narrower first. */
+enum policy_access {
+	POLICY_ACCESS_HIDDEN,
+	POLICY_ACCESS_READ_ONLY,
+	POLICY_ACCESS_WRITABLE, /* also where no path is around: as owners and modes have it */
+};
+
+/* The longest path that a file lies in decides. */
+struct policy_path {
+	char path[POLICY_PATH_SIZE]; /* absolute, normal; "/" for all */
+	uint8_t access;              /* enum policy_access */
+};
+
+/* Nodes of /dev, by bit. */
+enum policy_device {
+	POLICY_DEVICE_NULL,
+	POLICY_DEVICE_ZERO,
+	POLICY_DEVICE_FULL,
+	POLICY_DEVICE_RANDOM,
+	POLICY_DEVICE_URANDOM,
+	POLICY_DEVICE_TTY,
+	POLICY_DEVICE_PTMX,
+	POLICY_DEVICES, /* how many */
+};
+
+#define POLICY_DEVICES_ALL ((1U << POLICY_DEVICES) - 1)
+
+extern const char *const policy_device_names[POLICY_DEVICES];
+
 struct policy {
 	char name[POLICY_NAME_SIZE];
 	char description[POLICY_DESCRIPTION_SIZE];
@@ -114,6 +145,10 @@ struct policy {
 	struct policy_call *syscalls_allowed; /* sorted, unique, none of them denied; owned */
 	size_t n_syscalls_allowed;
 	struct policy_lifecycle lifecycle;
+	struct policy_path *paths; /* sorted by path; each differs from what is around it; owned */
+	size_t n_paths;
+	bool paths_best_effort;              /* those that are not there are passed over */
+	uint32_t devices;                    /* 1 << enum policy_device */
 	char (*secrets)[POLICY_SECRET_SIZE]; /* names; sorted, unique; owned */
 	size_t n_secrets;
 	unsigned int n_references;
@@ -137,6 +172,9 @@ static inline bool policy_has_datagrams(const struct policy *policy)
 /* True if a call of this name and level is open under the policy. */
 bool policy_allows_call(
 	const struct policy *policy, const char *name, enum policy_call_level level);
+
+/* What holds at `path`. */
+enum policy_access policy_access_at(const struct policy *policy, const char *path);
 
 /* True if a sandbox under the policy must be given the variable `name`. */
 static inline bool policy_wants_secret(const struct policy *policy, const char *name)

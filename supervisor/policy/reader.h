@@ -96,6 +96,12 @@ int policy_read_limits(const struct policy_reader *reader, const struct policy_p
 int policy_read_syscalls(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy *policy);
 
+/* The object `files` and the list `devices` of `root`, which may be absent (NULL). */
+int policy_read_files(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy *policy);
+int policy_read_devices(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *list, struct policy *policy);
+
 /* The object `lifecycle` and the list `secrets` of `root`, which may be absent (NULL). */
 int policy_read_lifecycle(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_lifecycle *lifecycle);

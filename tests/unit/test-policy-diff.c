@@ -152,3 +152,19 @@ TEST(rule_for_records_in_words)
 	CHECK_TEXT(policy_rule_format(&policy->rules[0], text), "MX, TXT records of a.org");
 	policy_unref(policy);
 }
+
+TEST(diff_tells_files_devices_life_and_secrets)
+{
+	check_diff(
+		"\"files\":{\"read_only\":[\"/\"],\"writable\":[\"/tmp\"],\"hidden\":[\"/x\"]},"
+		"\"devices\":[\"null\"],\"lifecycle\":{\"auto_stop\":\"1m\"},\"secrets\":[\"A\"]",
+		"\"files\":{\"hidden\":[\"/tmp\"],\"read_only\":[\"/x\"]},\"devices\":[\"zero\"],"
+		"\"lifecycle\":{\"time_to_live\":\"1h\",\"auto_stop\":\"2m\"},\"secrets\":[\"B\"]",
+		"+files / writable instead of read-only\n"
+		"-files /tmp hidden instead of writable\n"
+		"+files /x read-only instead of hidden\n"
+		"-devices null\n+devices zero\n"
+		"-lifecycle time_to_live in seconds: 3600 instead of no limit\n"
+		"+lifecycle auto_stop in seconds: 120 instead of 60\n"
+		"+secrets a sandbox without A\n-secrets a sandbox without B\n");
+}

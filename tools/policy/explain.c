@@ -82,6 +82,41 @@ static void explain_syscalls(const struct policy *policy)
 	printf(".\n");
 }
 
+static void explain_files(const struct policy *policy)
+{
+	static const char *const words[] = {"hidden", "read-only", "writable"};
+
+	if (policy->n_paths > 0)
+		printf("\nFiles: the longest path decides; without one they are as owners and "
+		       "modes "
+		       "have them.\n");
+	for (size_t i = 0; i < policy->n_paths; i++)
+		printf("  %s is %s.\n", policy->paths[i].path, words[policy->paths[i].access]);
+	if (policy->paths_best_effort)
+		printf("  What is not there when the sandbox is created is passed over.\n");
+	if (policy->devices == POLICY_DEVICES_ALL)
+		return;
+	printf("\nDevices:");
+	for (size_t i = 0; i < POLICY_DEVICES; i++)
+		if (policy->devices & 1U << i)
+			printf(" %s", policy_device_names[i]);
+	printf("%s\n", policy->devices ? "." : " none.");
+}
+
+static void explain_terms(const struct policy *policy)
+{
+	if (policy->lifecycle.time_to_live_s)
+		printf("\nA sandbox ends %u seconds after it was created.\n",
+			policy->lifecycle.time_to_live_s);
+	if (policy->lifecycle.auto_stop_s)
+		printf("\nA sandbox ends when no command has run in it for %u seconds.\n",
+			policy->lifecycle.auto_stop_s);
+	for (size_t i = 0; i < policy->n_secrets; i++)
+		printf("%s%s%s",
+			i ? ", " : "\nA request must give these variables: ", policy->secrets[i],
+			i + 1 == policy->n_secrets ? ".\n" : "");
+}
+
 static void explain(const struct policy *policy)
 {
 	printf("%s%s%s\n", policy->name, policy->description[0] ? ": " : "", policy->description);
@@ -89,6 +124,8 @@ static void explain(const struct policy *policy)
 	explain_budgets(policy);
 	explain_limits(policy);
 	explain_syscalls(policy);
+	explain_files(policy);
+	explain_terms(policy);
 	printf("\nHash: %s\n", policy->hash);
 }
 
