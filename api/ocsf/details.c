@@ -44,6 +44,7 @@ static const struct ocsf_place network_places[] = {
 static const struct ocsf_place file_places[] = {
 	{"path", "file.path", OCSF_STRING},
 	{"new_path", "file_result.path", OCSF_STRING},
+	{"inode", "file.uid", OCSF_TEXT},
 	{"error", "status_code", OCSF_TEXT},
 };
 
@@ -253,7 +254,9 @@ static void put_process(json_t *event, json_t *record, const struct ocsf_kind *k
 
 static void put_file(json_t *event, json_t *record)
 {
+	/* a number of the kernel's, or its name */
 	bool failed = json_integer_value(json_object_get(record, "error")) != 0 ||
+		      *ocsf_get_text(record, "error") ||
 		      strcmp(ocsf_get_text(record, "verdict"), "deny") == 0;
 
 	put_subject(event, record, false);

@@ -103,6 +103,11 @@ static const struct row rows[] = {
 		14, 1,
 		{"file.path", "/tmp/a", "file.name", "a", "file.type_id", "0", "actor.process.pid",
 			"12", "unmapped.flags", "w", "status_id", "1"}},
+	{HEAD("file.open") WHO PROCESS
+		",\"path\":\"/etc/shadow\",\"inode\":77,\"result\":-13,\"error\":\"EACCES\"}",
+		1001, 14, 1,
+		{"status_id", "2", "status_code", "EACCES", "file.uid", "77", "unmapped.result",
+			"-13"}},
 	{HEAD("file.unlink") WHO PROCESS ",\"path\":\"/\",\"error\":-13}", 1001, 4, 1,
 		{"file.name", "/", "status_id", "2", "status_code", "-13"}},
 	{HEAD("file.rename") WHO PROCESS ",\"path\":\"/a\",\"new_path\":\"/b\"}", 1001, 5, 1,
