@@ -238,11 +238,11 @@ def following_goes_on_without_gap_or_double_over_a_crash():
                             seen.append(json.loads(line)["seq"])
 
         for _ in range(3):
+            before = len(seen)
             reader = threading.Thread(target=follow)
             reader.start()
             for _ in range(5):
                 own.client.get("/v1/sandboxes/sb-00000000000000ff").expect(404)
-            before = len(seen)
             until(lambda b=before: len(seen) > b, "records come")
             own.kill()
             reader.join(30)

@@ -266,6 +266,7 @@ def cloche_export_holds_nothing():
         pid = own.process.pid
         check(not [n for n in children(pid) if n == "cloche-export"], "it runs without receivers")
         hook = add(own.client, receiver.url, internal=True)
+        until(lambda: "cloche-export" in children(own.process.pid), "it is started")
         pid = child_named(pid, "cloche-export")
 
         def confined():
