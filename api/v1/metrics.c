@@ -64,6 +64,8 @@ static const struct measure measures[] = {
 	{"cloche_tenant_block_written_bytes_total", "counter",
 		"Bytes that sandboxes wrote towards block devices.", USAGE(block_written_bytes),
 		false},
+	{"cloche_tenant_forks_total", "counter", "Processes made in sandboxes.", USAGE(forks),
+		false},
 	{"cloche_tenant_dns_queries_total", "counter", "Queries to the sandboxes' resolvers.",
 		USAGE(dns_queries), false},
 };

@@ -56,6 +56,7 @@ static void write_usage(struct writer *writer, const struct wire_usage *usage)
 	json_write_number(writer, "block_read_bytes", usage->block_read_bytes);
 	json_write_number(writer, "block_written_bytes", usage->block_written_bytes);
 	json_write_number(writer, "dns_queries", usage->dns_queries);
+	json_write_number(writer, "forks", usage->forks);
 	json_write_close(writer, '}');
 }
 

@@ -98,6 +98,7 @@ static void fill_counters(struct wire_usage *usage, const struct abi_counters *c
 	usage->connections_denied = counters->connections_denied;
 	usage->execs = counters->execs;
 	usage->dns_queries = counters->dns_queries;
+	usage->forks = counters->n_forks;
 }
 
 int sandbox_usage(struct sandbox *sandbox, struct wire_usage *ret_usage)

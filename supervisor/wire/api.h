@@ -299,6 +299,7 @@ struct wire_usage {
 	uint64_t memory_mib_ms; /* memory over time: supervisor/core/usage.c says how exactly */
 	uint64_t block_read_bytes, block_written_bytes; /* bpf/lib/block.h */
 	uint64_t dns_queries; /* to the sandbox's resolver, answered or not */
+	uint64_t forks;       /* processes that its processes made */
 };
 
 struct wire_usage_row {

@@ -6,7 +6,7 @@ from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main,
 KEYS = {"cpu_ns", "cpu_user_ns", "cpu_system_ns", "memory_bytes", "memory_peak_bytes", "bytes_sent",
         "bytes_received", "packets_sent", "packets_received", "connections_allowed",
         "connections_denied", "execs", "oom_kills", "wall_ns", "sandboxes", "memory_gib_seconds",
-        "block_read_bytes", "block_written_bytes", "dns_queries"}
+        "block_read_bytes", "block_written_bytes", "dns_queries", "forks"}
 # What only ever grows, also of a tenant.
 GROWING = KEYS - {"memory_bytes"}
 BUSY = ("import time\nend = time.process_time() + 0.4\n"
@@ -69,6 +69,8 @@ def programs_and_denials_are_counted():
     with client().sandbox() as sandbox:
         sandbox.sh("/bin/true; /bin/true; /bin/true")
         check_equal(sandbox.usage()["execs"], 4, "a shell and three programs")
+        # The last command of a shell needs no process of its own.
+        check(2 <= sandbox.usage()["forks"] <= 4, f"{sandbox.usage()['forks']} processes")
         sandbox.python("import socket\nfor i in range(7): socket.socket().connect_ex(('198.51.100.1', 80))")
         usage = sandbox.usage()
         check_equal((usage["connections_denied"], usage["connections_allowed"]), (7, 0), "connections")

@@ -119,6 +119,20 @@ static const struct option_form webhook_add_options[] = {
 static const struct option_form usage_options[] = {
 	{"tenant", "NAME", "of this tenant (administrators)", false},
 	{"all", NULL, "a row for every tenant (administrators)", false},
+	{"group-by", "WHAT", "a row for each: sandbox, tenant, label:KEY, or host (--since)",
+		false},
+	{"since", "TIME", "from then on: RFC 3339, or 90m, 6h, 7d ago", false},
+	{"until", "TIME", "up to then", false},
+	{"step", "SECONDS", "a row for each so many seconds", false},
+	{"csv", NULL, "print rows as CSV, with a heading", false},
+	{0},
+};
+
+static const struct option_form top_options[] = {
+	{"tenant", "NAME", "only this tenant's (administrators)", false},
+	{"sort", "KEY", "c CPU, m memory, n network, b block I/O, d denials, a age", false},
+	{"interval", "SECONDS", "between two looks (1)", false},
+	{"once", NULL, "print one page, also where there is no terminal", false},
 	{0},
 };
 
@@ -235,8 +249,10 @@ const struct command command_table[] = {
 		command_audit_keys, EXIT_CODE_FAILED, false},
 	{"audit rotate-key", "", "sign the audit log with a new key, and print it", NULL,
 		command_audit_rotate_key, EXIT_CODE_FAILED, false},
-	{"usage", "[ID | --tenant NAME | --all]", "show what was used: the bill", usage_options,
-		command_usage, EXIT_CODE_FAILED, false},
+	{"top", "[options]", "watch what sandboxes use now", top_options, command_top,
+		EXIT_CODE_FAILED, false},
+	{"usage", "[ID | --tenant NAME | --all] [options]", "show what was used: the bill",
+		usage_options, command_usage, EXIT_CODE_FAILED, false},
 	{"policy list", "", "list policies", NULL, command_policy_list, EXIT_CODE_FAILED, false},
 	{"policy show", "NAME", "show one policy", NULL, command_policy_show, EXIT_CODE_FAILED,
 		false},

@@ -60,7 +60,7 @@ _cloche()
 	esac
 
 	case $command in
-	'') words='run create ls get set port exec code rm logs events audit usage policy templates tenant
+	'') words='run create ls get set port exec code rm logs events audit top usage policy templates tenant
 		webhook key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
@@ -83,7 +83,8 @@ _cloche()
 		;;
 	'audit proof') words='--size --output' ;;
 	'audit keys') words='--save' ;;
-	usage) words="$(_cloche_ids) --tenant --all" ;;
+	top) words='--tenant --sort --interval --once' ;;
+	usage) words="$(_cloche_ids) --tenant --all --group-by --since --until --step --csv" ;;
 	policy) words='list show reload check fmt explain diff test compile replay learn' ;;
 	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile' | 'policy replay' | 'policy learn')
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
