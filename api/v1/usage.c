@@ -11,6 +11,7 @@
 #include "api/v1/body.h"
 #include "api/v1/budgets.h"
 #include "api/v1/ids.h"
+#include "api/v1/list.h"
 #include "api/v1/routes.h"
 #include "api/v1/usage.h"
 
@@ -167,14 +168,58 @@ static void ask_list(
 	request_ask(request, WIRE_API_USAGE, query, sizeof(*query), NULL, 0, on_page);
 }
 
+/* ---- by destination */
+
+static int take_destination(struct writer *writer, struct answer_rows *rows)
+{
+	struct wire_destination_row row;
+
+	if (answer_rows_take(rows, &row, sizeof(row)) < 0 || !WIRE_TEXT_VALID(row.name) ||
+		!utf8_is_valid(row.name, strlen(row.name)))
+		return -EPROTO;
+	json_write_open(writer, '{');
+	json_write_text_or_null(writer, "name", row.name[0] ? row.name : NULL);
+	json_write_number(writer, "bytes_sent", row.bytes_sent);
+	json_write_number(writer, "bytes_received", row.bytes_received);
+	json_write_number(writer, "connections", row.connections);
+	json_write_close(writer, '}');
+	return 0;
+}
+
+static int on_destinations(struct request *request, const struct answer *answer)
+{
+	return list_respond(
+		request, answer, WIRE_API_DESTINATIONS_REPLY, "destinations", take_destination);
+}
+
+/* True when the question was for destinations. */
+static bool ask_destinations(struct request *request, const struct wire_usage_query *query)
+{
+	const char *group_by = request_argument(request, "group_by", 0);
+
+	if (!group_by || strcmp(group_by, "destination") != 0 || usage_has_range(request))
+		return false;
+	request_ask(
+		request, WIRE_API_DESTINATIONS, query, sizeof(*query), NULL, 0, on_destinations);
+	return true;
+}
+
 void usage_of_sandbox(struct request *request)
 {
-	static const char *const known[] = {"since", "until", "step", NULL};
+	static const char *const known[] = {"group_by", "since", "until", "step", NULL};
 	struct wire_usage_query query = {.caller = request->caller, .scope = WIRE_USAGE_SANDBOX};
 
 	if (!request_arguments_check(request, known, NULL) || !body_take_sandbox(request))
 		return;
 	query.sandbox = request->sandbox;
+	if (ask_destinations(request, &query))
+		return;
+	if (request_argument(request, "group_by", 0)) {
+		respond_problem(request, WIRE_CODE_INVALID,
+			"query: \"group_by\" of a sandbox can only be \"destination\", without "
+			"\"since\"");
+		return;
+	}
 	if (usage_has_range(request)) {
 		usage_over_time(request, WIRE_USAGE_SANDBOX, query.sandbox, "");
 		return;
@@ -237,6 +282,8 @@ void usage_of_tenant(struct request *request)
 
 	if (!request_arguments_check(request, known, NULL) ||
 		!request_argument_text(request, "tenant", query.name, sizeof(query.name)))
+		return;
+	if (ask_destinations(request, &query))
 		return;
 	if (!read_group(request, &query, &list))
 		refuse_group(request);

@@ -24,6 +24,7 @@ static const struct handler handlers[] = {
 	{WIRE_API_PORT_OPEN, BODY(wire_port_open), false, true, false, handle_port_open},
 	{WIRE_API_PORT_LEFT, BODY(wire_caller), false, false, false, handle_port_left},
 	{WIRE_API_USAGE, BODY(wire_usage_query), false, true, false, handle_usage},
+	{WIRE_API_DESTINATIONS, BODY(wire_usage_query), false, true, false, handle_destinations},
 	{WIRE_API_HISTORY, BODY(wire_history_query), false, true, false, handle_history},
 	{WIRE_API_STATUS, BODY(wire_caller), false, false, false, handle_status},
 	{WIRE_API_METRICS, BODY(wire_caller), false, true, true, handle_metrics},

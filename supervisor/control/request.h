@@ -84,6 +84,7 @@ handle_function handle_sandbox_create, handle_sandbox_get, handle_sandbox_list,
 	handle_policy_reload, handle_template_list, handle_tenant_create, handle_tenant_patch,
 	handle_tenant_list, handle_tenant_delete, handle_key_create, handle_key_list,
 	handle_key_revoke;
+handle_function handle_destinations;
 handle_function handle_port_left, handle_webhook_create, handle_webhook_list, handle_webhook_delete;
 
 /* usage.c: the tenant that is asked about, the caller's own or any by name for an administrator.

@@ -154,6 +154,69 @@ static void label_rows(
 	rows_answer(&rows, request, WIRE_API_USAGES);
 }
 
+/* ---- by destination */
+
+static void add_destination(const struct store_destination *destination, void *userdata)
+{
+	struct wire_destination_row row = {.bytes_sent = destination->bytes_sent,
+		.bytes_received = destination->bytes_received,
+		.connections = destination->connections};
+
+	snprintf(row.name, sizeof(row.name), "%s", destination->name);
+	rows_add(userdata, &row, sizeof(row), NULL, 0);
+}
+
+/* The tenant of a sandbox that lives or has ended; NULL when it is not for the caller. */
+static const struct tenant *tenant_of(const struct request *request, uint64_t id)
+{
+	struct core *core = request->control->core;
+	const struct tenant *scope = request_scope(request), *tenant = NULL;
+	const struct sandbox *sandbox = sandbox_find(core, scope, id);
+	struct wire_usage usage;
+	uint32_t tenant_id;
+
+	if (sandbox)
+		return sandbox_tenant(sandbox);
+	if (store_usage_get(core->store, id, &tenant_id, &usage, sizeof(usage)) == 0)
+		tenant = tenants_get(core->tenants, tenant_id);
+	return !scope || tenant == scope ? tenant : NULL;
+}
+
+void handle_destinations(struct request *request, const void *body, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	const struct wire_usage_query *query = body;
+	struct core *core = request->control->core;
+	const struct tenant *tenant;
+	struct rows rows = {0};
+	int r;
+
+	if (!WIRE_TEXT_VALID(query->name)) {
+		request_fail(request, WIRE_CODE_INVALID, "The tenant's name is not a text.");
+		return;
+	}
+	if (query->scope == WIRE_USAGE_SANDBOX) {
+		tenant = tenant_of(request, query->sandbox);
+		if (!tenant)
+			request_fail(request, WIRE_CODE_NOT_FOUND,
+				"No sandbox sb-%016lx is or was there.",
+				(unsigned long)query->sandbox);
+	} else {
+		tenant = usage_find_tenant(request, query->name);
+	}
+	if (!tenant)
+		return;
+	r = store_destination_each(core->store, tenant->row.id,
+		query->scope == WIRE_USAGE_SANDBOX ? query->sandbox : 0, add_destination, &rows);
+	if (r == 0) {
+		rows_answer(&rows, request, WIRE_API_DESTINATIONS_REPLY);
+		return;
+	}
+	free(rows.bytes);
+	request_fail(
+		request, WIRE_CODE_INTERNAL, "The destinations cannot be read: %s.", strerror(-r));
+}
+
 void handle_usage(struct request *request, const void *body, const char *tail _unused_,
 	size_t tail_size _unused_)
 {

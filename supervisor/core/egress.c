@@ -107,6 +107,7 @@ static int on_flow(struct core *core, const struct channel_message *message)
 		sandbox_subject(sandbox, &subject);
 	if (flow->end < CORE_FLOW_ENDS_MAX)
 		core->counts.flow_ends[flow->end]++;
+	destinations_flow(core, flow);
 	body = json_object();
 	describe_flow(flow, body);
 	audit_record(core->audit, "network.flow", &subject, body);
@@ -166,6 +167,8 @@ static int on_message(struct peer *peer _unused_, struct channel_message *messag
 		return on_name(core, message);
 	case WIRE_GATE_DNS:
 		return on_dns(core, message);
+	case WIRE_GATE_USED:
+		return destinations_used(core, message);
 	case WIRE_GATE_REVIEW:
 		return swap_review(core, message);
 	case WIRE_GATE_SWAPPED:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "supervisor/core/core.h"
+#include "supervisor/wire/gate.h"
 
 enum sandbox_phase {
 	PHASE_MAKING,   /* the spawner is at work */
@@ -157,6 +158,11 @@ int egress_listen(struct sandbox *sandbox, const struct policy *policy, struct f
 /* Sends to the gate; -EPIPE while it is not there. */
 int egress_send(struct core *core, uint16_t type, uint64_t cookie, const void *body,
 	size_t body_size, const void *tail, size_t tail_size);
+
+/* ---- destinations.c */
+int destinations_used(struct core *core, const struct channel_message *message);
+/* UDP is told by the record of its end alone. */
+void destinations_flow(struct core *core, const struct wire_gate_flow *flow);
 
 /* ---- names.c: tickets, the synthetic addresses that stand for names */
 /* The gate asks whether a program inside may have `name`; answers with a ticket or a refusal. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "supervisor/base/clock.h"
+#include "supervisor/gate/account.h"
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/listener.h"
 #include "supervisor/gate/named.h"
@@ -56,6 +57,7 @@ static void flow_free(struct flow *flow, bool reset)
 	struct listener *listener = flow->listener;
 	struct gate *gate = listener->gate;
 
+	account_settle(flow);
 	turns_remove_flow(flow);
 	relay_release(flow);
 	named_free(flow);
@@ -94,6 +96,7 @@ void flow_part(
 		return;
 	}
 	report(flow, end, error);
+	account_settle(flow); /* while its name is known */
 	turns_remove_flow(flow);
 	relay_release(flow);
 	named_free(flow);

@@ -140,6 +140,7 @@ int flow_watch(struct flow *flow, int side)
 
 void flow_relay(struct flow *flow)
 {
+	flow->is_connected = true;
 	phase_enter(flow, FLOW_RELAYED);
 	turns_add(flow);
 }

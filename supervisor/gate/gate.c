@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "supervisor/dial/memory.h"
+#include "supervisor/gate/account.h"
 #include "supervisor/gate/datagrams.h"
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/listener.h"
@@ -92,6 +93,7 @@ int gate_new(struct loop *loop, const struct gate_config *config, struct gate **
 		return -ENOMEM;
 	gate->loop = loop;
 	gate->config = *config;
+	TAILQ_INIT(&gate->untold);
 	if (gate->config.inspection_timeout_ms == 0)
 		gate->config.inspection_timeout_ms = INSPECTION_TIMEOUT_MS;
 	r = init(gate);
@@ -116,6 +118,7 @@ struct gate *gate_free(struct gate *gate)
 		datagrams_close(listener, 0);
 		listener_free(listener);
 	}
+	account_fini(gate);
 	table_free(gate->listeners);
 	names_free(gate->names);
 	upstream_free(gate->upstream);
@@ -217,4 +220,9 @@ void gate_count(const struct gate *gate, struct wire_gate_state *ret_state)
 {
 	*ret_state = (struct wire_gate_state){.n_flows = gate->n_flows + gate->n_datagram_flows,
 		.n_flows_total = gate->n_flows_total};
+}
+
+void gate_tell_used(struct gate *gate)
+{
+	account_tell(gate);
 }

@@ -48,6 +48,10 @@ typedef int (*gate_ask)(void *userdata, const struct wire_gate_name *name);
 /* Told of every query before it is answered or refused. Negative: it is not then. */
 typedef int (*gate_report_dns)(void *userdata, const struct wire_gate_dns *line);
 
+/* Told once a second what destinations moved, up to WIRE_GATE_USED_MAX rows. Negative: the same is
+ * told again later. */
+typedef int (*gate_report_used)(void *userdata, const struct wire_gate_used *rows, size_t n);
+
 struct gate_config {
 	struct wire_gate_config limits;
 	size_t n_fds_max; /* descriptors that listeners, flows and pipes may use together */
@@ -58,7 +62,8 @@ struct gate_config {
 	gate_report report;
 	gate_ask ask;
 	gate_report_dns report_dns;
-	void *report_userdata; /* of all three */
+	gate_report_used report_used; /* NULL: nobody wants to know */
+	void *report_userdata;        /* of all four */
 	/* Tests only, no message says these: */
 	bool allow_loopback;            /* the host's own loopback as destination */
 	uint32_t inspection_timeout_ms; /* 0: INSPECTION_TIMEOUT_MS */
@@ -100,4 +105,6 @@ size_t gate_review(struct gate *gate, const struct wire_gate_swap *swap,
 void gate_take_verdicts(
 	struct gate *gate, uint64_t sandbox, const uint64_t *reset_ids, size_t n_reset);
 
+/* Tells what destinations moved since the last time. */
+void gate_tell_used(struct gate *gate);
 void gate_count(const struct gate *gate, struct wire_gate_state *ret_state);

@@ -7,6 +7,7 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/fd.h"
+#include "supervisor/gate/account.h"
 #include "supervisor/gate/flow.h"
 #include "supervisor/gate/turns.h"
 
@@ -99,6 +100,7 @@ int listener_new(struct gate *gate, uint64_t sandbox, uint64_t netns_cookie,
 	gate->n_dns_fds += listener->n_dns_fds;
 	TAILQ_INIT(&listener->flows);
 	TAILQ_INIT(&listener->ready);
+	TAILQ_INIT(&listener->accounts);
 	*ret_listener = listener;
 	return 0;
 }
@@ -122,6 +124,7 @@ struct listener *listener_free(struct listener *listener)
 	if (!listener)
 		return NULL;
 	set_paused(listener, false);
+	account_leave(listener);
 	turns_remove_listener(listener);
 	loop_source_free(listener->source);
 	close(listener->fd);

@@ -41,6 +41,15 @@ static int report_dns(void *userdata, const struct wire_gate_dns *line)
 		serve->channel, WIRE_GATE_DNS, 0, line, sizeof(*line), NULL, 0, NULL, 0);
 }
 
+static int report_used(void *userdata, const struct wire_gate_used *rows, size_t n)
+{
+	const struct wire_gate_used_page page = {.n_rows = (uint32_t)n};
+	struct serve *serve = userdata;
+
+	return channel_send(serve->channel, WIRE_GATE_USED, 0, &page, sizeof(page), rows,
+		n * sizeof(*rows), NULL, 0);
+}
+
 static int ask(void *userdata, const struct wire_gate_name *name)
 {
 	struct serve *serve = userdata;
@@ -59,6 +68,7 @@ static int on_config(struct serve *serve, const struct channel_message *message,
 		.report = report_flow,
 		.ask = ask,
 		.report_dns = report_dns,
+		.report_used = report_used,
 		.report_userdata = serve};
 	int r;
 
@@ -201,6 +211,7 @@ static void on_state(struct loop_source *source _unused_, void *userdata)
 
 	if (!serve->gate)
 		return;
+	gate_tell_used(serve->gate);
 	gate_count(serve->gate, &now);
 	if (memcmp(&now, &serve->state, sizeof(now)) == 0)
 		return;

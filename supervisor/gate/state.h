@@ -21,6 +21,7 @@ struct datagram_flow;
 
 TAILQ_HEAD(flow_list, flow);
 TAILQ_HEAD(listener_list, listener);
+TAILQ_HEAD(account_list, account);
 TAILQ_HEAD(datagram_flow_list, datagram_flow);
 
 /* Where a connection stands; each phase has one time limit for all. */
@@ -45,6 +46,7 @@ struct gate {
 	struct pipes pipes;
 	size_t n_flows;
 	uint64_t n_flows_total, last_flow_id;
+	struct account_list untold;
 	char *copy_buffer;
 	struct names *names;
 	struct upstream *upstream;
@@ -61,6 +63,7 @@ struct listener {
 	int fd;
 	struct loop_source *source; /* NULL once the socket is of no use */
 	struct flow_list flows, ready;
+	struct account_list accounts; /* account.h */
 	TAILQ_ENTRY(listener) in_active, in_paused;
 	bool is_active, is_paused;
 	size_t n_flows;
@@ -106,6 +109,10 @@ struct flow {
 	struct named *named; /* NULL: to a literal address */
 	int error;
 	bool is_ready, is_reported;
+	bool is_connected; /* to its destination, at least once */
+	struct {
+		uint64_t bytes_sent, bytes_received, connections;
+	} told; /* to its sandbox's account */
 };
 
 /* Whether `n` more descriptors may be opened without touching those kept for messages. */

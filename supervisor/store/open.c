@@ -105,6 +105,15 @@ static const char *const schema_steps[] = {
 	" n_failures INTEGER NOT NULL,"
 	" error TEXT NOT NULL"
 	") STRICT;",
+	"CREATE TABLE destinations ("
+	" tenant INTEGER NOT NULL,"
+	" sandbox INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" bytes_sent INTEGER NOT NULL,"
+	" bytes_received INTEGER NOT NULL,"
+	" connections INTEGER NOT NULL,"
+	" PRIMARY KEY (tenant, sandbox, name)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -163,6 +172,33 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 	[STORE_LABEL_EACH] = "SELECT label, usage FROM label_totals"
 			     " WHERE tenant = ?1 AND label >= ?2 AND label < ?3 ORDER BY label",
 	[STORE_LABEL_COUNT] = "SELECT count(*) FROM label_totals WHERE tenant = ?",
+	[STORE_DESTINATION_ADD] =
+		"UPDATE destinations SET bytes_sent = bytes_sent + ?4,"
+		" bytes_received = bytes_received + ?5, connections = connections + ?6"
+		" WHERE tenant = ?1 AND sandbox = ?2 AND name = ?3",
+	[STORE_DESTINATION_PUT] =
+		"INSERT INTO destinations"
+		" (tenant, sandbox, name, bytes_sent, bytes_received, connections)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET"
+		" bytes_sent = bytes_sent + excluded.bytes_sent,"
+		" bytes_received = bytes_received + excluded.bytes_received,"
+		" connections = connections + excluded.connections",
+	[STORE_DESTINATION_COUNT] = "SELECT count(*) FROM destinations"
+				    " WHERE tenant = ? AND sandbox = ? AND name != ''",
+	[STORE_DESTINATION_LEAST] =
+		"SELECT name, bytes_sent, bytes_received, connections FROM destinations"
+		" WHERE tenant = ? AND sandbox = ? AND name != ''"
+		" ORDER BY bytes_sent + bytes_received, name LIMIT 1",
+	[STORE_DESTINATION_EACH] =
+		"SELECT name, bytes_sent, bytes_received, connections FROM destinations"
+		" WHERE tenant = ? AND sandbox = ?"
+		" ORDER BY name = '', bytes_sent + bytes_received DESC, name",
+	[STORE_DESTINATION_DELETE] =
+		"DELETE FROM destinations WHERE tenant = ? AND sandbox = ? AND name = ?",
+	[STORE_DESTINATION_FORGET] = "DELETE FROM destinations WHERE tenant = ?",
+	[STORE_DESTINATION_EXPIRE] =
+		"DELETE FROM destinations WHERE (tenant, sandbox) IN (SELECT tenant, sandbox"
+		" FROM usage WHERE place = (SELECT max(place) FROM usage) - ?)",
 	[STORE_SAMPLE_PUT] = "INSERT OR REPLACE INTO samples (tenant, time_ns, point)"
 			     " VALUES (?, ?, ?)",
 	[STORE_SAMPLE_AT] = "SELECT point FROM samples WHERE tenant = ? AND time_ns <= ?"

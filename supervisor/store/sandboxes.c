@@ -95,6 +95,11 @@ static int end_sandbox(struct store *store, uint64_t id, uint32_t tenant, uint64
 	r = store_run(store, STORE_USAGE_PUT);
 	if (r < 0)
 		return r;
+	store_bind_number(
+		store_statement(store, STORE_DESTINATION_EXPIRE), 1, STORE_DESTINATIONS_KEPT);
+	r = store_run(store, STORE_DESTINATION_EXPIRE);
+	if (r < 0)
+		return r;
 	store_bind_number(store_statement(store, STORE_USAGE_TRIM), 1, STORE_USAGES_MAX);
 	r = store_run(store, STORE_USAGE_TRIM);
 	if (r < 0 || ended_ns < STORE_USAGE_KEPT_NS)

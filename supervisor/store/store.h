@@ -140,6 +140,23 @@ int store_label_count(struct store *store, uint32_t tenant, size_t *ret_n);
 int store_label_each(struct store *store, uint32_t tenant, const char *key,
 	void (*callback)(const char *label, const void *usage, size_t usage_size, void *userdata),
 	void *userdata);
+#define STORE_DESTINATIONS_MAX 32            /* names of one sandbox */
+#define STORE_DESTINATIONS_OF_TENANT_MAX 256 /* and of one tenant */
+#define STORE_DESTINATIONS_KEPT 10000        /* ended sandboxes whose destinations are kept */
+
+struct store_destination {
+	char name[STORE_HOST_SIZE]; /* empty: the rest */
+	uint64_t bytes_sent, bytes_received, connections;
+};
+
+/* Adds traffic to a destination of a sandbox; `sandbox` 0: of the tenant. When there are as many as
+ * may be, the one with the least becomes part of the rest. */
+int store_destination_add(struct store *store, uint32_t tenant, uint64_t sandbox,
+	const struct store_destination *more);
+/* The one with the most traffic first, the rest last. */
+int store_destination_each(struct store *store, uint32_t tenant, uint64_t sandbox,
+	void (*callback)(const struct store_destination *destination, void *userdata),
+	void *userdata);
 /* A point of a tenant's history, opaque to the store; tenant 0 is the host. */
 int store_sample_put(struct store *store, uint32_t tenant, uint64_t time_ns, const void *point,
 	size_t point_size);

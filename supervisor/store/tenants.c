@@ -42,6 +42,10 @@ static int delete_tenant(struct store *store, uint32_t id)
 	r = store_run(store, STORE_LABEL_DELETE);
 	if (r < 0)
 		return r;
+	store_bind_number(store_statement(store, STORE_DESTINATION_FORGET), 1, id);
+	r = store_run(store, STORE_DESTINATION_FORGET);
+	if (r < 0)
+		return r;
 	store_bind_number(store_statement(store, STORE_SAMPLE_DELETE), 1, id);
 	r = store_run(store, STORE_SAMPLE_DELETE);
 	if (r < 0)

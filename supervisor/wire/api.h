@@ -87,6 +87,9 @@ enum wire_api_type {
 	WIRE_API_KEYS = 78,          /* struct wire_page, then struct wire_key_row each */
 	WIRE_API_TENANT_PATCH = 79,  /* struct wire_tenant_patch → TENANTS (one row) */
 
+	WIRE_API_DESTINATIONS = 80, /* struct wire_usage_query of SANDBOX or TENANT → …_REPLY */
+	WIRE_API_DESTINATIONS_REPLY = 81, /* struct wire_page, then struct wire_destination_row */
+
 	WIRE_API_WEBHOOK_CREATE = 90, /* struct wire_webhook_create → WEBHOOK */
 	WIRE_API_WEBHOOK_LIST = 91,   /* struct wire_caller → WEBHOOKS */
 	WIRE_API_WEBHOOK_DELETE = 92, /* struct wire_webhook_ref → DONE */
@@ -310,6 +313,12 @@ struct wire_usage_row {
 	uint8_t is_rest; /* by label: of sandboxes without it, or with a value past the bound */
 	uint8_t reserved[6];
 	struct wire_usage usage;
+};
+
+/* Payload that went to and came from one destination, the ones with the most first. */
+struct wire_destination_row {
+	uint64_t bytes_sent, bytes_received, connections;
+	char name[WIRE_USAGE_LABEL_SIZE]; /* or a literal address; empty: all others */
 };
 
 /* What is kept of usage over time. All but `memory_bytes` and the time only grow. */

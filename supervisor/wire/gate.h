@@ -34,6 +34,8 @@ enum wire_gate_type {
 		13, /* gate → cloched (same cookie): struct wire_gate_close: all reset */
 	/* cloched → gate, after OPEN: struct wire_gate_close, 1 fd: the relay's UDP socket */
 	WIRE_GATE_OPEN_DATAGRAMS = 14,
+	WIRE_GATE_USED = 16, /* gate → cloched, once a second: struct wire_gate_used_page, then
+			      * n_rows times struct wire_gate_used */
 };
 
 struct wire_gate_resolver {
@@ -61,6 +63,21 @@ struct wire_gate_open {
 
 struct wire_gate_close {
 	uint64_t sandbox; /* CLOSE: its sockets and connections are closed */
+};
+
+#define WIRE_GATE_USED_MAX 256 /* rows of one message */
+
+/* What one sandbox's TCP connections to one destination moved since the last row about both. */
+struct wire_gate_used {
+	uint64_t sandbox;
+	uint64_t bytes_sent, bytes_received; /* payload, seen from the sandbox */
+	uint64_t connections;                /* that were made */
+	char name[WIRE_GATE_NAME_SIZE]; /* or a literal address; empty: others, too many to tell */
+};
+
+struct wire_gate_used_page {
+	uint32_t n_rows;
+	uint32_t reserved;
 };
 
 enum wire_gate_end {

@@ -152,6 +152,7 @@ static int on_message(struct peer *it _unused_, struct channel_message *message,
 		record->n_flows++;
 		return 0;
 	case WIRE_GATE_STATE:
+	case WIRE_GATE_USED:
 		return 0;
 	case WIRE_GATE_NAME:
 		if (message->body_size != sizeof(record->name))

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 
-from cloche_harness import Daemon, Internet, check, check_equal, fixture, main, test, until
+from cloche_harness import Daemon, Internet, check, check_equal, child_named, fixture, main, test, until
 from sandbox_view import init_pid
 
 MIB = 1 << 20
@@ -164,6 +164,52 @@ def network_bytes_agree_with_the_transfer():
             counted = after[key] - before[key]
             # IP bytes: of each packet 40 to 60 of headers, and packets without payload.
             check(size <= counted <= size + 100 * (after[packets] - before[packets]), f"{key}: {counted} of {size}")
+
+
+@test
+def sampling_goes_on_while_hundreds_come_and_go():
+    crowd = daemon().tenant("crowd")
+    for _ in range(3):
+        made = [crowd.create(template="shell") for _ in range(90)]
+        listed = crowd.get("/v1/usage?group_by=sandbox").expect(200).json["sandboxes"]
+        check_equal({row["sandbox"] for row in listed}, {sandbox.id for sandbox in made}, "the living")
+        for sandbox in made:
+            sandbox.delete().expect(204)
+    check_equal(crowd.get("/v1/usage").expect(200).json["usage"]["sandboxes"], 270, "sandboxes")
+
+
+def destinations(key, path="/v1/usage"):
+    return key.get(f"{path}?group_by=destination").expect(200).json["destinations"]
+
+
+HOLD_OPEN = SEND + "print('moved', flush=True)\nimport sys\nsys.stdin.read()\n"
+
+
+@test
+def payload_by_destination_is_exact_while_open_and_over_the_ends_of_gate_and_daemon():
+    size = 1 * MIB
+    teller, other = daemon().tenant("teller", policy="web"), daemon().tenant("other-teller", policy="web")
+    sandbox = teller.create(policy="web")
+    path = f"{sandbox.path}/usage"
+    check_equal(destinations(teller, path), [], "before")
+    started = sandbox.try_exec(["sh", "-c", "mkfifo /tmp/f; sleep 1000 > /tmp/f & exec python3 -c \"$CODE\" < /tmp/f"],
+                               env={"CODE": HOLD_OPEN % (internet().v4, size, size)}, detach=True)
+    started.expect(202)
+    expected = {"name": internet().v4, "bytes_sent": size, "bytes_received": size, "connections": 1}
+    until(lambda: destinations(teller, path) == [expected], "told while the connection is open")
+    check_equal(destinations(teller), [expected], "of the tenant")
+    check_equal(destinations(other), [], "of another tenant")
+    other.get(f"{path}?group_by=destination").problem(404, "not-found")
+    other.get("/v1/usage?tenant=teller&group_by=destination").problem(404, "not-found")
+    os.kill(child_named(daemon().process.pid, "cloche-gate"), signal.SIGKILL)
+    daemon().kill()
+    daemon().start()
+    check_equal(destinations(teller, path), [expected], "after the end of both")
+    sandbox.python(SEND % (internet().v4, size, size))
+    twice = {"name": internet().v4, "bytes_sent": 2 * size, "bytes_received": 2 * size, "connections": 2}
+    until(lambda: destinations(teller, path) == [twice], "once more")
+    sandbox.delete().expect(204)
+    check_equal(destinations(teller, path), [twice], "after its end")
 
 
 @test

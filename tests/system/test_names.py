@@ -6,7 +6,7 @@ server and the sites were asked, and what the audit log says are checked."""
 
 import json
 
-from cloche_harness import check, check_equal, check_in, fixture, main, test
+from cloche_harness import check, check_equal, check_in, fixture, main, test, until
 from named_internet import (BOTH, FRONT4, FRONT6, NAMES, OTHERS, NamedDaemon, NamedInternet, inside,
                             inside_json)
 from named_internet_server import STUB
@@ -78,6 +78,23 @@ def curl_speaks_http2_inside_tls_and_plain_http():
     text = sandbox().sh("head -c 300000 /dev/zero | curl -sS -m 20 --data-binary @- http://plain.example/",
                         timeout_seconds=30)
     check_equal(site(text)["body_size"], 300000, "size of what was posted")
+
+
+@test
+def usage_tells_what_went_to_which_name():
+    client = daemon().client
+    with client.sandbox(policy="names") as own:
+        own.sh("curl -sS -m 20 https://allowed.example/; curl -sS -m 20 http://plain.example/x http://plain.example/y",
+               timeout_seconds=30)
+        own.exec(command="curl -sS -m 20 https://other.example/", timeout_seconds=30)
+
+        def told():
+            rows = client.get(f"{own.path}/usage?group_by=destination").expect(200).json["destinations"]
+            return {row["name"]: row for row in rows}
+        until(lambda: set(told()) == {"allowed.example", "plain.example"}, "both names, and no other")
+        rows = until(lambda: told()["plain.example"]["bytes_received"] > 100 and told(), "what came back")
+        check_equal((rows["allowed.example"]["connections"], rows["plain.example"]["connections"]), (1, 1), "connections")
+        check(rows["allowed.example"]["bytes_sent"] > 200, f"{rows}")
 
 
 @test

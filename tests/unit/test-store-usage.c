@@ -164,3 +164,79 @@ TEST(budgets_of_a_tenant_are_replaced_and_go_with_it)
 	CHECK_INT(store_budgets_get(store, other, &found), 0);
 	CHECK(memcmp(&found, &first, sizeof(found)) == 0);
 }
+
+struct destinations {
+	char text[512];
+	uint64_t sent, received, connections;
+	size_t n;
+};
+
+static void take_destination(const struct store_destination *destination, void *userdata)
+{
+	struct destinations *all = userdata;
+
+	if (all->n++ < 4) {
+		strcat(all->text, destination->name[0] ? destination->name : "-");
+		strcat(all->text, " ");
+	}
+	all->sent += destination->bytes_sent;
+	all->received += destination->bytes_received;
+	all->connections += destination->connections;
+}
+
+static void add_traffic(struct store *store, uint64_t sandbox, const char *name, uint64_t bytes)
+{
+	struct store_destination more = {
+		.bytes_sent = bytes, .bytes_received = 2 * bytes, .connections = 1};
+
+	snprintf(more.name, sizeof(more.name), "%s", name);
+	CHECK_INT(store_destination_add(store, 7, sandbox, &more), 0);
+}
+
+static struct destinations read_traffic(struct store *store, uint64_t sandbox)
+{
+	struct destinations all = {0};
+
+	CHECK_INT(store_destination_each(store, 7, sandbox, take_destination, &all), 0);
+	return all;
+}
+
+TEST(traffic_by_destination_adds_up_and_stays_bounded)
+{
+	struct store *store = open_fresh();
+	struct destinations all;
+	char name[32];
+
+	add_traffic(store, 1, "a.example", 10);
+	add_traffic(store, 1, "b.example", 20);
+	add_traffic(store, 1, "a.example", 30);
+	add_traffic(store, 2, "c.example", 5);
+	add_traffic(store, 0, "d.example", 5);
+	all = read_traffic(reopen(), 1);
+	store = opened;
+	CHECK_TEXT(all.text, "a.example b.example ");
+	CHECK_INT(all.sent, 60);
+	CHECK_INT(all.received, 120);
+	CHECK_INT(all.connections, 3);
+	for (int i = 2; i < STORE_DESTINATIONS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%02d.example", i);
+		add_traffic(store, 1, name, 100);
+	}
+	CHECK_INT(read_traffic(store, 1).n, STORE_DESTINATIONS_MAX);
+	/* Less than any: it is one of the rest. */
+	add_traffic(store, 1, "small.example", 1);
+	all = read_traffic(store, 1);
+	CHECK_INT(all.n, STORE_DESTINATIONS_MAX + 1);
+	CHECK_INT(all.sent, 60 + 30 * 100 + 1);
+	/* More than b.example, which has the least: that one goes. */
+	add_traffic(store, 1, "large.example", 1000);
+	all = read_traffic(store, 1);
+	CHECK_INT(all.n, STORE_DESTINATIONS_MAX + 1);
+	CHECK_TEXT(all.text, "large.example n02.example n03.example n04.example ");
+	CHECK_INT(all.sent, 60 + 30 * 100 + 1 + 1000);
+	CHECK_INT(all.received, 2 * all.sent);
+	CHECK_INT(all.connections, 3 + 30 + 2);
+	add_traffic(store, 1, "", 4);
+	CHECK_INT(read_traffic(store, 1).n, STORE_DESTINATIONS_MAX + 1);
+	CHECK_INT(read_traffic(store, 2).n, 1);
+}

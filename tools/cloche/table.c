@@ -119,8 +119,8 @@ static const struct option_form webhook_add_options[] = {
 static const struct option_form usage_options[] = {
 	{"tenant", "NAME", "of this tenant (administrators)", false},
 	{"all", NULL, "a row for every tenant (administrators)", false},
-	{"group-by", "WHAT", "a row for each: sandbox, tenant, label:KEY, or host (--since)",
-		false},
+	{"group-by", "WHAT",
+		"a row for each: sandbox, tenant, destination, label:KEY, host (--since)", false},
 	{"since", "TIME", "from then on: RFC 3339, or 90m, 6h, 7d ago", false},
 	{"until", "TIME", "up to then", false},
 	{"step", "SECONDS", "a row for each so many seconds", false},

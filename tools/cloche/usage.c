@@ -144,6 +144,26 @@ static void list_print(const json_t *list, bool has_steps)
 	print_table_end(&table);
 }
 
+static void destinations_print(const json_t *list)
+{
+	struct print_table table = {.right = 0xe};
+	const json_t *row;
+	size_t i;
+
+	print_row(&table, "DESTINATION", "SENT", "RECEIVED", "CONNECTIONS", NULL);
+	json_array_foreach(list, i, row)
+	{
+		const json_t *name = json_object_get(row, "name");
+		char cells[3][PRINT_CELL_SIZE];
+
+		print_row(&table, json_is_null(name) ? "(others)" : print_member(row, "name"),
+			print_bytes(cells[0], print_number(row, "bytes_sent")),
+			print_bytes(cells[1], print_number(row, "bytes_received")),
+			print_count(cells[2], (int64_t)print_number(row, "connections")), NULL);
+	}
+	print_table_end(&table);
+}
+
 /* "90m" becomes the time that was so long ago; what is none of the kind stays as it is. */
 static const char *time_of(const char *text, char cell[static PRINT_CELL_SIZE])
 {
@@ -206,6 +226,8 @@ int command_usage(struct client *client, const struct arguments *arguments)
 	list = list_of(answer);
 	if (arguments_flag(arguments, "csv"))
 		csv_print(list ? list : answer);
+	else if (json_object_get(answer, "destinations"))
+		destinations_print(list);
 	else if (list)
 		list_print(list, arguments_text(arguments, "step") != NULL);
 	else if (arguments->n_words)
