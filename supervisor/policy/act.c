@@ -21,6 +21,8 @@ static const struct verb {
 	{"resolve", "resolve pypi.org", POLICY_ACT_RESOLVE},
 	{"inbound", "inbound 8000", POLICY_ACT_INBOUND},
 	{"syscall", "syscall ptrace", POLICY_ACT_SYSCALL},
+	{"use", "use memory 512MiB", POLICY_ACT_USE},
+	{"omit", "omit OPENAI_API_KEY", POLICY_ACT_OMIT},
 };
 
 static int refuse(struct failure *why, const struct verb *verb, const char *sentence)
@@ -128,6 +130,13 @@ static int read_object(const char *text, const struct verb *verb, const struct p
 		return 0;
 	case POLICY_ACT_SYSCALL:
 		return read_syscall(text, verb, calls, act, why);
+	case POLICY_ACT_USE:
+		return policy_term_parse(text, &act->term, &act->amount, why);
+	case POLICY_ACT_OMIT:
+		if (!policy_secret_valid(text))
+			return refuse(why, verb, "This is no name of a variable.");
+		strcpy(act->name, text);
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -150,7 +159,8 @@ int policy_act_parse(const char *text, const struct policy_calls *calls, struct 
 		return r;
 	}
 	return failure_set(why, -EINVAL, STAGE,
-		"An act begins with connect, send, resolve, inbound or syscall, as in \"%s\".",
+		"An act begins with connect, send, resolve, inbound, syscall, use or omit, as in "
+		"\"%s\".",
 		verbs[0].example);
 }
 
@@ -172,7 +182,7 @@ static void format_address(const struct policy_act *act, char text[POLICY_PREFIX
 
 const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY_ACT_TEXT_SIZE])
 {
-	char address[POLICY_PREFIX_TEXT_SIZE];
+	char address[POLICY_PREFIX_TEXT_SIZE], amount[POLICY_TERM_TEXT_SIZE];
 	const char *word = word_of(act->kind);
 
 	switch (act->kind) {
@@ -192,7 +202,13 @@ const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY
 		break;
 	case POLICY_ACT_RESOLVE:
 	case POLICY_ACT_SYSCALL:
+	case POLICY_ACT_OMIT:
 		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s", word, act->name);
+		break;
+	case POLICY_ACT_USE:
+		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s %s", word,
+			policy_term_key(act->term),
+			policy_term_format(act->term, act->amount, amount));
 		break;
 	}
 	return ret_text;

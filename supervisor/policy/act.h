@@ -5,11 +5,14 @@
  *   send 203.0.113.7:123          UDP
  *   resolve pypi.org              ask the resolver for an address
  *   inbound 8000                  a preview of a port inside
- *   syscall ptrace                a system call, by its name */
+ *   syscall ptrace                a system call, by its name
+ *   use memory 512MiB             that much of a resource, a budget, a time to live
+ *   omit OPENAI_API_KEY           create a sandbox without this variable */
 #pragma once
 
 #include "supervisor/policy/name.h"
 #include "supervisor/policy/policy.h"
+#include "supervisor/policy/term.h"
 
 enum policy_act_kind {
 	POLICY_ACT_CONNECT,
@@ -17,6 +20,8 @@ enum policy_act_kind {
 	POLICY_ACT_RESOLVE,
 	POLICY_ACT_INBOUND,
 	POLICY_ACT_SYSCALL,
+	POLICY_ACT_USE,
+	POLICY_ACT_OMIT,
 };
 
 struct policy_act {
@@ -24,8 +29,10 @@ struct policy_act {
 	bool is_name; /* `name`, not `address` */
 	uint16_t port;
 	struct abi_address address;
-	char name[POLICY_HOST_SIZE]; /* of a host, lower case; of a system call */
+	char name[POLICY_HOST_SIZE]; /* of a host, lower case; of a system call; of a variable */
 	uint8_t call_level;          /* enum policy_call_level */
+	enum policy_term term;       /* what is used, and how much of it */
+	uint64_t amount;
 };
 
 /* `calls` may be NULL: then any word may be a system call that every profile has. Returns 0, or

@@ -74,7 +74,7 @@ static int refuse_size(
 		brief);
 }
 
-static const char *format_size(uint64_t bytes, char ret_text[32])
+const char *policy_format_size(uint64_t bytes, char ret_text[32])
 {
 	size_t i = ARRAY_SIZE(units);
 
@@ -107,7 +107,7 @@ int policy_read_bytes(const struct policy_reader *reader, const struct policy_pl
 	}
 	if (bytes < min_bytes || bytes > max_bytes)
 		return policy_fail(reader, place, -EINVAL, "The size must lie between %s and %s.",
-			format_size(min_bytes, least), format_size(max_bytes, most));
+			policy_format_size(min_bytes, least), policy_format_size(max_bytes, most));
 	*ret_bytes = bytes;
 	return 0;
 }
@@ -195,7 +195,7 @@ static bool parse_duration(const char *text, uint32_t *ret_seconds)
 	return true;
 }
 
-static const char *format_duration(uint32_t seconds, char ret_text[16])
+const char *policy_format_duration(uint32_t seconds, char ret_text[16])
 {
 	size_t i = 0;
 
@@ -217,7 +217,7 @@ int policy_read_duration(const struct policy_reader *reader, const struct policy
 			"This is a time such as \"90s\", \"15m\", \"1h30m\" or \"7d\", between "
 			"\"%s\" "
 			"and \"%s\".",
-			format_duration(min_s, least), format_duration(max_s, most));
+			policy_format_duration(min_s, least), policy_format_duration(max_s, most));
 	*ret_seconds = seconds;
 	return 0;
 }

@@ -207,6 +207,25 @@ static int read_document(
 	return r < 0 ? r : read_sections(reader, document, policy);
 }
 
+int policy_put_together(const char *text, size_t size_bytes, const char *file,
+	const struct policy_context *context, char **ret_text, struct failure *why)
+{
+	_cleanup_(policy_document_fini) struct policy_document document = {
+		.sources[0] = {text, size_bytes, file, NULL}};
+	const struct policy_reader reader = {document.sources, NULL, NULL, why};
+	int r = policy_document_read(&reader, context, &document);
+	char *together;
+
+	if (r < 0)
+		return r;
+	json_object_del(document.json, "extends");
+	together = json_dumps(document.json, JSON_COMPACT);
+	if (!together)
+		return failure_set(why, -ENOMEM, STAGE, "There is no memory left.");
+	*ret_text = together;
+	return 0;
+}
+
 int policy_parse(const char *text, size_t size_bytes, const char *file,
 	const struct policy_context *context, struct policy **ret_policy, struct failure *why)
 {

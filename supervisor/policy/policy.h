@@ -39,6 +39,11 @@ struct policy_context {
 int policy_parse(const char *text, size_t size_bytes, const char *file,
 	const struct policy_context *context, struct policy **ret_policy, struct failure *why);
 
+/* The text of one policy that says what the file says with all that it extends put in; on the heap.
+ * Only what policy_parse() takes has a meaning. Errors as there. */
+int policy_put_together(const char *text, size_t size_bytes, const char *file,
+	const struct policy_context *context, char **ret_text, struct failure *why);
+
 /* All `*.json` (not `*.test.json`, not `*.schema.json`, no hidden files) of a directory, sorted by
  * name; the file name must be the policy's name. All or nothing. The array is the caller's to free,
  * with a reference to each. Errors as above; -ENOENT when "deny-all" is not among them; -errno when
@@ -52,6 +57,9 @@ int policy_load_dir(const char *directory, const struct policy_calls *calls,
  * -E2BIG, -ENOMEM, -EINVAL when their budgets are for windows of different lengths. */
 int policy_meet(const struct policy *bound, const struct policy *request,
 	struct policy **ret_policy, struct failure *why);
+
+/* True if a secret may have this name: that of a variable. */
+bool policy_secret_valid(const char *name);
 
 /* The kernel's form: rows for the hash of exact rules and for the LPM trie. */
 struct policy_image {

@@ -65,6 +65,9 @@ int policy_read_duration(const struct policy_reader *reader, const struct policy
 	const json_t *value, uint32_t min_s, uint32_t max_s, uint32_t *ret_seconds);
 int policy_read_cpu(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, uint32_t *ret_millis);
+/* As they are read: "512MiB", or a number of bytes; "90s". Return `ret_text`. */
+const char *policy_format_size(uint64_t bytes, char ret_text[32]);
+const char *policy_format_duration(uint32_t seconds, char ret_text[16]);
 /* A list of ports: numbers and "first-last"; sorted, none of them twice. */
 int policy_read_ports(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule);

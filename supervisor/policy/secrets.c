@@ -10,7 +10,7 @@
 #define STAGE "read policy"
 
 /* As a shell takes them (POSIX.1, 3.231 Name). */
-static bool name_valid(const char *name)
+bool policy_secret_valid(const char *name)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
 	size_t length = strlen(name), first = strspn(name, letters);
@@ -33,7 +33,7 @@ static int read_secret(const struct policy_reader *reader, const struct policy_p
 		return policy_fail(reader, at, -EINVAL,
 			"Name the variable and leave its value out: a policy holds no secrets. The "
 			"value comes with the request, in \"env\".");
-	if (!name || !name_valid(name))
+	if (!name || !policy_secret_valid(name))
 		return policy_fail(reader, at, -EINVAL,
 			"A secret is the name of a variable, up to %d letters, digits and _, such "
 			"as "

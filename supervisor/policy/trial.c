@@ -12,7 +12,6 @@
 #define GATE_PORT 1
 #define DNS_PORT 2
 #define DATAGRAM_PORT 3
-#define DATAGRAM_PORT 3
 
 struct policy_trial {
 	const struct policy *policy;
@@ -131,6 +130,13 @@ static struct policy_opinion judge_address(
 	return opinion_of(policy_judge(trial->matcher, NULL, &facts));
 }
 
+static bool fits(const struct policy *policy, const struct policy_act *act)
+{
+	uint64_t limit = policy_term_limit(policy, act->term);
+
+	return limit == 0 || act->amount <= limit;
+}
+
 struct policy_opinion policy_trial_judge(
 	const struct policy_trial *trial, const struct policy_act *act)
 {
@@ -150,6 +156,14 @@ struct policy_opinion policy_trial_judge(
 		opinion.layer = POLICY_LAYER_SECCOMP;
 		opinion.allowed = policy_allows_call(
 			trial->policy, act->name, (enum policy_call_level)act->call_level);
+		return opinion;
+	case POLICY_ACT_USE:
+		opinion.layer = POLICY_LAYER_LIMITS;
+		opinion.allowed = fits(trial->policy, act);
+		return opinion;
+	case POLICY_ACT_OMIT:
+		opinion.layer = POLICY_LAYER_REQUEST;
+		opinion.allowed = !policy_wants_secret(trial->policy, act->name);
 		return opinion;
 	}
 	return opinion;

@@ -33,6 +33,22 @@ TEST(act_is_written_as_it_is_read)
 		{"resolve pypi.org", "resolve pypi.org"},
 		{"inbound 8000", "inbound 8000"},
 		{"syscall ptrace", "syscall ptrace"},
+		{"use memory 1048576", "use memory 1MiB"},
+		{"use disk 1000", "use disk 1000"},
+		{"use cpu  1.5", "use cpu 1.5"},
+		{"use cpu 2", "use cpu 2"},
+		{"use connections 1000", "use connections 1000"},
+		{"use auto_stop 90m", "use auto_stop 90m"},
+		{"use time_to_live 7d", "use time_to_live 7d"},
+		{"use auto_stop 90", NULL},
+		{"use bytes_in -1", NULL},
+		{"use pids 4294967296", NULL},
+		{"use memory", NULL},
+		{"use \xff 1", NULL},
+		{"use memory \xff", NULL},
+		{"omit API_KEY", "omit API_KEY"},
+		{"omit API-KEY", NULL},
+		{"omit", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -50,10 +66,10 @@ TEST(act_is_written_as_it_is_read)
 TEST(act_that_makes_no_sense_is_refused_with_an_example)
 {
 	static const char *const rows[][2] = {
-		{"", "An act begins with connect, send, resolve, inbound or syscall, as in "
-		     "\"connect pypi.org:443\"."},
-		{"conect pypi.org:443", "An act begins with connect, send, resolve, inbound or "
-					"syscall, as in \"connect pypi.org:443\"."},
+		{"", "An act begins with connect, send, resolve, inbound, syscall, use or omit, "
+		     "as in \"connect pypi.org:443\"."},
+		{"conect pypi.org:443", "An act begins with connect, send, resolve, inbound, "
+					"syscall, use or omit, as in \"connect pypi.org:443\"."},
 		{"connect", "A port from 1 to 65535 is missing after a colon. Write, for example, "
 			    "\"connect pypi.org:443\"."},
 		{"connect pypi.org", "A port from 1 to 65535 is missing after a colon. Write, for "
@@ -76,6 +92,12 @@ TEST(act_that_makes_no_sense_is_refused_with_an_example)
 				 "\"inbound 8000\"."},
 		{"syscall ptarce", "There is no such system call. Write, for example, \"syscall "
 				   "ptrace\"."},
+		{"use sugar 1", "What is used is a key of resources, budgets or lifecycle and how "
+				"much of it. Write, for example, \"use memory 512MiB\"."},
+		{"use memory 4GB", "\"4GB\" is no size; did you mean \"4GiB\"? Units are KiB, "
+				   "MiB, GiB and TiB, of 1024."},
+		{"omit 1A", "This is no name of a variable. Write, for example, \"omit "
+			    "OPENAI_API_KEY\"."},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -198,4 +220,71 @@ TEST(a_call_is_judged_by_its_level)
 		policy_trial_free(trial);
 		policy_unref(policy);
 	}
+}
+
+TEST(what_is_used_fits_up_to_the_bound)
+{
+	static const char text[] =
+		"{\"version\":1,\"name\":\"x\",\"resources\":{\"memory\":\"1GiB\",\"disk\":"
+		"\"2GiB\",\"cpu\":1.5,\"pids\":50,\"open_files\":60},\"budgets\":{\"bytes_out\":"
+		"\"1MiB\",\"bytes_in\":\"2MiB\",\"connections\":7,\"dns_queries\":8},"
+		"\"lifecycle\":{\"time_to_live\":\"8h\",\"auto_stop\":\"30m\"},"
+		"\"secrets\":[\"KEY\"]}";
+	static const struct {
+		const char *act;
+		bool allowed;
+	} rows[] = {
+		{"use memory 1GiB", true},
+		{"use memory 1073741825", false},
+		{"use disk 2GiB", true},
+		{"use disk 2147483649", false},
+		{"use cpu 1.5", true},
+		{"use cpu 1.501", false},
+		{"use pids 50", true},
+		{"use pids 51", false},
+		{"use open_files 60", true},
+		{"use open_files 61", false},
+		{"use bytes_out 1MiB", true},
+		{"use bytes_out 1048577", false},
+		{"use bytes_in 2MiB", true},
+		{"use bytes_in 2097153", false},
+		{"use connections 7", true},
+		{"use connections 8", false},
+		{"use dns_queries 8", true},
+		{"use dns_queries 9", false},
+		{"use time_to_live 8h", true},
+		{"use time_to_live 8h1s", false},
+		{"use auto_stop 30m", true},
+		{"use auto_stop 31m", false},
+		{"omit KEY", false},
+		{"omit KEYS", true},
+	};
+	struct policy_trial *trial = NULL;
+	struct policy *policy = NULL;
+
+	CHECK_INT(policy_parse(text, strlen(text), "x", NULL, &policy, NULL), 0);
+	CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum policy_layer layer =
+			rows[i].act[0] == 'u' ? POLICY_LAYER_LIMITS : POLICY_LAYER_REQUEST;
+
+		check_opinion(trial, rows[i].act, rows[i].allowed, layer, ABI_RULE_NONE);
+	}
+	policy_trial_free(trial);
+	policy_unref(policy);
+}
+
+TEST(what_has_no_bound_may_be_used)
+{
+	static const char text[] = "{\"version\":1,\"name\":\"x\"}";
+	struct policy_trial *trial = NULL;
+	struct policy *policy = NULL;
+
+	CHECK_INT(policy_parse(text, strlen(text), "x", NULL, &policy, NULL), 0);
+	CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+	check_opinion(trial, "use bytes_out 1TiB", true, POLICY_LAYER_LIMITS, ABI_RULE_NONE);
+	check_opinion(trial, "use time_to_live 366d", true, POLICY_LAYER_LIMITS, ABI_RULE_NONE);
+	check_opinion(trial, "use memory 1TiB", false, POLICY_LAYER_LIMITS, ABI_RULE_NONE);
+	policy_trial_free(trial);
+	policy_unref(policy);
 }

@@ -32,6 +32,10 @@ static const char *layer_word(enum policy_layer layer)
 		return "preview";
 	case POLICY_LAYER_SECCOMP:
 		return "seccomp";
+	case POLICY_LAYER_LIMITS:
+		return "limits";
+	case POLICY_LAYER_REQUEST:
+		return "request";
 	}
 	return "";
 }
@@ -95,6 +99,20 @@ static void why_kernel(const struct policy *policy, const struct policy_act *act
 			opinion_rule(policy, opinion->rule, rule, sizeof(rule)));
 }
 
+static void why_limits(const struct policy *policy, const struct policy_act *act, char *text)
+{
+	uint64_t limit = policy_term_limit(policy, act->term);
+	char most[POLICY_TERM_TEXT_SIZE];
+
+	if (limit)
+		snprintf(text, OPINION_TEXT_SIZE, "\"%s.%s\" is at most %s.",
+			policy_term_section(act->term), policy_term_key(act->term),
+			policy_term_format(act->term, limit, most));
+	else
+		snprintf(text, OPINION_TEXT_SIZE, "\"%s.%s\" has no bound.",
+			policy_term_section(act->term), policy_term_key(act->term));
+}
+
 const char *opinion_why(const struct policy *policy, const struct policy_act *act,
 	const struct policy_opinion *opinion, char ret_text[OPINION_TEXT_SIZE])
 {
@@ -123,6 +141,15 @@ const char *opinion_why(const struct policy *policy, const struct policy_act *ac
 				? "Nothing opens it; it fails with EPERM or ENOSYS."
 				: "\"syscalls.deny\" has it, or the profile has not; it fails with "
 				  "EPERM or ENOSYS.");
+		break;
+	case POLICY_LAYER_LIMITS:
+		why_limits(policy, act, ret_text);
+		break;
+	case POLICY_LAYER_REQUEST:
+		snprintf(ret_text, OPINION_TEXT_SIZE,
+			opinion->allowed
+				? "\"secrets\" does not name it."
+				: "\"secrets\" names it: a request without it is refused.");
 		break;
 	}
 	return ret_text;
