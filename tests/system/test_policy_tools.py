@@ -140,6 +140,7 @@ CASES = {"version": 1, "policy": "good", "cases": [
     {"act": "connect 203.0.113.9:80", "verdict": "allow", "rule": 1},
     {"act": "connect 203.0.113.9:443", "verdict": "deny"},
     {"act": "connect [2001:db8::1]:80", "verdict": "deny"},
+    {"act": "inbound 8000", "verdict": "deny"},
     {"act": "connect 198.51.100.1:80", "verdict": "deny"}]}
 
 
@@ -147,13 +148,13 @@ CASES = {"version": 1, "policy": "good", "cases": [
 def cases_are_held_against_a_policy():
     path = write("good.json", GOOD)
     cases = write("good.test.json", CASES)
-    check_equal(policy("test", path), (0, "good: 7 of 7 cases as written\n", ""), "as written")
+    check_equal(policy("test", path), (0, "good: 8 of 8 cases as written\n", ""), "as written")
     wrong = dict(CASES, cases=[dict(CASES["cases"][0], verdict="deny"), *CASES["cases"][1:]])
     write("wrong.json", wrong)
     code, out, _ = policy("test", path, f"{folder()}/wrong.json")
     check_equal(code, 1, "a wrong verdict")
     check_in("not as written: connect pypi.org:443", out, "which")
-    check_in("good: 6 of 7 cases as written", out, "the count")
+    check_in("good: 7 of 8 cases as written", out, "the count")
     write("wrong.json", dict(CASES, cases=[dict(CASES["cases"][0], rule=1)]))
     check_equal(policy("test", path, f"{folder()}/wrong.json")[0], 1, "another rule")
     write("wrong.json", dict(CASES, cases=[{"act": "conect a.org:1", "verdict": "deny"}]))
@@ -179,6 +180,44 @@ def cases_that_notice_nothing_are_found_by_breaking_the_policy():
     check_in("no case notices the policy without /network/allow/1", errors, "a rule that no case is about")
     check_in("no case notices the policy with a rule for 0.0.0.0/0", errors, "everything allowed")
     os.unlink(cases)
+
+
+def noticed(document, *cases):
+    """What no case notices, of all that was broken."""
+    path = write("bounds.json", dict({"version": 1, "name": "bounds"}, **document))
+    write("bounds.test.json", {"version": 1, "policy": "bounds", "cases": [
+        {"act": act, "verdict": verdict} for verdict, act in
+        (("deny", "connect 198.51.100.1:80"), ("deny", "connect [2001:db8::1]:80"), *cases)]})
+    code, out, errors = policy("test", path, "--mutate")
+    check_in(f"{2 + len(cases)} of {2 + len(cases)} cases as written", out, errors)
+    check_equal(code, 1 if errors else 0, "exit code")
+    return [line.removeprefix("no case notices the policy ") for line in errors.splitlines()]
+
+
+@test
+def every_section_is_broken():
+    ports = ("deny", "inbound 8000")
+    for section, key, value, most, more in [
+            ("resources", "memory", "400MiB", "400MiB", "401MiB"), ("resources", "cpu", 0.5, "0.5", "0.501"),
+            ("budgets", "connections", 10, "10", "11"), ("lifecycle", "auto_stop", "90s", "90s", "91s")]:
+        document = {section: {key: value}}
+        all_three = [f"{how} /{section}/{key}" for how in ["twice", "half", "without"]]
+        check_equal(noticed(document, ports), all_three, "no case")
+        allow, deny = ("allow", f"use {key} {most}"), ("deny", f"use {key} {more}")
+        check_equal(noticed(document, ports, deny), all_three[1:2], "only what is denied")
+        check_equal(noticed(document, ports, allow, deny), [], "both")
+    check_equal(noticed({"secrets": ["KEY"]}, ports), ["without /secrets/0"], "secrets")
+    check_equal(noticed({"secrets": ["KEY"]}, ports, ("deny", "omit KEY")), [], "secrets")
+    check_equal(noticed({}), ["with all of /network/inbound"], "previews")
+    check_equal(len(noticed({"resources": {"class": "large"}}, ports)), 10, "a class: twice and half of five")
+
+
+@test
+def what_a_base_says_is_broken_too():
+    write("good.json", GOOD)
+    missed = noticed({"extends": "good"}, ("deny", "inbound 1"))
+    check_in("without /network/allow/0", missed, "a rule of the base")
+    check_in("without /network/allow/1", missed, "a rule of the base")
 
 
 @test

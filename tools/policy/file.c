@@ -65,6 +65,14 @@ int policy_file_parse(const char *path, const char *text, size_t size, struct po
 	return policy_parse(text, size, path, &context, ret_policy, why);
 }
 
+int policy_file_put_together(
+	const char *path, const char *text, size_t size, char **ret_text, struct failure *why)
+{
+	const struct policy_context context = {.read_base = read_base, .userdata = (void *)path};
+
+	return policy_put_together(text, size, path, &context, ret_text, why);
+}
+
 int policy_file_read(const char *path, struct policy **ret_policy, struct failure *why)
 {
 	_cleanup_free_ char *text = NULL;

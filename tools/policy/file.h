@@ -14,6 +14,10 @@ int policy_file_read_text(const char *path, char **ret_text, size_t *ret_size, s
 int policy_file_parse(const char *path, const char *text, size_t size, struct policy **ret_policy,
 	struct failure *why);
 
+/* The text with all that it extends put in; on the heap. */
+int policy_file_put_together(
+	const char *path, const char *text, size_t size, char **ret_text, struct failure *why);
+
 /* The policy files that `path` stands for: itself, or those in it if it is a directory, sorted.
  * Calls `each` for each path; stops when it returns something else than 0 and returns that. */
 typedef int (*policy_file_callback)(const char *path, void *userdata);

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/base/cleanup.h"
+#include "supervisor/policy/term.h"
 #include "tools/policy/file.h"
 
 struct mutation {
@@ -30,12 +32,12 @@ static void give(const struct mutation *mutation, json_t *document, const char *
 }
 
 /* Lists from which each element is taken in turn. A list that is then empty goes too. */
-static const char *const lists[][2] = {
-	{"network", "allow"}, {"network", "inbound"}, {"syscalls", "deny"}, {"syscalls", "allow"}};
+static const char *const lists[][2] = {{"network", "allow"}, {"network", "inbound"},
+	{"syscalls", "deny"}, {"syscalls", "allow"}, {NULL, "secrets"}};
 
 static json_t *list_in(json_t *document, size_t which, json_t **ret_holder)
 {
-	json_t *section = json_object_get(document, lists[which][0]);
+	json_t *section = lists[which][0] ? json_object_get(document, lists[which][0]) : document;
 	json_t *value = json_object_get(section, lists[which][1]);
 
 	*ret_holder = section;
@@ -58,8 +60,8 @@ static void take_elements(const struct mutation *mutation, size_t which)
 		json_array_remove(from, i);
 		if (json_array_size(from) == 0 && strcmp(lists[which][1], "inbound") == 0)
 			json_object_del(json_object_get(copy, "network"), "inbound");
-		snprintf(what, sizeof(what), "without /%s/%s/%zu", lists[which][0], lists[which][1],
-			i);
+		snprintf(what, sizeof(what), "without %s%s/%s/%zu", lists[which][0] ? "/" : "",
+			lists[which][0] ? lists[which][0] : "", lists[which][1], i);
 		give(mutation, copy, what);
 	}
 }
@@ -136,6 +138,51 @@ static void change_profile(const struct mutation *mutation)
 	}
 }
 
+/* `amount` 0 takes the key away. */
+static void change_amount(
+	const struct mutation *mutation, enum policy_term term, uint64_t amount, const char *how)
+{
+	const char *section = policy_term_section(term), *key = policy_term_key(term);
+	json_t *copy = json_deep_copy(mutation->original), *holder = json_object_get(copy, section);
+	char text[POLICY_TERM_TEXT_SIZE], what[96];
+	bool is_number =
+		strspn(policy_term_format(term, amount, text), "0123456789") == strlen(text);
+
+	if (amount == 0)
+		json_object_del(holder, key);
+	else
+		json_object_set_new(holder, key,
+			is_number ? json_integer(strtoll(text, NULL, 10)) : json_string(text));
+	if (json_object_size(holder) == 0)
+		json_object_del(copy, section);
+	snprintf(what, sizeof(what), "%s /%s/%s", how, section, key);
+	give(mutation, copy, what);
+}
+
+/* Only where the file names one, or a class that does. */
+static void change_term(const struct mutation *mutation, enum policy_term term)
+{
+	const json_t *section = json_object_get(mutation->original, policy_term_section(term));
+	uint64_t limit = policy_term_limit(mutation->policy, term);
+
+	if (!json_object_get(section, policy_term_key(term)) && !json_object_get(section, "class"))
+		return;
+	change_amount(mutation, term, limit * 2, "twice");
+	change_amount(mutation, term, limit / 2, "half");
+	change_amount(mutation, term, 0, "without");
+}
+
+static void open_inbound(const struct mutation *mutation)
+{
+	json_t *copy = json_deep_copy(mutation->original);
+
+	if (!json_object_get(copy, "network"))
+		json_object_set_new(copy, "network", json_object());
+	json_object_set_new(json_object_get(copy, "network"), "inbound",
+		json_pack("{s:[s]}", "ports", "1-65535"));
+	give(mutation, copy, "with all of /network/inbound");
+}
+
 static void open_addresses(const struct mutation *mutation, const char *cidr)
 {
 	json_t *copy = json_deep_copy(mutation->original), *network, *allow;
@@ -157,12 +204,15 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 {
 	_cleanup_policy_ struct policy *policy = NULL;
 	struct mutation mutation = {.path = path, .each = each, .userdata = userdata};
+	_cleanup_free_ char *whole = NULL;
 	json_t *document;
 	int r = policy_file_parse(path, text, size, &policy, why);
 
+	if (r == 0)
+		r = policy_file_put_together(path, text, size, &whole, why);
 	if (r < 0)
 		return r;
-	document = json_loadb(text, size, 0, NULL);
+	document = json_loads(whole, 0, NULL);
 	if (!document)
 		return failure_set(why, -ENOMEM, "break policy", "There is no memory left.");
 	mutation.original = document;
@@ -172,6 +222,9 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 	for (size_t i = 0; rule_in(document, i); i++)
 		change_rule(&mutation, i);
 	change_profile(&mutation);
+	for (size_t i = 0; i < POLICY_TERMS; i++)
+		change_term(&mutation, (enum policy_term)i);
+	open_inbound(&mutation);
 	open_addresses(&mutation, "0.0.0.0/0");
 	open_addresses(&mutation, "::/0");
 	json_decref(document);
