@@ -28,7 +28,7 @@ static int check_error(struct answer *answer)
 	if (answer->type != WIRE_API_ERROR)
 		return 0;
 	if (answer->size != sizeof(*error) || !WIRE_TEXT_VALID(error->detail) ||
-		error->code < WIRE_CODE_INVALID || error->code > WIRE_CODE_COMMAND)
+		error->code < WIRE_CODE_INVALID || error->code > WIRE_CODE_PRECONDITION)
 		return -EPROTO;
 	answer->error = error;
 	return 0;

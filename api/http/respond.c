@@ -42,6 +42,8 @@ static struct problem problem_of(enum wire_api_code code)
 		return (struct problem){413, "too-large", "Too large"};
 	case WIRE_CODE_COMMAND:
 		return (struct problem){422, "command", "Command could not be started"};
+	case WIRE_CODE_PRECONDITION:
+		return (struct problem){412, "precondition", "Precondition failed"};
 	case WIRE_CODE_INTERNAL:
 		break;
 	}

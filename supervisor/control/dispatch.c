@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "supervisor/wire/audit.h"
+#include "supervisor/wire/policies.h"
 #include "supervisor/wire/strings.h"
 #include "supervisor/wire/tenants.h"
 #include "supervisor/wire/webhooks.h"
@@ -38,6 +39,10 @@ static const struct handler handlers[] = {
 	{WIRE_API_POLICY_LIST, BODY(wire_caller), false, true, false, handle_policy_list},
 	{WIRE_API_POLICY_GET, BODY(wire_name_ref), false, true, false, handle_policy_get},
 	{WIRE_API_POLICY_RELOAD, BODY(wire_caller), false, true, true, handle_policy_reload},
+	{WIRE_API_POLICY_PUT, BODY(wire_policy_put), true, true, true, handle_policy_put},
+	{WIRE_API_POLICY_ROLLBACK, BODY(wire_policy_rollback), false, true, true,
+		handle_policy_rollback},
+	{WIRE_API_POLICY_VERSIONS, BODY(wire_name_ref), false, true, true, handle_policy_versions},
 	{WIRE_API_AUDIT_ROTATE_KEY, BODY(wire_caller), false, true, true, handle_audit_rotate_key},
 	{WIRE_API_TEMPLATE_LIST, BODY(wire_caller), false, true, false, handle_template_list},
 	{WIRE_API_TENANT_CREATE, BODY(wire_tenant_create), false, true, true, handle_tenant_create},

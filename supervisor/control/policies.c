@@ -4,7 +4,7 @@
 #include "supervisor/control/request.h"
 #include "supervisor/wire/strings.h"
 
-static void fill_row(
+void policy_fill_row(
 	const struct request *request, const struct policy *policy, struct wire_policy_row *ret_row)
 {
 	const struct core *core = request->control->core;
@@ -38,7 +38,7 @@ static void answer_list(struct request *request)
 
 		if (rows.size + sizeof(row) + 64 > WIRE_FRAME_MAX)
 			break;
-		fill_row(request, policies_at(policies, i), &row);
+		policy_fill_row(request, policies_at(policies, i), &row);
 		rows_add(&rows, &row, sizeof(row), NULL, 0);
 	}
 	rows_answer(&rows, request, WIRE_API_POLICIES);
@@ -71,7 +71,7 @@ void handle_policy_get(struct request *request, const void *body, const char *ta
 			WIRE_FRAME_MAX / 1024);
 		return;
 	}
-	fill_row(request, policy, &row);
+	policy_fill_row(request, policy, &row);
 	request_answer(request, WIRE_API_POLICY, &row, sizeof(row), policy->canonical,
 		strlen(policy->canonical));
 }

@@ -12,6 +12,7 @@
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/peer.h"
+#include "supervisor/core/rollout.h"
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/sinks.h"
 
@@ -241,6 +242,7 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 		undo_start(core);
 		return r;
 	}
+	rollout_keep_versions(core);
 	audit_record(core->audit, "daemon.start", NULL,
 		json_pack("{s:s, s:I}", "version", CLOCHE_VERSION, "sandboxes_taken_back",
 			(json_int_t)table_count(core->sandboxes)));

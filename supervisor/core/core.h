@@ -216,6 +216,8 @@ void exec_abandon(struct exec *exec);
 /* ---- policies */
 /* Reads the policy directory again; on error all stays and `why` names the place. */
 int core_reload_policies(struct core *core, struct failure *why);
+/* Puts a draft in force, for living sandboxes too, and records what changed. Takes it over. */
+void core_enforce_draft(struct core *core, struct policies_draft *draft);
 
 /* ---- events */
 /* Tells the audit log what its checkpoints say; `userdata` is the core. */

@@ -7,6 +7,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/confine/sandbox-filter.h"
+#include "supervisor/core/policy-file.h"
 #include "supervisor/core/tenants.h"
 
 struct policies {
@@ -35,20 +36,105 @@ _Static_assert(POLICY_CALL_NAME_SIZE == CONFINE_CALL_NAME_SIZE, "names of system
 
 static const struct policy_calls known_calls = {confine_call_level, confine_call_name};
 
+static void put_in_force(struct policies *policies, struct policy **all, size_t n)
+{
+	free_all(policies->all, policies->n);
+	policies->all = all;
+	policies->n = n;
+	for (struct effective *each = policies->effectives; each; each = each->next)
+		each->current = false;
+}
+
 int policies_reload(struct policies *policies, struct failure *why)
 {
 	struct policy **all = NULL;
 	size_t n = 0;
 	int r = policy_load_dir(policies->directory, &known_calls, &all, &n, why);
 
-	if (r < 0)
+	if (r == 0)
+		put_in_force(policies, all, n);
+	return r;
+}
+
+struct policies_draft {
+	struct policy **all;
+	size_t n;
+};
+
+int policies_draft(const struct policies *policies, const char *name, const char *text,
+	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why)
+{
+	const struct policy_overlay overlay = {name, text, size_bytes};
+	struct policies_draft *draft = calloc(1, sizeof(*draft));
+	int r;
+
+	if (!draft)
+		return failure_set(why, -ENOMEM, "policies", "There is no memory left.");
+	r = policy_load_dir_with(policies->directory, &known_calls, name ? &overlay : NULL,
+		&draft->all, &draft->n, why);
+	if (r < 0) {
+		free(draft);
 		return r;
-	free_all(policies->all, policies->n);
-	policies->all = all;
-	policies->n = n;
-	for (struct effective *each = policies->effectives; each; each = each->next)
-		each->current = false;
+	}
+	*ret_draft = draft;
 	return 0;
+}
+
+static const struct policy *find(struct policy *const *all, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(all[i]->name, name) == 0)
+			return all[i];
+	return NULL;
+}
+
+const struct policy *policies_draft_find(const struct policies_draft *draft, const char *name)
+{
+	return find(draft->all, draft->n, name);
+}
+
+size_t policies_draft_count(const struct policies_draft *draft)
+{
+	return draft->n;
+}
+
+void policies_draft_compare(const struct policies *policies, const struct policies_draft *draft,
+	policies_change_callback callback, void *userdata)
+{
+	for (size_t i = 0; i < draft->n; i++) {
+		const struct policy *after = draft->all[i];
+		const struct policy *before = find(policies->all, policies->n, after->name);
+
+		if (!before || strcmp(before->hash, after->hash) != 0 ||
+			strcmp(before->file_hash, after->file_hash) != 0)
+			callback(before, after, userdata);
+	}
+	for (size_t i = 0; i < policies->n; i++)
+		if (!policies_draft_find(draft, policies->all[i]->name))
+			callback(policies->all[i], NULL, userdata);
+}
+
+int policies_draft_write(
+	const struct policies *policies, const struct policies_draft *draft, const char *name)
+{
+	const struct policy *policy = policies_draft_find(draft, name);
+
+	return policy_file_write(policies->directory, name, policy->text, policy->text_size_bytes);
+}
+
+void policies_draft_enforce(struct policies *policies, struct policies_draft *draft)
+{
+	put_in_force(policies, draft->all, draft->n);
+	free(draft);
+}
+
+struct policies_draft *policies_draft_free(struct policies_draft *draft)
+{
+	if (!draft)
+		return NULL;
+	free_all(draft->all, draft->n);
+	free(draft);
+	return NULL;
 }
 
 int policies_open(const char *directory, struct policies **ret_policies, struct failure *why)
@@ -84,10 +170,7 @@ struct policies *policies_free(struct policies *policies)
 
 const struct policy *policies_find(const struct policies *policies, const char *name)
 {
-	for (size_t i = 0; i < policies->n; i++)
-		if (strcmp(policies->all[i]->name, name) == 0)
-			return policies->all[i];
-	return NULL;
+	return find(policies->all, policies->n, name);
 }
 
 size_t policies_count(const struct policies *policies)

@@ -39,6 +39,28 @@ struct policies *policies_free(struct policies *policies);
  */
 int policies_reload(struct policies *policies, struct failure *why);
 
+/* The directory as it is, or as it would be with `text` in the file of policy `name` (NULL: as it
+ * is). Nothing is in force, and nothing is written. Returns 0 or -errno with `why` when one of its
+ * policies is bad. */
+struct policies_draft;
+int policies_draft(const struct policies *policies, const char *name, const char *text,
+	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why);
+const struct policy *policies_draft_find(const struct policies_draft *draft, const char *name);
+size_t policies_draft_count(const struct policies_draft *draft);
+/* Calls back for each policy that would be new (`before` NULL), gone (`after` NULL), or another:
+ * its hash or its file's. */
+typedef void (*policies_change_callback)(
+	const struct policy *before, const struct policy *after, void *userdata);
+void policies_draft_compare(const struct policies *policies, const struct policies_draft *draft,
+	policies_change_callback callback, void *userdata);
+/* Writes the file, whole or not at all. -EROFS, -EACCES, -EPERM: the directory is not ours to
+ * change; other -errno. */
+int policies_draft_write(
+	const struct policies *policies, const struct policies_draft *draft, const char *name);
+/* From here on it is in force, as after policies_reload(). Frees the draft. */
+void policies_draft_enforce(struct policies *policies, struct policies_draft *draft);
+struct policies_draft *policies_draft_free(struct policies_draft *draft);
+
 const struct policy *policies_find(const struct policies *policies, const char *name);
 size_t policies_count(const struct policies *policies);
 const struct policy *policies_at(const struct policies *policies, size_t index);

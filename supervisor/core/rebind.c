@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "supervisor/base/log.h"
+#include "supervisor/core/rollout.h"
 #include "supervisor/core/sandbox.h"
 
 static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata _unused_)
@@ -42,17 +43,56 @@ void sandbox_rebind_all(struct core *core)
 				sandbox, sandbox->effective->policy->name, on_swapped, NULL);
 }
 
+/* So many changes fit into one record; of more it says how many there were. */
+#define CHANGES_SHOWN_MAX 64
+
+struct changes {
+	json_t *list;
+	size_t n;
+};
+
+static void add_change(const struct policy *before, const struct policy *after, void *userdata)
+{
+	struct changes *changes = userdata;
+
+	if (changes->n++ < CHANGES_SHOWN_MAX)
+		json_array_append_new(changes->list,
+			json_pack("{s:s, s:s?, s:s?, s:s?}", "name", (after ? after : before)->name,
+				"hash_before", before ? before->hash : NULL, "hash",
+				after ? after->hash : NULL, "file_hash",
+				after ? after->file_hash : NULL));
+}
+
+static void record_load(struct core *core, const struct policies_draft *draft)
+{
+	struct changes changes = {.list = json_array()};
+
+	policies_draft_compare(core->policies, draft, add_change, &changes);
+	audit_record(core->audit, "policy.reload", NULL,
+		json_pack("{s:b, s:I, s:I, s:o}", "ok", 1, "policies",
+			(json_int_t)policies_draft_count(draft), "n_changes", (json_int_t)changes.n,
+			"changes", changes.list));
+}
+
+void core_enforce_draft(struct core *core, struct policies_draft *draft)
+{
+	record_load(core, draft);
+	policies_draft_enforce(core->policies, draft);
+	sandbox_rebind_all(core);
+	rollout_keep_versions(core);
+}
+
 int core_reload_policies(struct core *core, struct failure *why)
 {
-	int r = policies_reload(core->policies, why);
+	struct policies_draft *draft = NULL;
+	int r = policies_draft(core->policies, NULL, NULL, 0, &draft, why);
 
 	if (r == 0)
-		sandbox_rebind_all(core);
-	audit_record(core->audit, "policy.reload", NULL,
-		r == 0 ? json_pack("{s:b, s:I}", "ok", 1, "policies",
-				 (json_int_t)policies_count(core->policies))
-		       : json_pack("{s:b, s:s, s:s}", "ok", 0, "error", why->sentence, "location",
-				 why->location));
+		core_enforce_draft(core, draft);
+	else
+		audit_record(core->audit, "policy.reload", NULL,
+			json_pack("{s:b, s:s, s:s}", "ok", 0, "error", why->sentence, "location",
+				why->location));
 	audit_policy_changed(core->audit);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "supervisor/base/fd.h"
+#include "supervisor/digest/sha256.h"
 #include "supervisor/policy/reader.h"
 
 #define STAGE "load policies"
@@ -17,9 +18,10 @@ struct loader {
 	const char *directory;
 	int fd;
 	const struct policy_calls *calls;
-	char (*names)[NAME_MAX + 1]; /* of files */
-	char (*stems)[NAME_MAX + 1]; /* the same without ".json" */
-	const char **known_names;    /* the stems; ends with NULL */
+	const struct policy_overlay *overlay; /* NULL: none */
+	char (*names)[NAME_MAX + 1];          /* of files */
+	char (*stems)[NAME_MAX + 1];          /* the same without ".json" */
+	const char **known_names;             /* the stems; ends with NULL */
 	struct policy **policies;
 	size_t n_names, n_policies;
 	struct failure *why;
@@ -61,6 +63,22 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+static bool is_overlaid(const struct loader *loader, const char *file)
+{
+	const char *name = loader->overlay ? loader->overlay->name : NULL;
+
+	return name && strncmp(file, name, strlen(name)) == 0 &&
+	       strcmp(file + strlen(name), ".json") == 0;
+}
+
+static bool is_listed(const struct loader *loader)
+{
+	for (size_t i = 0; i < loader->n_names; i++)
+		if (is_overlaid(loader, loader->names[i]))
+			return true;
+	return false;
+}
+
 static int list_names(struct loader *loader, DIR *stream)
 {
 	struct dirent *entry;
@@ -74,8 +92,34 @@ static int list_names(struct loader *loader, DIR *stream)
 	if (errno)
 		return failure_set(loader->why, -errno, STAGE, "The directory cannot be read: %s.",
 			strerror(errno));
+	if (loader->overlay && !is_listed(loader)) {
+		char name[POLICY_NAME_SIZE + sizeof(".json")];
+		int r;
+
+		snprintf(name, sizeof(name), "%s.json", loader->overlay->name);
+		r = add_name(loader, name);
+		if (r < 0)
+			return r;
+	}
 	if (loader->n_names)
 		qsort(loader->names, loader->n_names, sizeof(*loader->names), compare_names);
+	return 0;
+}
+
+static int read_overlay(const struct loader *loader, char **ret_text, size_t *ret_size)
+{
+	const struct policy_overlay *overlay = loader->overlay;
+	char *text;
+
+	if (overlay->size_bytes > POLICY_FILE_BYTES_MAX)
+		return -EFBIG;
+	text = malloc(overlay->size_bytes + 1);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, overlay->text, overlay->size_bytes);
+	text[overlay->size_bytes] = '\0';
+	*ret_text = text;
+	*ret_size = overlay->size_bytes;
 	return 0;
 }
 
@@ -85,7 +129,9 @@ static int read_file(struct loader *loader, const char *name, char **ret_text, s
 	struct stat info;
 	int r = 0;
 
-	if (fstatat(loader->fd, name, &info, 0) < 0)
+	if (is_overlaid(loader, name))
+		r = read_overlay(loader, ret_text, ret_size);
+	else if (fstatat(loader->fd, name, &info, 0) < 0)
 		r = -errno;
 	else if (!S_ISREG(info.st_mode))
 		r = -EINVAL;
@@ -150,6 +196,9 @@ static int load_file(struct loader *loader, size_t i)
 	if (r < 0)
 		return r;
 	loader->policies[loader->n_policies++] = policy;
+	r = sha256_hex(text, size, policy->file_hash);
+	if (r < 0)
+		return failure_set(loader->why, r, STAGE, "libcrypto computes no SHA-256.");
 	if (strcmp(policy->name, loader->stems[i]) != 0) {
 		const struct policy_source source = {text, size, path, NULL};
 		const struct policy_reader reader = {&source, NULL, NULL, loader->why};
@@ -159,6 +208,8 @@ static int load_file(struct loader *loader, size_t i)
 			"The policy's name is \"%s\", so its file must be \"%s.json\".",
 			policy->name, policy->name);
 	}
+	policy->text = steal_ptr(&text);
+	policy->text_size_bytes = size;
 	return 0;
 }
 
@@ -208,10 +259,23 @@ static int load_all(struct loader *loader, DIR *stream)
 int policy_load_dir(const char *directory, const struct policy_calls *calls,
 	struct policy ***ret_policies, size_t *ret_n, struct failure *why)
 {
-	struct loader loader = {.directory = directory, .calls = calls, .why = why};
-	DIR *stream = opendir(directory);
+	return policy_load_dir_with(directory, calls, NULL, ret_policies, ret_n, why);
+}
+
+int policy_load_dir_with(const char *directory, const struct policy_calls *calls,
+	const struct policy_overlay *overlay, struct policy ***ret_policies, size_t *ret_n,
+	struct failure *why)
+{
+	struct loader loader = {
+		.directory = directory, .calls = calls, .overlay = overlay, .why = why};
+	DIR *stream;
 	int r;
 
+	if (overlay && !policy_name_valid(overlay->name))
+		return failure_set(why, -EINVAL, STAGE,
+			"A name has 1 to %d of a-z, 0-9 and -, and neither begins nor ends with -.",
+			POLICY_NAME_SIZE - 1);
+	stream = opendir(directory);
 	if (!stream) {
 		r = failure_set(
 			why, -errno, STAGE, "The directory cannot be opened: %s.", strerror(errno));

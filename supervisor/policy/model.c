@@ -21,6 +21,7 @@ struct policy *policy_unref(struct policy *policy)
 	for (size_t i = 0; i < policy->n_rules; i++)
 		free(policy->rules[i].name);
 	free(policy->canonical);
+	free(policy->text);
 	free(policy->rules);
 	free(policy->syscalls_denied);
 	free(policy->syscalls_allowed);

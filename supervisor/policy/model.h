@@ -151,6 +151,9 @@ struct policy {
 	uint32_t devices;                    /* 1 << enum policy_device */
 	char (*secrets)[POLICY_SECRET_SIZE]; /* names; sorted, unique; owned */
 	size_t n_secrets;
+	char file_hash[POLICY_HASH_SIZE]; /* SHA-256 of its file, hex; empty: not of one */
+	char *text;                       /* what its file says; owned; NULL likewise */
+	size_t text_size_bytes;
 	unsigned int n_references;
 };
 

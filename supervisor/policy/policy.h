@@ -51,6 +51,18 @@ int policy_put_together(const char *text, size_t size_bytes, const char *file,
 int policy_load_dir(const char *directory, const struct policy_calls *calls,
 	struct policy ***ret_policies, size_t *ret_n, struct failure *why);
 
+/* A policy's text in place of what its file says, whether there is one or not. */
+struct policy_overlay {
+	const char *name, *text;
+	size_t size_bytes;
+};
+
+/* The same as if `overlay` (NULL: none) were in the directory already: what others that extend it
+ * become is checked too. -EINVAL also when its name is none. */
+int policy_load_dir_with(const char *directory, const struct policy_calls *calls,
+	const struct policy_overlay *overlay, struct policy ***ret_policies, size_t *ret_n,
+	struct failure *why);
+
 /* The meet: allowed is only what both allow; the smaller limit; either one's denied system calls.
  * Rules keep the `id` of `request`, so one id may stand on several rules. `bound` NULL: another
  * reference to `request` itself. The name is `request`'s; the hash is of the meet. Returns 0,

@@ -114,6 +114,17 @@ static const char *const schema_steps[] = {
 	" connections INTEGER NOT NULL,"
 	" PRIMARY KEY (tenant, sandbox, name)"
 	") STRICT, WITHOUT ROWID;",
+	"CREATE TABLE policy_versions ("
+	" place INTEGER PRIMARY KEY AUTOINCREMENT," /* order of time: the oldest go first */
+	" name TEXT NOT NULL,"
+	" hash TEXT NOT NULL,"
+	" file_hash TEXT NOT NULL,"
+	" commit_id TEXT NOT NULL,"
+	" by_key TEXT NOT NULL,"
+	" time_ns INTEGER NOT NULL,"
+	" text BLOB NOT NULL"
+	") STRICT;"
+	"CREATE INDEX versions_of_policy ON policy_versions (name, place);",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -227,6 +238,16 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 			      " ON CONFLICT (tenant) DO UPDATE SET budgets = excluded.budgets",
 	[STORE_BUDGETS_GET] = "SELECT budgets FROM budgets WHERE tenant = ?",
 	[STORE_BUDGETS_DELETE] = "DELETE FROM budgets WHERE tenant = ?",
+	[STORE_VERSION_PUT] = "INSERT INTO policy_versions"
+			      " (name, hash, file_hash, commit_id, by_key, time_ns, text)"
+			      " VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[STORE_VERSION_TRIM] = "DELETE FROM policy_versions WHERE name = ?1 AND place NOT IN"
+			       " (SELECT place FROM policy_versions WHERE name = ?1"
+			       " ORDER BY place DESC LIMIT ?2)",
+	[STORE_VERSION_EACH] = "SELECT hash, file_hash, commit_id, by_key, time_ns"
+			       " FROM policy_versions WHERE name = ? ORDER BY place DESC",
+	[STORE_VERSION_TEXT] = "SELECT text FROM policy_versions WHERE name = ? AND hash = ?"
+			       " ORDER BY place DESC LIMIT 1",
 	[STORE_TOTAL_GET] = "SELECT usage FROM totals WHERE tenant = ?",
 };
 

@@ -117,6 +117,28 @@ typedef int (*store_name_callback)(uint32_t place, const char *name, void *userd
 int store_name_each(
 	struct store *store, uint64_t sandbox, store_name_callback callback, void *userdata);
 
+#define STORE_COMMIT_SIZE 65
+#define STORE_VERSIONS_MAX 16 /* of one policy that are kept: the newest */
+
+struct store_version {
+	char name[STORE_NAME_SIZE];
+	char hash[STORE_HASH_SIZE], file_hash[STORE_HASH_SIZE];
+	char commit[STORE_COMMIT_SIZE]; /* empty: none was given */
+	char by_key[STORE_NAME_SIZE];   /* empty: it was found in the directory */
+	uint64_t time_ns;               /* realtime */
+};
+
+/* Adds what a policy's file said from now on; the oldest go. */
+int store_version_put(struct store *store, const struct store_version *version, const char *text,
+	size_t size_bytes);
+/* Newest first, `name` left empty. Stops at the first negative return and returns it. */
+typedef int (*store_version_callback)(const struct store_version *version, void *userdata);
+int store_version_each(
+	struct store *store, const char *name, store_version_callback callback, void *userdata);
+/* The newest text with this hash; free() it. -ENOENT. */
+int store_version_text(struct store *store, const char *name, const char *hash, char **ret_text,
+	size_t *ret_size_bytes);
+
 /* Last numbers of an ended sandbox; -ENOENT. What an older cloched stored may be shorter than
  * `usage_size`: the rest is zeros, so a usage struct grows at its end. */
 int store_usage_get(struct store *store, uint64_t sandbox, uint32_t *ret_tenant, void *ret_usage,

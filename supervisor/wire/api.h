@@ -95,6 +95,13 @@ enum wire_api_type {
 	WIRE_API_WEBHOOK_DELETE = 92, /* struct wire_webhook_ref → DONE */
 	WIRE_API_WEBHOOK = 93,  /* struct wire_webhook, the only time that the secret is shown */
 	WIRE_API_WEBHOOKS = 94, /* struct wire_page, then struct wire_webhook_row each */
+
+	WIRE_API_POLICY_PUT = 100,      /* struct wire_policy_put + tail: JSON → POLICY_CHANGED */
+	WIRE_API_POLICY_ROLLBACK = 101, /* struct wire_policy_rollback → POLICY_CHANGED */
+	WIRE_API_POLICY_CHANGED = 102,  /* struct wire_policy_changed */
+	WIRE_API_POLICY_VERSIONS = 103, /* struct wire_name_ref → POLICY_VERSIONS_REPLY */
+	WIRE_API_POLICY_VERSIONS_REPLY =
+		104, /* struct wire_page, then struct wire_policy_version */
 };
 
 /* What went wrong, for the HTTP status and the sentence. */
@@ -109,6 +116,7 @@ enum wire_api_code {
 	WIRE_CODE_INTERNAL = 8,        /* 500 */
 	WIRE_CODE_TOO_LARGE = 9,       /* 413 */
 	WIRE_CODE_COMMAND = 10,        /* 422: the command could not be started */
+	WIRE_CODE_PRECONDITION = 11,   /* 412: it is not as the request says it should be */
 };
 
 struct wire_api_error {

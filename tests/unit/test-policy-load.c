@@ -296,3 +296,32 @@ TEST(load_reads_the_policies_that_are_shipped)
 		CHECK(policies[i]->description[0] != '\0');
 	free_policies(policies, n);
 }
+
+TEST(load_takes_an_overlay_for_the_file_and_what_extends_it)
+{
+	static const char good[] = "{\"version\": 1, \"name\": \"web\", \"description\": \"new\"}";
+	const struct policy_overlay web = {"web", good, sizeof(good) - 1},
+				    fresh = {"fresh", good, sizeof(good) - 1},
+				    outside = {"../web", good, sizeof(good) - 1};
+	struct policy **policies = NULL;
+	struct failure why = {0};
+	size_t n;
+
+	start_empty();
+	write_policy("deny-all");
+	write_policy("web");
+	write_file("upon.json", "{\"version\": 1, \"name\": \"upon\", \"extends\": \"web\"}");
+	CHECK_INT(policy_load_dir_with(directory, NULL, &web, &policies, &n, &why), 0);
+	CHECK_INT(n, 3);
+	CHECK_TEXT(find(policies, n, "web")->description, "new");
+	CHECK_TEXT(find(policies, n, "web")->text, good);
+	CHECK_INT(strlen(find(policies, n, "web")->file_hash), 64);
+	CHECK(strcmp(find(policies, n, "web")->file_hash, find(policies, n, "upon")->file_hash));
+	free_policies(policies, n);
+	/* Its name must be the one that it is put under. */
+	CHECK_INT(policy_load_dir_with(directory, NULL, &fresh, &policies, &n, &why), -EINVAL);
+	CHECK_INT(policy_load_dir_with(directory, NULL, &outside, &policies, &n, &why), -EINVAL);
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, NULL), 0);
+	CHECK_TEXT(find(policies, n, "web")->description, "");
+	free_policies(policies, n);
+}

@@ -91,21 +91,15 @@ int call_query(char path[static CALL_PATH_SIZE], const char *name, const char *v
 	return http_encode(path, CALL_PATH_SIZE, value);
 }
 
-int call_json(const struct client *client, const char *method, const char *path, json_t *body,
-	json_t **ret_answer)
+static int send_and_read(
+	const struct client *client, const struct http_request *request, json_t **ret_answer)
 {
 	_cleanup_(http_answer_fini) struct http_answer answer = {0};
-	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct http_request request = {
-		.method = method, .path = path, .body = text, .interrupt_fd = -1};
 	struct failure why = {0};
 	json_error_t error;
 	json_t *value;
-	int r;
+	int r = http_send(client->http, request, &answer, &why);
 
-	if (body && !text)
-		return call_failed(client, &(struct failure){.error = -ENOMEM});
-	r = http_send(client->http, &request, &answer, &why);
 	if (r < 0)
 		return call_failed(client, &why);
 	if (answer.status >= 300)
@@ -124,4 +118,28 @@ int call_json(const struct client *client, const char *method, const char *path,
 	}
 	*ret_answer = value;
 	return EXIT_CODE_DONE;
+}
+
+int call_json(const struct client *client, const char *method, const char *path, json_t *body,
+	json_t **ret_answer)
+{
+	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	const struct http_request request = {
+		.method = method, .path = path, .body = text, .interrupt_fd = -1};
+
+	if (body && !text)
+		return call_failed(client, &(struct failure){.error = -ENOMEM});
+	return send_and_read(client, &request, ret_answer);
+}
+
+int call_text(const struct client *client, const char *path, const char *const *headers,
+	const char *body, json_t **ret_answer)
+{
+	const struct http_request request = {.method = "POST",
+		.path = path,
+		.headers = headers,
+		.body = body,
+		.interrupt_fd = -1};
+
+	return send_and_read(client, &request, ret_answer);
 }

@@ -29,6 +29,10 @@ int call_query(char path[static CALL_PATH_SIZE], const char *name, const char *v
 int call_json(const struct client *client, const char *method, const char *path, json_t *body,
 	json_t **ret_answer);
 
+/* The same with more headers (http.h) and a body that is sent as it is. */
+int call_text(const struct client *client, const char *path, const char *const *headers,
+	const char *body, json_t **ret_answer);
+
 static inline void call_json_free(json_t **value)
 {
 	json_decref(*value);

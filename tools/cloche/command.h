@@ -68,6 +68,9 @@ int command_policy_list(struct client *client, const struct arguments *arguments
 int command_policy_show(struct client *client, const struct arguments *arguments);
 int command_audit_rotate_key(struct client *client, const struct arguments *arguments);
 int command_policy_reload(struct client *client, const struct arguments *arguments);
+int command_policy_apply(struct client *client, const struct arguments *arguments);
+int command_policy_rollback(struct client *client, const struct arguments *arguments);
+int command_policy_versions(struct client *client, const struct arguments *arguments);
 int command_policy_check(struct client *client, const struct arguments *arguments);
 int command_policy_format(struct client *client, const struct arguments *arguments);
 int command_policy_explain(struct client *client, const struct arguments *arguments);

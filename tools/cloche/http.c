@@ -261,6 +261,9 @@ int http_send(struct http *http, const struct http_request *request, struct http
 			request->body ? "Content-Type: application/json" : "Content-Type:") ||
 		(http->authorization && !header_add(&headers, http->authorization)))
 		return failure_set(why, -ENOMEM, "http", "No memory.");
+	for (const char *const *each = request->headers; each && *each; each++)
+		if (!header_add(&headers, *each))
+			return failure_set(why, -ENOMEM, "http", "No memory.");
 	request_prepare(http, request, url, headers, &transfer);
 	if (curl_multi_add_handle(http->multi, http->easy) != CURLM_OK)
 		return failure_set(why, -EIO, "http", "libcurl does not take the request.");

@@ -20,9 +20,10 @@ struct http *http_free(struct http *http);
 
 struct http_request {
 	const char *method;
-	const char *path;   /* "/v1/sandboxes?limit=3", already encoded */
-	const char *body;   /* JSON; NULL: none */
-	const char *accept; /* NULL: application/json */
+	const char *path;           /* "/v1/sandboxes?limit=3", already encoded */
+	const char *body;           /* JSON; NULL: none */
+	const char *accept;         /* NULL: application/json */
+	const char *const *headers; /* "Name: value", more of them; ends with NULL; may be NULL */
 	/* Given the body of a 2xx answer as it comes, instead of keeping it; a negative errno ends
 	 * the transfer. May be NULL. */
 	int (*on_data)(const char *data, size_t size, void *userdata);

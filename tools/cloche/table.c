@@ -162,6 +162,23 @@ static const struct option_form key_list_options[] = {
 	{0},
 };
 
+#define CHANGE_OPTIONS                                                                             \
+	{"if-match", "HASH", "only if this is in force now; \"none\": only if there is none",      \
+		false},                                                                            \
+	{                                                                                          \
+		"commit", "ID", "of the change, for the record", false                             \
+	}
+
+static const struct option_form policy_apply_options[] = {
+	CHANGE_OPTIONS,
+	{0},
+};
+
+static const struct option_form policy_rollback_options[] = {
+	CHANGE_OPTIONS,
+	{0},
+};
+
 static const struct option_form policy_check_options[] = {
 	{"sarif", NULL, "print findings as SARIF 2.1.0, for code review", false},
 	{0},
@@ -257,6 +274,12 @@ const struct command command_table[] = {
 	{"policy show", "NAME", "show one policy", NULL, command_policy_show, EXIT_CODE_FAILED,
 		false},
 	{"policy reload", "", "read the policy files again", NULL, command_policy_reload,
+		EXIT_CODE_FAILED, false},
+	{"policy apply", "FILE [options]", "put a policy in force", policy_apply_options,
+		command_policy_apply, EXIT_CODE_FAILED, false},
+	{"policy rollback", "NAME HASH [options]", "put an earlier version in force",
+		policy_rollback_options, command_policy_rollback, EXIT_CODE_FAILED, false},
+	{"policy versions", "NAME", "list what a policy has been", NULL, command_policy_versions,
 		EXIT_CODE_FAILED, false},
 	{"policy check", "PATH… [--sarif]", "say whether policy files are good",
 		policy_check_options, command_policy_check, EXIT_CODE_FAILED, true},

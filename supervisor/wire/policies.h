@@ -1,0 +1,46 @@
+/* Messages of supervisor/wire/api.h about changing policies. */
+#pragma once
+
+#include "supervisor/wire/api.h"
+
+#define WIRE_COMMIT_SIZE 65
+#define WIRE_POLICY_BYTES_MAX (WIRE_FRAME_MAX - 4096) /* of a document in one message */
+#define WIRE_VERSIONS_MAX 16                          /* of one policy that are kept */
+
+/* What must hold for a change to be made, and what is written down of it. */
+struct wire_policy_condition {
+	char if_hash[WIRE_HASH_SIZE];  /* of what is in force; empty: whatever it is */
+	char commit[WIRE_COMMIT_SIZE]; /* 7 to 64 of 0-9 and a-f; empty: none was given */
+	uint8_t if_new;                /* 1: there is no such policy yet */
+	uint8_t reserved[5];
+};
+
+struct wire_policy_put {
+	struct wire_caller caller;
+	char name[WIRE_NAME_SIZE];
+	struct wire_policy_condition condition;
+};
+
+struct wire_policy_rollback {
+	struct wire_caller caller;
+	char name[WIRE_NAME_SIZE];
+	char hash[WIRE_HASH_SIZE]; /* of the version to go back to */
+	uint8_t reserved[7];
+	struct wire_policy_condition condition;
+};
+
+struct wire_policy_changed {
+	struct wire_policy_row row;       /* what is in force now */
+	char hash_before[WIRE_HASH_SIZE]; /* empty: it is new */
+	char file_hash[WIRE_HASH_SIZE];
+	uint8_t reserved[6];
+};
+
+struct wire_policy_version {
+	char hash[WIRE_HASH_SIZE];
+	char file_hash[WIRE_HASH_SIZE];
+	char commit[WIRE_COMMIT_SIZE];
+	char by_key[WIRE_NAME_SIZE]; /* empty: it was read from the directory */
+	uint8_t reserved[5];
+	uint64_t time_ns; /* realtime: when it was seen first, or put */
+};

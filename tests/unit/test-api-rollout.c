@@ -1,0 +1,137 @@
+/* Putting policies and rolling back: what is asked of cloched, and what its answer becomes. */
+#include "supervisor/wire/policies.h"
+#include "tests/harness/api.h"
+#include "tests/harness/check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define BODY "{\"version\":1,\"name\":\"web\"}"
+
+static struct api api;
+static struct frame question;
+static int client;
+
+static void begin(void)
+{
+	api_start(&api, NULL);
+	client = api_connect(&api);
+}
+
+static void end(void)
+{
+	close(client);
+	CHECK_INT(api_stop(&api), 0);
+}
+
+static void answers_changed(const char *before)
+{
+	struct wire_policy_changed changed = {
+		.row = {.name = "web", .hash = HASH, .n_rules = 2, .n_sandboxes = 3},
+		.file_hash = "file"};
+
+	snprintf(changed.hash_before, sizeof(changed.hash_before), "%s", before);
+	api_answer(&api, &question, WIRE_API_POLICY_CHANGED, &changed, sizeof(changed), NULL, 0,
+		NULL, 0);
+}
+
+static void reads(unsigned status, const char *head, const char *body)
+{
+	struct response response;
+
+	api_read(client, &response);
+	if (response.status != status)
+		CHECK_FAIL("%u %s", response.status, response.body);
+	CHECK(strstr(response.head, head) != NULL);
+	CHECK(strstr(response.body, body) != NULL);
+	api_response_fini(&response);
+}
+
+TEST(puts_a_policy_as_it_came)
+{
+	const struct wire_policy_put *put;
+
+	begin();
+	api_request(client, "POST", "/v1/policies/web",
+		"If-Match: \"" HASH "\"\r\nX-Cloche-Commit: 0123abc\r\n", BODY);
+	put = api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
+	CHECK_TEXT(put->name, "web");
+	CHECK_TEXT(put->condition.if_hash, HASH);
+	CHECK_TEXT(put->condition.commit, "0123abc");
+	CHECK_INT(put->condition.if_new, 0);
+	CHECK(memcmp(put + 1, BODY, strlen(BODY)) == 0);
+	answers_changed("before");
+	reads(200, "ETag: \"" HASH "\"\n",
+		"{\"name\":\"web\",\"hash\":\"" HASH "\",\"file_hash\":\"file\",\"hash_before\":"
+		"\"before\",\"rules\":2,\"sandboxes\":3}");
+	api_request(client, "POST", "/v1/policies/web", "If-None-Match: *\r\n", BODY);
+	put = api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
+	CHECK_INT(put->condition.if_new, 1);
+	CHECK_TEXT(put->condition.if_hash, "");
+	answers_changed("");
+	reads(201, "ETag: ", "\"hash_before\":null");
+	api_request(client, "POST", "/v1/policies/web", "", BODY);
+	api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
+	api_answer_error(&api, &question, WIRE_CODE_PRECONDITION, "another by now");
+	reads(412, "", "urn:cloche:error:precondition");
+	end();
+}
+
+TEST(refuses_conditions_that_are_none)
+{
+	static const char *const headers[] = {"If-Match: " HASH "\r\n", "If-Match: *\r\n",
+		"If-Match: W/\"" HASH "\"\r\n", "If-Match: \"" HASH "\", \"" HASH "\"\r\n",
+		"If-None-Match: \"" HASH "\"\r\n", "If-None-Match: *\r\nIf-Match: \"" HASH "\"\r\n",
+		"X-Cloche-Commit: 012345\r\n", "X-Cloche-Commit: 0123456g\r\n",
+		"X-Cloche-Commit: " HASH "0\r\n"};
+
+	begin();
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		api_request(client, "POST", "/v1/policies/web", headers[i], BODY);
+		reads(400, "", "header: ");
+		CHECK(api_is_quiet(&api));
+	}
+	api_request(client, "POST", "/v1/policies/web?stage=later", "", BODY);
+	reads(400, "", "stage");
+	api_request(client, "POST", "/v1/policies/web", "", "");
+	reads(400, "", "the body must be a policy");
+	end();
+}
+
+TEST(rolls_back_to_a_whole_hash)
+{
+	const struct wire_policy_rollback *back;
+
+	begin();
+	api_request(client, "POST", "/v1/policies/web/rollback", "", "{\"hash\":\"0123\"}");
+	reads(400, "", "/hash");
+	api_request(client, "POST", "/v1/policies/web/rollback", "", "{}");
+	reads(400, "", "/hash");
+	api_request(client, "POST", "/v1/policies/web/rollback", "X-Cloche-Commit: 0123abc\r\n",
+		"{\"hash\":\"" HASH "\"}");
+	back = api_expect(&api, &question, WIRE_API_POLICY_ROLLBACK, sizeof(*back));
+	CHECK_TEXT(back->name, "web");
+	CHECK_TEXT(back->hash, HASH);
+	CHECK_TEXT(back->condition.commit, "0123abc");
+	answers_changed("before");
+	reads(200, "ETag: \"" HASH "\"\n", "\"hash_before\":\"before\"");
+	end();
+}
+
+TEST(lists_versions)
+{
+	struct wire_policy_version row = {.hash = HASH, .file_hash = "file", .by_key = "ck_1"};
+	struct wire_page page = {.n_rows = 1};
+
+	begin();
+	api_request(client, "GET", "/v1/policies/web/versions", "", NULL);
+	api_expect(&api, &question, WIRE_API_POLICY_VERSIONS, sizeof(struct wire_name_ref));
+	api_answer(&api, &question, WIRE_API_POLICY_VERSIONS_REPLY, &page, sizeof(page), &row,
+		sizeof(row), NULL, 0);
+	reads(200, "",
+		"{\"versions\":[{\"hash\":\"" HASH
+		"\",\"file_hash\":\"file\",\"commit\":null,\"by_key\":\"ck_1\",\"since\":");
+	end();
+}

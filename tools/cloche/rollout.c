@@ -1,0 +1,139 @@
+/* policy apply, rollback, versions: changing what is in force. For administrators. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/base/fd.h"
+#include "tools/cloche/call.h"
+#include "tools/cloche/print.h"
+
+#define POLICY_BYTES_MAX (1U << 20) /* the API takes less, and says so */
+#define HEADER_SIZE 128
+
+/* What goes along with a change. */
+struct condition {
+	char match[HEADER_SIZE], commit[HEADER_SIZE];
+	const char *headers[3];
+};
+
+static int read_condition(const struct arguments *arguments, struct condition *ret_condition)
+{
+	const char *match = arguments_text(arguments, "if-match");
+	const char *commit = arguments_text(arguments, "commit");
+	size_t n = 0;
+
+	*ret_condition = (struct condition){0};
+	if (match && strcmp(match, "none") == 0)
+		snprintf(ret_condition->match, HEADER_SIZE, "If-None-Match: *");
+	else if (match && strlen(match) == 64)
+		snprintf(ret_condition->match, HEADER_SIZE, "If-Match: \"%s\"", match);
+	else if (match)
+		return -EINVAL;
+	if (commit && (strlen(commit) > 64 || strpbrk(commit, "\r\n")))
+		return -EINVAL;
+	if (commit)
+		snprintf(ret_condition->commit, HEADER_SIZE, "X-Cloche-Commit: %s", commit);
+	if (match)
+		ret_condition->headers[n++] = ret_condition->match;
+	if (commit)
+		ret_condition->headers[n++] = ret_condition->commit;
+	return 0;
+}
+
+static void print_change(const json_t *answer)
+{
+	const char *before = json_string_value(json_object_get(answer, "hash_before"));
+
+	printf("%s %s (was %s)\n", print_member(answer, "name"), print_member(answer, "hash"),
+		before ? before : "not there");
+}
+
+static int change(struct client *client, const char *path, const struct condition *condition,
+	const char *body)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	int code = call_text(client, path, condition->headers, body, &answer);
+
+	if (code == 0 && !client->json)
+		print_change(answer);
+	return code;
+}
+
+#define MISUSED_CONDITION "--if-match takes a whole hash or \"none\", --commit 7 to 64 of 0-9a-f."
+
+int command_policy_apply(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *policy = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct condition condition;
+	char path[CALL_PATH_SIZE];
+	struct failure why = {0};
+	json_error_t error;
+	const char *name;
+	size_t size;
+	int r;
+
+	if (arguments->n_words != 1 || arguments->n_rest)
+		return call_misused(client, "policy apply wants one file.");
+	if (read_condition(arguments, &condition) < 0)
+		return call_misused(client, MISUSED_CONDITION);
+	r = fd_read_file_at(AT_FDCWD, arguments->words[0], POLICY_BYTES_MAX, &text, &size);
+	if (r < 0) {
+		failure_set(&why, r, "policy", "%s: %s.", arguments->words[0], strerror(-r));
+		return call_failed(client, &why);
+	}
+	policy = json_loadb(text, size, 0, &error);
+	name = json_string_value(json_object_get(policy, "name"));
+	if (!name || strlen(text) != size || call_path(path, "/v1/policies/", name, NULL) < 0) {
+		failure_set(&why, -EINVAL, "policy",
+			"%s is no policy with a name; 'cloche policy check' says more.",
+			arguments->words[0]);
+		return call_failed(client, &why);
+	}
+	return change(client, path, &condition, text);
+}
+
+int command_policy_rollback(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *body = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct condition condition;
+	char path[CALL_PATH_SIZE];
+
+	if (arguments->n_words != 2 || arguments->n_rest)
+		return call_misused(client, "policy rollback wants a policy's name and a hash.");
+	if (read_condition(arguments, &condition) < 0)
+		return call_misused(client, MISUSED_CONDITION);
+	if (call_path(path, "/v1/policies/", arguments->words[0], "/rollback", NULL) < 0)
+		return call_misused(client, "That is no policy's name.");
+	body = json_pack("{s:s}", "hash", arguments->words[1]);
+	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	if (!text)
+		return call_misused(client, "That is no hash.");
+	return change(client, path, &condition, text);
+}
+
+int command_policy_versions(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	struct print_table table = {0};
+	char path[CALL_PATH_SIZE];
+	const json_t *version;
+	size_t i;
+	int code;
+
+	if (arguments->n_words != 1 || arguments->n_rest)
+		return call_misused(client, "policy versions wants the name of one policy.");
+	if (call_path(path, "/v1/policies/", arguments->words[0], "/versions", NULL) < 0)
+		return call_misused(client, "That is no policy's name.");
+	code = call_json(client, "GET", path, NULL, &answer);
+	if (code || client->json)
+		return code;
+	print_row(&table, "SINCE", "HASH", "BY", "COMMIT", NULL);
+	json_array_foreach(json_object_get(answer, "versions"), i, version)
+		print_row(&table, print_member(version, "since"), print_member(version, "hash"),
+			print_member(version, "by_key"), print_member(version, "commit"), NULL);
+	print_table_end(&table);
+	return EXIT_CODE_DONE;
+}
