@@ -5,6 +5,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 sandbox_level = 0;
+const volatile __u64 sandbox_parent = 0;
 
 struct slots_map slots SEC(".maps");
 struct id2slot_map id2slot SEC(".maps");
@@ -25,5 +26,7 @@ struct bulk_map bulk SEC(".maps");
 struct emissions_map emissions SEC(".maps");
 struct reader_map reader SEC(".maps");
 struct emitted_map emitted SEC(".maps");
+struct audited_map audited SEC(".maps");
+struct audit_sets_map audit_sets SEC(".maps");
 struct images_map images SEC(".maps");
 struct meta_map meta SEC(".maps");

@@ -105,9 +105,10 @@ MATCH_INLINE struct path_text *take_path(__u32 *ret_place)
 	return NULL;
 }
 
-/* The executable's path as the process's own root shows it, or the end of a long one. */
-MATCH_INLINE void fill_path(
-	struct abi_process *process, struct task_struct *task, struct file *file)
+/* Into at most `size` bytes, a constant, with NUL: the path as the process's own root shows it, or
+ * the end of a long one. */
+MATCH_INLINE void write_path(
+	char *ret_path, __u32 size, struct task_struct *task, struct file *file)
 {
 	struct walk walk = {.at = PATH_BYTES};
 	struct path_text *path = take_path(&walk.place);
@@ -123,11 +124,20 @@ MATCH_INLINE void fill_path(
 		if (!process_step(&walk))
 			break;
 	at = walk.at;
-	if (at < PATH_BYTES - (ABI_EXE_SIZE - 1))
-		at = PATH_BYTES - (ABI_EXE_SIZE - 1);
+	if (at < PATH_BYTES - (size - 1))
+		at = PATH_BYTES - (size - 1);
 	if (at <= PATH_BYTES)
-		bpf_probe_read_kernel(process->exe, ABI_EXE_SIZE - 1, &path->bytes[at]);
+		bpf_probe_read_kernel(ret_path, size - 1, &path->bytes[at]);
 	path->taken = 0;
+}
+
+__noinline int process_path_of(struct process_text *text, __u64 file)
+{
+	if (!text || !file)
+		return 0;
+	write_path(text->bytes, sizeof(text->bytes), (struct task_struct *)bpf_get_current_task(),
+		(struct file *)file);
+	return 0;
 }
 
 MATCH_INLINE __u32 pid_inside(struct task_struct *task)
@@ -160,6 +170,6 @@ __noinline int process_fill(struct abi_process *process, __u64 address)
 		return 0;
 	process->exe_inode = BPF_CORE_READ(file, f_inode, i_ino);
 	process->exe_device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	fill_path(process, task, file);
+	write_path(process->exe, sizeof(process->exe), task, file);
 	return 0;
 }

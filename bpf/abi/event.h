@@ -12,6 +12,8 @@ enum abi_event_type {
 	ABI_EVENT_NETWORK = 1, /* a connect, send or socket was judged */
 	ABI_EVENT_EXEC = 2,
 	ABI_EVENT_EXIT = 3,
+	ABI_EVENT_SYSCALL = 4,
+	ABI_EVENT_FILE = 5, /* a system call, and text that its arguments point to */
 };
 
 /* Everything about the process is the kernel's word except `comm`, which the process sets. */
@@ -110,3 +112,56 @@ struct abi_exit_event {
 	__u8 reserved[7];
 	__u64 lifetime_ns;
 };
+
+/* Who refused a system call. The kernel tells nobody: where seccomp decides by arguments, both may
+ * have. */
+enum abi_refusal {
+	ABI_REFUSAL_NONE = 0, /* or the kernel itself, by its own rules */
+	ABI_REFUSAL_SECCOMP = 1,
+	ABI_REFUSAL_EITHER = 2,
+	ABI_REFUSAL_KILLED = 3, /* seccomp, and the process is ended for it */
+};
+
+/* Whose word a text is. */
+enum abi_source {
+	ABI_SOURCE_NONE = 0,
+	ABI_SOURCE_KERNEL = 1, /* of the very object that was used */
+	ABI_SOURCE_USER =
+		2, /* read from the process's memory afterwards: it may have been changed */
+};
+
+enum abi_call_abi {
+	ABI_CALL_NATIVE = 0,
+	ABI_CALL_COMPAT = 1, /* i386, also by int 0x80 */
+	ABI_CALL_X32 = 2,
+};
+
+#define ABI_TEXT_SIZE 256
+#define ABI_TEXTS 2
+
+/* At the end of a call. Registers are the process's own, and of a call that succeeded in replacing
+ * the process they are 0. */
+struct abi_syscall_event {
+	struct abi_event_header header;
+	__s64 result;
+	__u64 arguments[6];
+	__u64 inode; /* of what was opened */
+	__u32 device;
+	__u32 number;            /* in the table of `abi` */
+	__u8 abi;                /* enum abi_call_abi */
+	__u8 refusal;            /* enum abi_refusal */
+	__u8 writable, created;  /* what was opened */
+	__u8 sources[ABI_TEXTS]; /* enum abi_source, of the texts */
+	__u8 is_address;         /* the first text is a struct sockaddr, `text_size` bytes of it */
+	__u8 text_size;
+};
+
+struct abi_file_event {
+	struct abi_syscall_event call;
+	char texts[ABI_TEXTS][ABI_TEXT_SIZE]; /* with NUL; the end of a long path, its beginning if
+						 it is the user's */
+};
+
+_Static_assert(sizeof(struct abi_file_event) ==
+		       sizeof(struct abi_event_header) + 80 + ABI_TEXTS * ABI_TEXT_SIZE,
+	"read by user space");

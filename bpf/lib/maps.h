@@ -2,6 +2,7 @@
 /* The maps, their types and the knobs. bpf/maps.bpf.c defines them; every program shares them. */
 #pragma once
 
+#include "bpf/abi/audit.h"
 #include "bpf/abi/budget.h"
 #include "bpf/abi/datagram.h"
 #include "bpf/abi/emission.h"
@@ -196,6 +197,23 @@ struct emitted_map {
 	__type(value, struct abi_emitted);
 };
 
+/* Entries are made and deleted by user space; most sandboxes of a busy host have one, and each is
+ * 8 KiB, so none is allocated before. */
+struct audited_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_SLOTS_MAX);
+	__type(key, __u64);
+	__type(value, struct abi_audited);
+};
+
+struct audit_sets_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_IMAGES_MAX);
+	__type(key, __u32);
+	__type(value, struct abi_audit_set);
+};
+
 struct images_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, ABI_IMAGES_MAX);
@@ -228,6 +246,10 @@ extern struct security_map security SEC(".maps");
 extern struct bulk_map bulk SEC(".maps");
 extern struct emissions_map emissions SEC(".maps");
 extern struct emitted_map emitted SEC(".maps");
+extern struct audited_map audited SEC(".maps");
+extern struct audit_sets_map audit_sets SEC(".maps");
 
 /* Depth of a sandbox's cgroup below the root of the hierarchy; set before load. */
 extern const volatile __u32 sandbox_level;
+/* Id of the cgroup whose children are the sandboxes'; the same. */
+extern const volatile __u64 sandbox_parent;

@@ -64,6 +64,8 @@ void audit_record(
  * the policy is the event's own, and the hash is left out when `subject` has another generation. */
 void audit_event(struct audit *audit, const struct abi_event_header *event,
 	const struct audit_subject *subject);
+/* The native table's names by number, "" without; borrowed until the log is freed. */
+void audit_name_syscalls(struct audit *audit, const char (*names)[32], size_t n);
 /* For bodies: a JSON string from bytes that somebody else chose; what is no UTF-8 becomes U+FFFD.
  * NULL when memory is out (json_object_set_new() takes that). */
 json_t *audit_text(const char *bytes, size_t size_bytes);

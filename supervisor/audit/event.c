@@ -8,6 +8,7 @@
 #include "bpf/abi/budget.h"
 #include "bpf/abi/rule.h"
 #include "bpf/abi/slot.h"
+#include "supervisor/audit/event-syscall.h"
 #include "supervisor/audit/log-file.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/cleanup.h"
@@ -213,7 +214,8 @@ static void add_exit(struct json_line *line, const struct abi_exit_event *event)
 	json_line_add_unsigned(line, "lifetime_ns", event->lifetime_ns);
 }
 
-static const char *type_of(const struct abi_event_header *event)
+static const char *type_of(const struct audit *audit, const struct abi_event_header *event,
+	char buffer[AUDIT_TYPE_SIZE])
 {
 	switch ((enum abi_event_type)event->type) {
 	case ABI_EVENT_NETWORK:
@@ -225,11 +227,15 @@ static const char *type_of(const struct abi_event_header *event)
 		return event->size < sizeof(struct abi_exec_event) ? NULL : "process.exec";
 	case ABI_EVENT_EXIT:
 		return event->size < sizeof(struct abi_exit_event) ? NULL : "process.exit";
+	case ABI_EVENT_SYSCALL:
+	case ABI_EVENT_FILE:
+		return event_syscall_type(audit, event, buffer);
 	}
 	return NULL;
 }
 
-static void add_body(struct json_line *line, const struct abi_event_header *event, const char *host)
+static void add_body(const struct audit *audit, struct json_line *line,
+	const struct abi_event_header *event, const char *host)
 {
 	switch ((enum abi_event_type)event->type) {
 	case ABI_EVENT_NETWORK:
@@ -240,6 +246,10 @@ static void add_body(struct json_line *line, const struct abi_event_header *even
 		break;
 	case ABI_EVENT_EXIT:
 		add_exit(line, (const struct abi_exit_event *)event);
+		break;
+	case ABI_EVENT_SYSCALL:
+	case ABI_EVENT_FILE:
+		event_syscall_add(audit, line, event);
 		break;
 	}
 }
@@ -257,7 +267,8 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	const struct audit_subject *subject)
 {
 	struct audit_subject who = subject ? *subject : (struct audit_subject){};
-	const char *type = event->version == ABI_VERSION ? type_of(event) : NULL;
+	char buffer[AUDIT_TYPE_SIZE];
+	const char *type = event->version == ABI_VERSION ? type_of(audit, event, buffer) : NULL;
 	uint32_t generation = ABI_SLOT_GENERATION(event->policy);
 	struct audit_line line;
 
@@ -272,7 +283,7 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	who.policy_generation = generation;
 	audit_line_begin(audit, &line, type, realtime_of(event->boottime_ns), &who);
 	add_process(&audit->pending, &event->process);
-	add_body(&audit->pending, event, who.host);
+	add_body(audit, &audit->pending, event, who.host);
 	if (audit_line_end(audit, &line) < 0)
 		audit_count_loss(audit, 1, "memory");
 	if (audit->pending.size_bytes > AUDIT_PENDING_MAX ||

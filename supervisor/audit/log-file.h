@@ -68,6 +68,8 @@ struct audit {
 	uint64_t n_told; /* by the audit.lost records that are in the tree */
 	struct loop_source *round_timer, *retry_timer;
 	bool round_armed, policy_changed;
+	const char (*syscall_names)[32]; /* borrowed */
+	size_t n_syscall_names;
 	void (*listener)(void *userdata);
 	void *listener_userdata;
 };

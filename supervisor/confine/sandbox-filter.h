@@ -50,6 +50,19 @@ int confine_call_level(const char *name);
 /* The name of the call with this number; false when there is none. Numbers end at 1024. */
 bool confine_call_name(unsigned int number, char ret_name[CONFINE_CALL_NAME_SIZE]);
 
+/* The number of a name, -ENOENT when this machine has no such call. */
+int confine_call_number(const char *name);
+
+/* What the two filters together do with a call, for those who explain it. */
+enum confine_treatment {
+	CONFINE_ALLOWED, /* or answered with success */
+	CONFINE_REFUSED, /* whatever its arguments, with EPERM or ENOSYS */
+	CONFINE_BY_ARGUMENTS,
+};
+/* Of the numbers below `n` of the native table, under a policy's filter. */
+void confine_treat_calls(const struct sock_filter *filter, size_t n_filter,
+	enum confine_treatment *ret_table, size_t n);
+
 /* ---- the parts of the filters; shared by their files and their tests */
 
 /* Names by the first profile that has them; NULL at the end. */

@@ -9,7 +9,6 @@
 
 #define RATE_MAX 1000000
 #define BURST_MIN 100
-#define BURST_PART 5 /* of a second's records */
 
 static size_t whole_pages(size_t size)
 {
@@ -44,7 +43,8 @@ static void set_rate(struct abi_emission_class *row, uint64_t per_second, uint64
 static void set_usual_rates(struct abi_emission *row)
 {
 	set_rate(&row->classes[ABI_CLASS_SECURITY], ENFORCE_SECURITY_RATE, ENFORCE_SECURITY_BURST);
-	set_rate(&row->classes[ABI_CLASS_BULK], ENFORCE_BULK_RATE, ENFORCE_BULK_BURST);
+	set_rate(&row->classes[ABI_CLASS_BULK], ENFORCE_BULK_RATE,
+		ENFORCE_BULK_RATE / ENFORCE_BULK_BURST_PART);
 }
 
 /* What was told before by an earlier process is not told again. */
@@ -113,7 +113,7 @@ void emission_take(struct enforce *enforce, uint32_t slot, uint64_t sandbox)
 
 int enforce_slot_set_rate(struct enforce *enforce, uint32_t slot, uint32_t per_second)
 {
-	uint32_t burst = per_second / BURST_PART;
+	uint32_t burst = per_second / ENFORCE_BULK_BURST_PART;
 
 	if (!slot_is_taken(enforce, slot) || per_second < 1 || per_second > RATE_MAX)
 		return -EINVAL;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/abi/audit.h"
 #include "bpf/abi/budget.h"
 #include "bpf/abi/emission.h"
 #include "bpf/abi/event.h"
@@ -173,6 +174,20 @@ struct abi_ledger *enforce_slot_ledger(struct enforce *enforce, uint32_t slot);
 int enforce_slot_block(struct enforce *enforce, uint32_t slot, uint64_t *ret_read_bytes,
 	uint64_t *ret_written_bytes);
 
+/* The audit of system calls. Which of them become events is a matter of the image, like all that a
+ * policy says: call it before the image is bound to a slot. Returns 0, -EINVAL, -errno. */
+int enforce_image_set_audit(
+	struct enforce *enforce, uint32_t image, const struct abi_audit_set *set);
+/* Counts the slot's system calls from now on, until it is released, and lets its image's set make
+ * events. The first one attaches the program that this takes (some milliseconds, once), and it is
+ * detached when nobody has been audited for two seconds: it costs every system call of the host.
+ * Nothing happens when it is audited already. Returns 0, -EINVAL, -ENOSPC, -ENOMEM, -errno. */
+int enforce_audit_begin(struct enforce *enforce, uint32_t slot);
+/* Calls and refusals by number. Returns 0, -EINVAL, -ENOENT when the slot is not audited. */
+int enforce_slot_syscalls(
+	const struct enforce *enforce, uint32_t slot, struct abi_audited *ret_counts);
+bool enforce_audit_attached(const struct enforce *enforce);
+
 /* A read-only descriptor of the map of flows (abi_flow_key to abi_flow), for the gate. Entries are
  * overwritten by the next connection from the same port, never deleted at close: the client may be
  * gone before the gate accepts. Owned by the caller. */
@@ -184,8 +199,8 @@ int enforce_datagrams_fd(struct enforce *enforce, int *ret_fd);
  * is waiting. Each record goes to `callback`, borrowed: those of the security class first, so
  * records of the two classes are not in the order of their times. Returns how many, or -errno;
  * ENFORCE_EVENTS_BATCH means that more are waiting and that it should be called again after the
- * loop has seen to others. Also empties images that have rested, so call it even if nobody reads
- * events. No verdict depends on any of it. */
+ * loop has seen to others. Also empties images that have rested, and detaches what nobody needs, so
+ * call it even if nobody reads events. No verdict depends on any of it. */
 #define ENFORCE_EVENTS_BATCH 4096
 typedef void (*enforce_event_callback)(const struct abi_event_header *event, void *userdata);
 int enforce_events_fd(const struct enforce *enforce);
@@ -197,9 +212,9 @@ int enforce_events_consume(
 #define ENFORCE_SECURITY_RATE 10000
 #define ENFORCE_SECURITY_BURST 1500
 #define ENFORCE_BULK_RATE 20000
-#define ENFORCE_BULK_BURST 8000
+#define ENFORCE_BULK_BURST_PART 4 /* of a second's records */
 /* Another rate for the bulk class of a slot, 1 to 1,000,000 a second, in force at once; a burst is
- * a fifth of a second of it, and at least 100. A slot that was just taken has the rate above.
+ * a quarter of a second of it, and at least 100. A slot that was just taken has the rate above.
  * Returns 0, -EINVAL. */
 int enforce_slot_set_rate(struct enforce *enforce, uint32_t slot, uint32_t per_second);
 

@@ -144,6 +144,7 @@ int enforce_events_consume(struct enforce *enforce, enforce_event_callback callb
 	events->n_batch = 0;
 	r = ring_buffer__consume(events->buffer);
 	image_collect(enforce);
+	audit_collect(enforce);
 	if (r < 0 && r != -ECANCELED)
 		return r;
 	if (r >= 0)

@@ -158,6 +158,12 @@ static int pin_programs(struct cloche_bpf *skeleton, const char *set_dir)
 	return 0;
 }
 
+static bool is_attached_by_load(const struct bpf_program *program)
+{
+	return bpf_program__autoload(program) &&
+	       strcmp(bpf_program__name(program), LOAD_AUDIT_PROGRAM) != 0;
+}
+
 static int attach_all(
 	struct cloche_bpf *skeleton, const char *set_dir, int cgroup_fd, struct failure *why)
 {
@@ -165,7 +171,7 @@ static int attach_all(
 
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		int r = bpf_program__autoload(program) ? attach(program, set_dir, cgroup_fd) : 0;
+		int r = is_attached_by_load(program) ? attach(program, set_dir, cgroup_fd) : 0;
 
 		if (r < 0) {
 			refuse(why, r, "attach BPF program");
@@ -183,6 +189,7 @@ static int build_set(struct cloche_bpf *skeleton, const char *set_dir, int cgrou
 	int meta_fd, r;
 
 	skeleton->rodata->sandbox_level = meta->level;
+	skeleton->rodata->sandbox_parent = meta->cgroup;
 	variant_choose(skeleton);
 	r = cloche_bpf__load(skeleton);
 	if (r < 0)
@@ -251,8 +258,7 @@ bool load_links_alive(const char *set_dir, uint64_t cgroup_id)
 		return false;
 	variant_choose(skeleton);
 	bpf_object__for_each_program(program, skeleton->obj) alive =
-		alive &&
-		(!bpf_program__autoload(program) || link_alive(set_dir, program, cgroup_id));
+		alive && (!is_attached_by_load(program) || link_alive(set_dir, program, cgroup_id));
 	cloche_bpf__destroy(skeleton);
 	return alive;
 }

@@ -30,6 +30,8 @@ static int open_maps(struct enforce *enforce)
 		{"emissions", &enforce->emissions_fd},
 		{"reader", &enforce->reader_fd},
 		{"emitted", &enforce->emitted_fd},
+		{"audited", &enforce->audited_fd},
+		{"audit_sets", &enforce->audit_sets_fd},
 		{"images", &enforce->images_fd},
 		{"tickets", &enforce->tickets_fd},
 		{"budgets", &enforce->budgets_fd},
@@ -107,6 +109,8 @@ static int take_over(struct enforce *enforce, struct failure *why)
 	if (r == 0)
 		r = image_table_read(enforce);
 	if (r == 0)
+		r = audit_table_read(enforce);
+	if (r == 0)
 		r = events_open(enforce);
 	if (r < 0)
 		return failure_set(why, r, "open BPF maps", "cannot read the maps in %s: %s",
@@ -150,6 +154,7 @@ static struct enforce *enforce_new(const char *pin_dir)
 	enforce->budgets_fd = enforce->ledgers_fd = enforce->living_fd = -1;
 	enforce->datagrams_fd = enforce->destinations_fd = enforce->hands_fd = -1;
 	enforce->tenant_budgets_fd = -1;
+	enforce->audited_fd = enforce->audit_sets_fd = -1;
 	enforce->pin_dir = strdup(pin_dir);
 	return enforce->pin_dir ? enforce : enforce_free(enforce);
 }
@@ -201,6 +206,8 @@ struct enforce *enforce_free(struct enforce *enforce)
 	cleanup_close(&enforce->emissions_fd);
 	cleanup_close(&enforce->reader_fd);
 	cleanup_close(&enforce->emitted_fd);
+	cleanup_close(&enforce->audited_fd);
+	cleanup_close(&enforce->audit_sets_fd);
 	cleanup_close(&enforce->images_fd);
 	cleanup_close(&enforce->tickets_fd);
 	cleanup_close(&enforce->budgets_fd);

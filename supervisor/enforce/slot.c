@@ -103,6 +103,7 @@ int enforce_slot_take(
 		put_free(table, slot);
 		return r == -E2BIG ? -ENOSPC : r;
 	}
+	enforce->cgroups[slot] = cgroup_id;
 	__atomic_store_n(&row->sandbox, sandbox, __ATOMIC_RELEASE);
 	*ret_slot = slot;
 	return 0;
@@ -120,6 +121,7 @@ int enforce_slot_adopt(
 		enforce->rows[slot].sandbox != sandbox)
 		return -ESTALE;
 	enforce->slots.use[slot] = SLOT_TAKEN;
+	enforce->cgroups[slot] = cgroup_id;
 	*ret_slot = slot;
 	return 0;
 }
@@ -143,6 +145,7 @@ void enforce_slot_release(struct enforce *enforce, uint32_t slot, uint64_t cgrou
 	if (!slot_is_taken(enforce, slot))
 		return;
 	free_row(enforce, slot);
+	audit_end(enforce, cgroup_id);
 	bpf_map_delete_elem(enforce->id2slot_fd, &cgroup_id);
 	put_free(&enforce->slots, slot);
 }
@@ -164,8 +167,10 @@ static void sweep_cgroups(struct enforce *enforce)
 			keys[n++] = key;
 		before = &key;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		audit_end(enforce, keys[i]);
 		bpf_map_delete_elem(enforce->id2slot_fd, &keys[i]);
+	}
 }
 
 size_t enforce_slot_sweep(struct enforce *enforce)
@@ -260,6 +265,7 @@ int enforce_slot_counters(struct enforce *enforce, uint32_t slot, struct abi_cou
 		sum.dns_queries += rows[i].dns_queries;
 		sum.n_forks += rows[i].n_forks;
 	}
+	audit_add_up(enforce, slot, &sum);
 	*ret_counters = sum;
 	return 0;
 }

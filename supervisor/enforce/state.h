@@ -1,6 +1,7 @@
 /* What the files of this room share: the handles, the free slots, the images. */
 #pragma once
 
+#include "bpf/abi/audit.h"
 #include "bpf/abi/datagram.h"
 #include "bpf/abi/emission.h"
 #include "bpf/abi/flow.h"
@@ -67,12 +68,19 @@ struct events {
 	int n_batch;
 };
 
+struct audits {
+	uint32_t n; /* sandboxes that are audited */
+	bool attached;
+	uint64_t idle_since_ns; /* CLOCK_MONOTONIC, while there are none */
+};
+
 struct enforce {
 	char *pin_dir;
 	char *set_dir; /* below pin_dir: the set of programs in force */
 	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, security_fd, bulk_fd,
 		emissions_fd, reader_fd, emitted_fd, images_fd, tickets_fd, budgets_fd, ledgers_fd,
-		datagrams_fd, destinations_fd, hands_fd, tenant_budgets_fd;
+		datagrams_fd, destinations_fd, hands_fd, tenant_budgets_fd, audited_fd,
+		audit_sets_fd;
 	int living_fd;        /* link of the iterator over tasks */
 	uint64_t walk_due_ns; /* CLOCK_MONOTONIC */
 	int n_cpus;
@@ -81,6 +89,8 @@ struct enforce {
 	struct abi_budget *tenant_budgets;
 	struct abi_ledger *ledgers; /* the map `ledgers`, mapped */
 	struct slot_table slots;
+	uint64_t cgroups[ABI_SLOTS_MAX]; /* of slots that are taken */
+	struct audits audits;
 	struct ticket_span tickets[ABI_SLOTS_MAX];
 	struct image images[ABI_IMAGES_MAX];
 	struct abi_emission *emissions; /* the map `emissions`, mapped */
@@ -130,6 +140,14 @@ void ticket_drop_since(struct enforce *enforce, uint32_t slot, uint32_t generati
 
 /* Deletes the rows of the slot's datagrams and how they are found. `sandbox` is the slot's. */
 void datagram_drop_all(struct enforce *enforce, uint32_t slot, uint64_t sandbox);
+/* Finds who is audited, and whether the program is attached; attaches it if it should be. 0 or
+ * -errno. */
+int audit_table_read(struct enforce *enforce);
+/* Detaches when nobody has been audited for a while. */
+void audit_collect(struct enforce *enforce);
+/* The sandbox of `cgroup`, if it was audited, is so no more. */
+void audit_end(struct enforce *enforce, uint64_t cgroup);
+void audit_add_up(const struct enforce *enforce, uint32_t slot, struct abi_counters *counters);
 
 int events_open(struct enforce *enforce);
 void events_close(struct enforce *enforce);

@@ -28,6 +28,8 @@ union kernel_event {
 	struct abi_network_event network;
 	struct abi_exec_event exec;
 	struct abi_exit_event exit;
+	struct abi_syscall_event call;
+	struct abi_file_event file;
 };
 
 struct kernel_scene {

@@ -1,0 +1,78 @@
+/* What the two filters together do with each call, for those who explain it. */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "supervisor/confine/sandbox-filter.h"
+
+/* Those of sandbox-arguments.c. */
+static const unsigned int by_arguments[] = {SYS_clone, SYS_ioctl, SYS_socket, SYS_socketpair,
+	SYS_personality,
+#ifdef SYS_mknod
+	SYS_mknod,
+#endif
+	SYS_mknodat};
+
+/* What a policy's filter answers: it is a search tree over numbers that ends with answers. */
+static uint32_t answer_of(const struct sock_filter *filter, size_t n, unsigned int number)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		const struct sock_filter *step = &filter[at++];
+
+		if (step->code == (BPF_RET | BPF_K))
+			return step->k;
+		if (step->code == (BPF_JMP | BPF_JGE | BPF_K))
+			at += number >= step->k ? step->jt : step->jf;
+	}
+	return SECCOMP_RET_ALLOW;
+}
+
+static bool has_number(const int *numbers, int number)
+{
+	for (; *numbers >= 0; numbers++)
+		if (*numbers == number)
+			return true;
+	return false;
+}
+
+static bool is_open(unsigned int number)
+{
+	char name[CONFINE_CALL_NAME_SIZE];
+
+	if (confine_call_name(number, name) && confine_call_level(name) != CONFINE_NEVER)
+		return true;
+	return has_number(confine_numbers_strict, (int)number) ||
+	       has_number(confine_numbers_default, (int)number);
+}
+
+static bool is_judged(unsigned int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(by_arguments); i++)
+		if (by_arguments[i] == number)
+			return true;
+	return false;
+}
+
+void confine_treat_calls(const struct sock_filter *filter, size_t n_filter,
+	enum confine_treatment *ret_table, size_t n)
+{
+	for (unsigned int number = 0; number < n; number++) {
+		if (answer_of(filter, n_filter, number) != SECCOMP_RET_ALLOW)
+			ret_table[number] = CONFINE_REFUSED;
+		else if (is_judged(number))
+			ret_table[number] = CONFINE_BY_ARGUMENTS;
+		else
+			ret_table[number] = is_open(number) ? CONFINE_ALLOWED : CONFINE_REFUSED;
+	}
+}
+
+int confine_call_number(const char *name)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	return number >= 0 ? number : -ENOENT;
+}
