@@ -92,6 +92,8 @@ static int restore_policy(
 	if (r == 0)
 		r = sandbox_set_budgets(sandbox, sandbox->effective->policy);
 	if (r == 0)
+		r = sandbox_set_audit(sandbox, sandbox->effective->policy);
+	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, sandbox->effective->image,
 			&sandbox->generation);
@@ -149,6 +151,7 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 	idle_watch(sandbox);
 	sandbox_subject(sandbox, &subject);
 	audit_sandbox_adopt(core->audit, &subject);
+	sandbox->frozen = cgroup_is_frozen(&sandbox->cgroup);
 	cgroup_read_limit_hits(
 		&sandbox->cgroup, &sandbox->oom_kills_seen, &sandbox->pids_hits_seen);
 }

@@ -11,6 +11,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
+#include "supervisor/core/audit-set.h"
 #include "supervisor/core/peer.h"
 #include "supervisor/core/rollout.h"
 #include "supervisor/core/sandbox.h"
@@ -98,6 +99,12 @@ static int open_state(struct core *core, struct failure *why)
 		log_failure("the audit log was broken; a new one begins", why);
 	*why = (struct failure){0};
 	audit_set_enforcement(core->audit, core_describe_enforcement, core);
+	core->call_names = calloc(1, sizeof(*core->call_names));
+	if (!core->call_names)
+		return failure_set(why, -ENOMEM, "audit", "out of memory");
+	audit_names_fill(core->call_names);
+	audit_name_syscalls(
+		core->audit, (const char(*)[32])core->call_names->names, ABI_SYSCALLS_MAX);
 	snprintf(path, sizeof(path), "%s/admin.key", config->state_dir);
 	return tenants_open(core->store, path, &core->tenants, why);
 }
@@ -273,6 +280,7 @@ struct core *core_free(struct core *core)
 	enforce_free(core->enforce);
 	cgroup_tree_free(core->tree);
 	tenants_free(core->tenants);
+	free(core->call_names);
 	store_free(core->store);
 	loop_source_free(core->events_timer);
 	loop_source_free(core->stock_timer);

@@ -65,6 +65,7 @@ struct core {
 	struct loop *loop;
 	struct store *store;
 	struct audit *audit;
+	struct audit_names *call_names;
 	struct enforce *enforce;
 	struct cgroup_tree *tree;
 	struct launch *launch;

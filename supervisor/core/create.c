@@ -123,6 +123,9 @@ static int apply_policy(struct sandbox *sandbox, struct failure *why)
 	r = sandbox_set_budgets(sandbox, sandbox->effective->policy);
 	if (r < 0)
 		return failure_set(why, r, "budgets", "the kernel's budgets were not set");
+	r = sandbox_set_audit(sandbox, sandbox->effective->policy);
+	if (r < 0)
+		return failure_set(why, r, "audit", "its system calls cannot be counted");
 	r = enforce_slot_bind(sandbox->core->enforce, sandbox->slot, sandbox->tenant->row.id,
 		sandbox->sockets.relay_port, sandbox->effective->image, &sandbox->generation);
 	if (r < 0)

@@ -168,7 +168,8 @@ static void fail(struct sandbox *sandbox, uint64_t oom_kills)
 	struct audit_subject subject;
 
 	snprintf(sandbox->reason, sizeof(sandbox->reason), "%s",
-		oom_kills > sandbox->oom_kills_seen
+		sandbox->killed_for_loss ? "audit.on_loss: a record of it was lost"
+		: oom_kills > sandbox->oom_kills_seen
 			? "out of memory: the kernel ended the sandbox's PID 1"
 			: "PID 1 died unexpectedly");
 	core_consume_events(sandbox->core);

@@ -51,13 +51,49 @@ static void on_event(const struct abi_event_header *event, void *userdata)
 	audit_event(core->audit, event, &subject);
 }
 
+/* What the policy has for it. Records of the bulk class are many and each of little weight; one of
+ * the security class is what the audit is for, so any reason counts, also that the sandbox made
+ * more than its share. */
+static void answer_loss(struct sandbox *sandbox)
+{
+	struct core *core = sandbox->core;
+	struct audit_subject subject;
+
+	if (!sandbox->effective ||
+		(sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING))
+		return;
+	sandbox_subject(sandbox, &subject);
+	switch (sandbox->effective->policy->audit.on_loss) {
+	case POLICY_ON_LOSS_LOG:
+		break;
+	case POLICY_ON_LOSS_FREEZE:
+		if (sandbox->frozen)
+			break;
+		sandbox->frozen = true;
+		/* What cannot be frozen goes: the policy wants nothing to run unseen. */
+		if (cgroup_freeze(&sandbox->cgroup, true) < 0)
+			cgroup_kill(&sandbox->cgroup);
+		audit_record(core->audit, "sandbox.freeze", &subject, NULL);
+		/* PID 1 stands still too and reports no more. */
+		exec_end_all(sandbox);
+		break;
+	case POLICY_ON_LOSS_KILL:
+		sandbox->killed_for_loss = true;
+		cgroup_kill(&sandbox->cgroup);
+		break;
+	}
+}
+
 static void on_loss(
-	uint64_t sandbox, enum abi_class class, enum abi_loss loss, uint64_t n, void *userdata)
+	uint64_t id, enum abi_class class, enum abi_loss loss, uint64_t n, void *userdata)
 {
 	struct core *core = userdata;
-	const struct audit_subject subject = subject_of(core, sandbox, 0);
+	const struct audit_subject subject = subject_of(core, id, 0);
+	struct sandbox *sandbox = table_get(core->sandboxes, id);
 
 	audit_lost_events(core->audit, &subject, class, loss, n);
+	if (sandbox && class == ABI_CLASS_SECURITY)
+		answer_loss(sandbox);
 }
 
 /* True when more is waiting. */

@@ -122,6 +122,10 @@ static int check_state(const struct sandbox *sandbox, struct refusal *why)
 	case PHASE_STOPPING:
 		return refuse(why, WIRE_CODE_CONFLICT, "The sandbox is ending.");
 	}
+	if (sandbox->frozen)
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"The sandbox is frozen: a record of it was lost, and its policy wants "
+			"that. Delete it.");
 	if (sandbox->n_execs >= WIRE_INIT_EXECS_MAX)
 		return refuse(why, WIRE_CODE_LIMIT,
 			"%d commands run in this sandbox, the most it may have at once.",

@@ -7,6 +7,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/confine/sandbox-filter.h"
+#include "supervisor/core/audit-set.h"
 #include "supervisor/core/policy-file.h"
 #include "supervisor/core/tenants.h"
 
@@ -228,6 +229,7 @@ static int install(struct policies *policies, struct effective *effective, struc
 {
 	struct policy_image *image = NULL;
 	struct failure failure = {0};
+	struct abi_audit_set audited;
 	int r = make_filter(effective, &failure);
 
 	if (r == 0)
@@ -244,6 +246,14 @@ static int install(struct policies *policies, struct effective *effective, struc
 			"be in "
 			"force at once.",
 			effective->policy->name, strerror(-r), ABI_IMAGES_MAX - 1);
+	audit_set_make(effective->policy, effective->filter, effective->n_filter, &audited);
+	r = enforce_image_set_audit(policies->enforce, effective->image, &audited);
+	if (r < 0) {
+		enforce_image_release(policies->enforce, effective->image);
+		return refuse(why, WIRE_CODE_UNAVAILABLE,
+			"The audit of policy \"%s\" cannot be set up: %s.", effective->policy->name,
+			strerror(-r));
+	}
 	return 0;
 }
 

@@ -140,6 +140,15 @@ void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_su
 	}
 }
 
+int sandbox_set_audit(struct sandbox *sandbox, const struct policy *policy)
+{
+	struct enforce *enforce = sandbox->core->enforce;
+	int r = enforce_slot_set_rate(enforce, sandbox->slot, policy->audit.rate);
+
+	return r == 0 && policy_audits_calls(policy) ? enforce_audit_begin(enforce, sandbox->slot)
+						     : r;
+}
+
 int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy)
 {
 	struct enforce *enforce = sandbox->core->enforce;

@@ -54,6 +54,8 @@ struct sandbox {
 
 	struct cgroup cgroup;
 	bool has_cgroup, has_slot;
+	bool frozen; /* by the loss of a record, for good */
+	bool killed_for_loss;
 	uint32_t slot, uid_first, pid;
 	int pidfd;
 	struct loop_source *pidfd_source;
@@ -102,6 +104,8 @@ void tenant_save_budgets(struct core *core, struct tenant *tenant);
 /* Gives the kernel the policy's budgets, and says whose tenant's it shares; what was used stays. 0
  * or -errno. */
 int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy);
+/* Counts its system calls if the policy has any recorded, and sets how much may be. 0 or -errno. */
+int sandbox_set_audit(struct sandbox *sandbox, const struct policy *policy);
 int sandbox_attach(struct sandbox *sandbox, const struct launch_result *result);
 struct sandbox *sandbox_new(struct core *core, uint64_t id, const char *template);
 struct sandbox *sandbox_free(struct sandbox *sandbox);

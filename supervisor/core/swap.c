@@ -63,6 +63,8 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 		return why->error ? r : failure_set(why, r, "policy", "the swap was not made");
 	r = sandbox_set_budgets(sandbox, effective->policy);
 	if (r == 0)
+		r = sandbox_set_audit(sandbox, effective->policy);
+	if (r == 0)
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, effective->image, &sandbox->generation);
 	if (r < 0 && sandbox->stored)

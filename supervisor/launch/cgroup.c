@@ -294,6 +294,14 @@ int cgroup_freeze(const struct cgroup *cgroup, bool on)
 	return fd_write_file_at(cgroup->dir_fd, "cgroup.freeze", on ? "1" : "0");
 }
 
+bool cgroup_is_frozen(const struct cgroup *cgroup)
+{
+	_cleanup_close_ int fd = openat(cgroup->dir_fd, "cgroup.freeze", O_RDONLY | O_CLOEXEC);
+	char text = '0';
+
+	return fd >= 0 && read(fd, &text, 1) == 1 && text == '1';
+}
+
 int cgroup_remove(struct cgroup *cgroup)
 {
 	char name[CGROUP_NAME_SIZE];

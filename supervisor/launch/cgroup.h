@@ -76,6 +76,8 @@ int cgroup_read_limit_hits(
 /* SIGKILL to every process in it. */
 int cgroup_kill(const struct cgroup *cgroup);
 int cgroup_freeze(const struct cgroup *cgroup, bool on);
+/* Whether it was asked to be; false when that cannot be read. */
+bool cgroup_is_frozen(const struct cgroup *cgroup);
 /* Removes the directories and closes the fds. -EBUSY while a process is left: call again. */
 int cgroup_remove(struct cgroup *cgroup);
 /* Closes the fds only. */

@@ -201,6 +201,8 @@ static json_t *write_files(const struct policy *policy, const json_t *section)
  * were before those sections were known. */
 static int write_sections(json_t *root, const struct policy *policy, const json_t *document)
 {
+	bool usual = false;
+	json_t *audit;
 	int r = json_object_set_new(
 		root, "network", write_network(policy, json_object_get(document, "network")));
 
@@ -222,6 +224,9 @@ static int write_sections(json_t *root, const struct policy *policy, const json_
 			write_lifecycle(policy, json_object_get(document, "lifecycle")));
 	if (policy->n_secrets > 0)
 		r |= json_object_set_new(root, "secrets", policy_write_secrets(policy));
+	audit = policy_write_audit(&policy->audit, json_object_get(document, "audit"), &usual);
+	if (!usual)
+		r |= json_object_set_new(root, "audit", audit);
 	return r;
 }
 

@@ -16,6 +16,10 @@ json_t *policy_write_files(const struct policy *policy);
 json_t *policy_write_devices(const struct policy *policy);
 json_t *policy_write_secrets(const struct policy *policy);
 json_t *policy_write_syscalls(const struct policy *policy);
+/* What is recorded, the same; NULL and `*ret_usual` when it is what a policy that says nothing has.
+ */
+json_t *policy_write_audit(
+	const struct policy_audit *audit, const json_t *section, bool *ret_usual);
 
 /* Sets `canonical` and `hash` from the rest of `policy`. `document`, what the policy was read from,
  * gives the descriptions. NULL: a meet, whose rules are not at the place that their id says, so

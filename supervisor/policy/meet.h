@@ -23,6 +23,9 @@ int meet_append(struct meeting *meeting, const struct policy_rule *rule);
 /* The smaller of each budget. Refuses windows of different lengths: neither bounds the other.
  * Returns 0 or -EINVAL. */
 int meet_budgets(struct meeting *meeting);
+/* All that either records, and the harder of what follows from a loss. Returns 0, -E2BIG, -ENOMEM.
+ */
+int meet_audit(struct meeting *meeting);
 /* Adds what both allow of names, behind what is there. Returns 0, -E2BIG, -ENOMEM. */
 int meet_names(struct meeting *meeting);
 /* The same for records of names: those of a name that both have. */

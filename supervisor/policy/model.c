@@ -27,6 +27,7 @@ struct policy *policy_unref(struct policy *policy)
 	free(policy->syscalls_allowed);
 	free(policy->secrets);
 	free(policy->paths);
+	free(policy->audit.calls);
 	free(policy);
 	return NULL;
 }

@@ -22,6 +22,7 @@
 #define POLICY_PATH_SIZE 256
 #define POLICY_SECRET_SIZE 64
 #define POLICY_HASH_SIZE 65
+#define POLICY_AUDIT_RATE 20000 /* unless a policy says otherwise; ENFORCE_BULK_RATE */
 
 struct policy_ports {
 	uint16_t first, last; /* both inside; 0 to 65535 means any port */
@@ -128,6 +129,23 @@ enum policy_device {
 
 extern const char *const policy_device_names[POLICY_DEVICES];
 
+/* What happens to a sandbox that lost a record of the security class, whatever the reason. */
+enum policy_on_loss {
+	POLICY_ON_LOSS_LOG, /* the loss itself is recorded; as always */
+	POLICY_ON_LOSS_FREEZE,
+	POLICY_ON_LOSS_KILL,
+};
+
+/* Which system calls are recorded. What the kernel itself reports (connections, exec, exit) and
+ * what is refused are recorded whatever it says, but that refused calls need somebody to look. */
+struct policy_audit {
+	bool defaults;             /* those of policy_audit_defaults */
+	struct policy_call *calls; /* and these, always; sorted, unique; owned */
+	size_t n_calls;
+	enum policy_on_loss on_loss;
+	uint32_t rate; /* records of the bulk class in a second */
+};
+
 struct policy {
 	char name[POLICY_NAME_SIZE];
 	char description[POLICY_DESCRIPTION_SIZE];
@@ -138,8 +156,9 @@ struct policy {
 	struct policy_budgets budgets;
 	struct policy_ports inbound[POLICY_INBOUND_MAX]; /* open to previews; sorted, apart */
 	size_t n_inbound;
-	struct policy_limits limits;    /* never zero after parsing: defaults are filled in */
-	enum policy_call_level profile; /* strict, default or debug */
+	struct policy_limits limits; /* never zero after parsing: defaults are filled in */
+	struct policy_audit audit;
+	enum policy_call_level profile;                 /* strict, default or debug */
 	char (*syscalls_denied)[POLICY_CALL_NAME_SIZE]; /* known names; sorted, unique; owned */
 	size_t n_syscalls_denied;
 	struct policy_call *syscalls_allowed; /* sorted, unique, none of them denied; owned */
@@ -194,6 +213,12 @@ static inline bool policy_has_budgets(const struct policy *policy)
 		if (policy->budgets.limits[i])
 			return true;
 	return false;
+}
+
+/* True if system calls are looked at, and so counted: that costs. */
+static inline bool policy_audits_calls(const struct policy *policy)
+{
+	return policy->audit.defaults || policy->audit.n_calls > 0;
 }
 
 /* True if a connection from outside, through the API, may reach this port on the loopback. */

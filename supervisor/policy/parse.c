@@ -184,6 +184,9 @@ static int read_sections(
 	if (r == 0)
 		r = policy_read_secrets(
 			reader, &root, json_object_get(document, "secrets"), policy);
+	if (r == 0)
+		r = policy_read_audit(
+			reader, &root, json_object_get(document, "audit"), &policy->audit);
 	return r;
 }
 
@@ -192,7 +195,7 @@ static int read_document(
 {
 	static const char *const keys[] = {"version", "name", "description", "extends", "network",
 		"budgets", "resources", "syscalls", "files", "devices", "lifecycle", "secrets",
-		NULL};
+		"audit", NULL};
 	const struct policy_place root = {NULL, NULL, 0}, description = {&root, "description", 0};
 	const json_t *text;
 	int r = refuse_executables(reader, &root, document);

@@ -73,6 +73,9 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 /* True if a secret may have this name: that of a variable. */
 bool policy_secret_valid(const char *name);
 
+/* Calls that are recorded unless a policy says otherwise; NULL at the end. */
+extern const char *const policy_audit_defaults[];
+
 /* The kernel's form: rows for the hash of exact rules and for the LPM trie. */
 struct policy_image {
 	struct abi_exact_key *exact_keys; /* `image` is 0: enforce fills it in */

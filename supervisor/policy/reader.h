@@ -95,6 +95,14 @@ int policy_check_description(const struct policy_reader *reader, const struct po
 int policy_read_limits(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_limits *ret_limits);
 
+/* A list of names of system calls; sorted, none of them twice. `*ret_calls` is the caller's to
+ * free, also on failure. */
+int policy_read_calls(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *list, struct policy_call **ret_calls, size_t *ret_n);
+/* The object `audit` of `root`, which may be absent (NULL): the usual calls. */
+int policy_read_audit(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy_audit *audit);
+
 /* The object `syscalls` of `root`, which may be absent (NULL). */
 int policy_read_syscalls(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy *policy);

@@ -188,6 +188,16 @@ static int read_allowed(const struct policy_reader *reader, const struct policy_
 	return r;
 }
 
+int policy_read_calls(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *list, struct policy_call **ret_calls, size_t *ret_n)
+{
+	int r = read_list(reader, place, list, ret_calls, ret_n);
+
+	if (r == 0)
+		qsort(*ret_calls, *ret_n, sizeof(**ret_calls), compare_calls);
+	return r;
+}
+
 static int read_profile(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, enum policy_call_level *ret_profile)
 {

@@ -174,6 +174,34 @@ TEST(meet_denies_the_system_calls_that_either_denies)
 	policy_unref(policy);
 }
 
+TEST(meet_records_what_either_records)
+{
+	struct policy *policy = meet("\"audit\":{\"syscalls\":[\"b\",\"c\"],\"rate\":200}",
+		"\"audit\":{\"syscalls\":[\"a\",\"b\"],\"on_loss\":\"freeze\",\"rate\":300}");
+
+	CHECK(!policy->audit.defaults);
+	CHECK_INT(policy->audit.n_calls, 3);
+	CHECK_TEXT(policy->audit.calls[0].name, "a");
+	CHECK_TEXT(policy->audit.calls[2].name, "c");
+	CHECK_INT(policy->audit.on_loss, POLICY_ON_LOSS_FREEZE);
+	CHECK_INT(policy->audit.rate, 300);
+	policy_unref(policy);
+	/* A request cannot ask for less than its bound, and none said is the usual. */
+	policy = meet("\"description\":\"\"", "\"audit\":{\"syscalls\":\"none\",\"rate\":100}");
+	CHECK(policy->audit.defaults);
+	CHECK_INT(policy->audit.rate, POLICY_AUDIT_RATE);
+	policy_unref(policy);
+	policy = meet("\"audit\":{\"syscalls\":\"none\",\"on_loss\":\"kill\"}",
+		"\"audit\":{\"syscalls\":\"none\"}");
+	CHECK(!policy_audits_calls(policy));
+	CHECK_INT(policy->audit.on_loss, POLICY_ON_LOSS_KILL);
+	policy_unref(policy);
+	policy = meet("\"description\":\"\"", "\"audit\":{\"syscalls\":[\"a\"]}");
+	CHECK(policy->audit.defaults);
+	CHECK(strstr(policy->canonical, "\"syscalls\":[\"default\",\"a\"]"));
+	policy_unref(policy);
+}
+
 /* Images are shared by hash, and a record names a rule's id: the same addresses under other ids are
  * another policy. */
 TEST(meet_hash_tells_rule_ids_apart)
