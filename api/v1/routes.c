@@ -15,6 +15,7 @@ static const struct route routes[] = {
 	{"POST", "/v1/sandboxes/{id}/ports/{port}", ports_issue_ticket, ROUTE_BODY},
 	{"*", "/v1/sandboxes/{id}/ports/{port}/*", ports_preview,
 		ROUTE_QUERY | ROUTE_TAIL | ROUTE_TICKET},
+	{"GET", "/v1/sandboxes/{id}/syscalls", syscalls_of_sandbox, 0},
 	{"GET", "/v1/sandboxes/{id}/usage", usage_of_sandbox, ROUTE_QUERY},
 	{"GET", "/v1/usage", usage_of_tenant, ROUTE_QUERY},
 	{"GET", "/v1/audit", audit_export, ROUTE_EXACT | ROUTE_QUERY},

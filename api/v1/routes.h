@@ -16,6 +16,7 @@ void code_run(struct request *request);
 void ports_get(struct request *request);
 void ports_issue_ticket(struct request *request);
 void ports_preview(struct request *request);
+void syscalls_of_sandbox(struct request *request);
 void usage_of_sandbox(struct request *request);
 void usage_of_tenant(struct request *request);
 void audit_export(struct request *request);

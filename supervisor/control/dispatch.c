@@ -21,6 +21,7 @@ static const struct handler handlers[] = {
 	{WIRE_API_SANDBOX_PATCH, BODY(wire_sandbox_patch), false, true, false,
 		handle_sandbox_patch},
 	{WIRE_API_EXEC_START, BODY(wire_exec_start), true, true, false, handle_exec_start},
+	{WIRE_API_SYSCALLS, BODY(wire_sandbox_ref), false, true, false, handle_syscalls},
 	{WIRE_API_EXEC_KILL, BODY(wire_exec_kill), false, true, false, handle_exec_kill},
 	{WIRE_API_PORT_OPEN, BODY(wire_port_open), false, true, false, handle_port_open},
 	{WIRE_API_PORT_LEFT, BODY(wire_caller), false, false, false, handle_port_left},

@@ -86,6 +86,7 @@ handle_function handle_sandbox_create, handle_sandbox_get, handle_sandbox_list,
 	handle_key_revoke;
 handle_function handle_destinations;
 handle_function handle_port_left, handle_webhook_create, handle_webhook_list, handle_webhook_delete;
+handle_function handle_syscalls;
 handle_function handle_port_left, handle_policy_put, handle_policy_rollback, handle_policy_versions;
 
 /* policies.c: a row of a list, for the caller. */

@@ -132,6 +132,10 @@ void sandbox_describe(
 bool sandbox_has_labels(const struct sandbox *sandbox, const char *labels, uint32_t n_labels);
 void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_subject);
 int sandbox_usage(struct sandbox *sandbox, struct wire_usage *ret_usage);
+/* System calls by number. Returns 0, -ENOENT when they are not counted, -errno. */
+int sandbox_syscalls(const struct sandbox *sandbox, struct abi_audited *ret_counts);
+/* "" for a number without a name. */
+void core_name_call(const struct core *core, uint32_t number, char ret_name[32]);
 void tenant_usage(
 	const struct core *core, const struct tenant *tenant, struct wire_usage *ret_usage);
 /* Budgets of all of a tenant's sandboxes together: `wanted` replaces what there were (unless it is

@@ -1,6 +1,8 @@
 /* Looking at a sandbox: finding it, describing it. */
 #include "supervisor/core/sandbox.h"
 
+#include "supervisor/core/audit-set.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +149,18 @@ int sandbox_set_audit(struct sandbox *sandbox, const struct policy *policy)
 
 	return r == 0 && policy_audits_calls(policy) ? enforce_audit_begin(enforce, sandbox->slot)
 						     : r;
+}
+
+int sandbox_syscalls(const struct sandbox *sandbox, struct abi_audited *ret_counts)
+{
+	if (!sandbox->has_slot)
+		return -ENOENT;
+	return enforce_slot_syscalls(sandbox->core->enforce, sandbox->slot, ret_counts);
+}
+
+void core_name_call(const struct core *core, uint32_t number, char ret_name[32])
+{
+	strcpy(ret_name, number < ABI_SYSCALL_OTHER ? core->call_names->names[number] : "");
 }
 
 int sandbox_set_budgets(struct sandbox *sandbox, const struct policy *policy)

@@ -33,6 +33,9 @@ enum wire_api_type {
 	WIRE_API_SANDBOXES = 15,      /* struct wire_page, then each: wire_sandbox + its tail */
 	WIRE_API_SANDBOX_PATCH = 16, /* struct wire_sandbox_patch → SANDBOX, once it is in force */
 
+	WIRE_API_SYSCALLS = 17,       /* struct wire_sandbox_ref → SYSCALLS_REPLY */
+	WIRE_API_SYSCALLS_REPLY = 18, /* struct wire_page, then struct wire_syscall_row each */
+
 	WIRE_API_EXEC_START = 20, /* struct wire_exec_start + tail → EXEC_STARTED, later EXITED */
 	WIRE_API_EXEC_STARTED = 21, /* struct wire_exec_started, fds: stdout, stderr[, stdin] */
 	WIRE_API_EXEC_EXITED = 22,  /* struct wire_exec_exited, cookie of the start */
@@ -156,6 +159,13 @@ struct wire_sandbox_create {
 struct wire_sandbox_ref {
 	struct wire_caller caller;
 	uint64_t sandbox;
+};
+
+/* No name: the number has none. UINT32_MAX: all calls of foreign tables. */
+struct wire_syscall_row {
+	char name[32];
+	uint32_t number, reserved;
+	uint64_t calls, refused;
 };
 
 /* Puts a sandbox under another policy. The answer shows the generation and the hash that are in

@@ -482,6 +482,10 @@ class Daemon:
         check_equal(code, 0, f"exit code on SIGTERM ({self.log_tail()})")
         until(lambda: not self.leftovers(), f"left behind: {self.leftovers()}", 5)
 
+    def pins(self):
+        return (glob.glob(f"/sys/fs/bpf/cloche-{self.instance}/set-*/*")
+                + glob.glob(f"{self.run_dir}/bpf/cloche/set-*/*"))
+
     def leftovers(self):
         found = [path for path in self.cgroups()]
         found += [line.split()[4] for line in read_text("/proc/self/mountinfo").splitlines()

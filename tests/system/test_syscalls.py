@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """System calls: counted, recorded as the policy says, and what a loss of records leads to."""
 
-import glob
-import os
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -90,6 +89,92 @@ def a_policy_chooses_what_is_recorded():
                              if r["process"]["exe"].startswith("/usr/bin/python")]), expected, name)
             if name == "none":
                 check_equal(records(sandbox, "file"), [], "files")
+
+
+def strace_counts(argv):
+    """Calls by name as strace(1) counts them, children included."""
+    if not shutil.which("strace"):
+        skip("strace is not installed")
+    with tempfile.NamedTemporaryFile("r", prefix="cloche-strace-") as table:
+        subprocess.run(["strace", "-f", "-c", "-U", "calls,name", "-o", table.name] + argv, check=True)
+        rows = [line.split() for line in table.read().splitlines()]
+    return {row[1]: int(row[0]) for row in rows if len(row) == 2 and row[0].isdigit() and row[1] != "total"}
+
+
+@test
+def counts_agree_with_strace():
+    with tempfile.TemporaryDirectory(prefix="cloche-calls-") as directory:
+        expected = strace_counts([f"{BUILD}/tests/probe/calls", "fixed", directory])
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.put("/tmp/calls", probe("calls"))
+        sandbox.sh("chmod 755 /tmp/calls; mkdir /tmp/work")
+        before = client().get(f"{sandbox.path}/syscalls").expect(200).json
+        sandbox.exec(["/tmp/calls", "fixed", "/tmp/work"])
+        after = client().get(f"{sandbox.path}/syscalls").expect(200).json
+    counted = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
+    check(expected["getppid"] == 128 and expected["openat"] >= 55, f"strace saw {expected}")
+    for name in ("getppid", "openat", "chmod", "rename", "unlink"):
+        check_equal(counted.get(name, 0), expected[name], name)
+    # PID 1 forks, sets up and waits for the command: these are counted too, and are few.
+    for name, calls in expected.items():
+        if name not in ("exit_group", "exit", "arch_prctl"):
+            check(calls <= counted.get(name, 0) <= calls + 12, f"{name}: {counted.get(name, 0)} for {calls}")
+
+
+@test
+def arguments_and_results_agree_with_strace():
+    if not shutil.which("strace"):
+        skip("strace is not installed")
+    with tempfile.TemporaryDirectory(prefix="cloche-calls-") as directory:
+        text = subprocess.run(
+            ["strace", "-f", "-e", "trace=rename,unlink,chmod", f"{BUILD}/tests/probe/calls", "fixed", directory],
+            check=True, stderr=subprocess.PIPE, text=True).stderr
+    expected = re.findall(r'(rename|unlink|chmod)\("(\w+)".*\) += (-?\d+)', text)
+    with client().sandbox(template="shell") as sandbox:
+        sandbox.put("/tmp/calls", probe("calls"))
+        sandbox.sh("chmod 755 /tmp/calls; mkdir /tmp/work")
+        sandbox.exec(["/tmp/calls", "fixed", "/tmp/work"])
+        found = [(r["syscall"], r["path"], str(r["result"])) for r in records(sandbox, "syscall")
+                 if r["process"]["exe"] == "/tmp/calls" and r["syscall"] in ("rename", "unlink", "chmod")]
+    check_equal(len(found), 21, "records")
+    check_equal(found, expected, "calls, in their order")
+
+
+@test
+def counts_are_for_their_tenant_and_for_who_is_audited():
+    with client().sandbox(template="python", policy="none") as sandbox:
+        client().get(f"{sandbox.path}/syscalls").problem(409, "conflict")
+    client().get("/v1/sandboxes/sb-0000000000000001/syscalls").problem(404, "not-found")
+    with client().sandbox(template="python") as sandbox:
+        sandbox.python("import ctypes\nfor i in range(3): ctypes.CDLL(None).unshare(0x10000000)")
+        check_equal(client().get(f"{sandbox.path}/syscalls").expect(200).json["unshare"],
+                    {"calls": 3, "refused": 3}, "unshare")
+        other = daemon().tenant("counted-not")
+        other.get(f"{sandbox.path}/syscalls").problem(404, "not-found")
+
+
+@test
+def a_restart_goes_on_and_nobody_pays_for_nobody():
+    with running(policies=[audited("none", syscalls="none")], pool="shell=1") as own:
+        def attached():
+            return [pin for pin in own.pins() if pin.endswith("link-cloche_sys_exit")]
+
+        check_equal(attached(), [], "attached with nobody audited")
+        with own.client.sandbox(template="shell") as sandbox:
+            sandbox.sh("umask 077; umask 077")
+            check_equal(len(attached()), 1, "attached")
+            before = own.client.get(f"{sandbox.path}/syscalls").expect(200).json["umask"]["calls"]
+            own.kill()
+            own.start()
+            check_equal(len(attached()), 1, "attached after kill -9")
+            sandbox = type(sandbox)(own.client, sandbox.get().json)
+            sandbox.sh("umask 077")
+            after = own.client.get(f"{sandbox.path}/syscalls").expect(200).json["umask"]["calls"]
+            check(after > before >= 2, f"{before}, then {after}")
+        until(lambda: not attached(), "detached")
+        with own.client.sandbox(template="shell", policy="none") as sandbox:
+            sandbox.sh("umask 077")
+            check_equal(attached(), [], "attached for a policy that records none")
 
 
 FLOOD = """

@@ -63,6 +63,7 @@ int command_audit_proof(struct client *client, const struct arguments *arguments
 int command_audit_checkpoint(struct client *client, const struct arguments *arguments);
 int command_audit_keys(struct client *client, const struct arguments *arguments);
 int command_top(struct client *client, const struct arguments *arguments);
+int command_syscalls(struct client *client, const struct arguments *arguments);
 int command_usage(struct client *client, const struct arguments *arguments);
 int command_policy_list(struct client *client, const struct arguments *arguments);
 int command_policy_show(struct client *client, const struct arguments *arguments);

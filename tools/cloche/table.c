@@ -266,6 +266,8 @@ const struct command command_table[] = {
 		command_audit_keys, EXIT_CODE_FAILED, false},
 	{"audit rotate-key", "", "sign the audit log with a new key, and print it", NULL,
 		command_audit_rotate_key, EXIT_CODE_FAILED, false},
+	{"syscalls", "ID", "show how often each system call was made", NULL, command_syscalls,
+		EXIT_CODE_FAILED, false},
 	{"top", "[options]", "watch what sandboxes use now", top_options, command_top,
 		EXIT_CODE_FAILED, false},
 	{"usage", "[ID | --tenant NAME | --all] [options]", "show what was used: the bill",

@@ -60,7 +60,7 @@ _cloche()
 	esac
 
 	case $command in
-	'') words='run create ls get set port exec code rm logs events audit top usage policy templates tenant
+	'') words='run create ls get set port exec code rm logs events audit syscalls top usage policy templates tenant
 		webhook key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
@@ -83,6 +83,7 @@ _cloche()
 		;;
 	'audit proof') words='--size --output' ;;
 	'audit keys') words='--save' ;;
+	syscalls) words=$(_cloche_ids) ;;
 	top) words='--tenant --sort --interval --once' ;;
 	usage) words="$(_cloche_ids) --tenant --all --group-by --since --until --step --csv" ;;
 	policy) words='list show reload apply rollback versions check fmt explain diff test compile replay learn' ;;
