@@ -264,7 +264,8 @@ $(B)/tests/bench/audit-rate: $(B)/tests/bench/audit-rate.o $(B)/libharness.a $(B
 FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c \
 	supervisor/policy/*.c supervisor/digest/*.c) \
 	$(wildcard api/ocsf/*.c api/text/*.c) supervisor/wire/strings.c \
-	api/export/delivery.c api/export/syslog-message.c
+	api/export/delivery.c api/export/syslog-message.c \
+	supervisor/audit/event.c supervisor/audit/event-syscall.c supervisor/audit/json-line.c
 FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DCLOCHE_VERSION='"$(VERSION)"' $(WARN) -g -O1 -I. -fno-sanitize-recover=all
 
 $(B)/fuzz/obj/%.o: %.c
