@@ -75,7 +75,10 @@ class Namespace:
 
 
 class NamedInternet:
-    def __init__(self):
+    """`sites`: names of more sites, each with files of its own (put_site_file)."""
+
+    def __init__(self, sites=()):
+        self.sites = [*SITES, *sites]
         self.directory = tempfile.mkdtemp(prefix="cloche-names-")
         self.parts = []
         try:
@@ -112,7 +115,7 @@ class NamedInternet:
     def _make_certificates(self):
         """A certificate authority that lives as long as the test, and a certificate for each site."""
         self._openssl("-subj", "/CN=Cloche test", "-keyout", "ca.key", "-out", "ca.pem")
-        for name in SITES:
+        for name in self.sites:
             self._openssl("-CA", "ca.pem", "-CAkey", "ca.key", "-subj", f"/CN={name}", "-addext",
                           f"subjectAltName=DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE",
                           "-keyout", f"{name}.key", "-out", f"{name}.pem")
@@ -135,14 +138,25 @@ class NamedInternet:
 
     def put_file(self, path, data):
         """A file that every site serves as /files/PATH; a folder is served as its index.html."""
-        place = f"{self.directory}/files/{path}"
+        self._put(f"{self.directory}/files/{path}", data)
+
+    def put_site_file(self, site, path, data):
+        """The same, which `site` alone serves, as /PATH. Whoever has one serves nothing else."""
+        self._put(f"{self.directory}/sites/{site}/{path}", data)
+
+    def put_site_repository(self, site, path):
+        """A repository that is cloned from https://SITE/PATH."""
+        shutil.copytree(f"{self.directory}/repo.git", f"{self.directory}/sites/{site}/{path}")
+
+    @staticmethod
+    def _put(place, data):
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with open(place, "wb") as file:
             file.write(data)
 
     def _fill_zone(self):
         both = {"A": [FRONT4], "AAAA": [FRONT6]}
-        for name in SITES + ["plain.example", "raw.example", "target.example"]:
+        for name in self.sites + ["plain.example", "raw.example", "target.example"]:
             self.answer(name, both)
         self.answer("alias.example", {"CNAME": "target.example"})
         self.answer("v4only.example", {"A": [FRONT4]})
@@ -188,9 +202,9 @@ class NamedDaemon(Daemon):
     def command(self):
         return ["/usr/bin/nsenter", f"--net=/proc/{self.internet.host.pid}/ns/net", *super().command()]
 
-    def create(self, **body):
+    def create(self, env=None, **body):
         """A sandbox that trusts the test's certificate authority."""
-        made = self.client.create(env=ENV, **body)
+        made = self.client.create(env={**ENV, **(env or {})}, **body)
         made.put(CA_INSIDE, self.internet.certificate)
         return made
 

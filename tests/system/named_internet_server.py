@@ -143,8 +143,16 @@ def read_request(file):
 
 
 def body_for(target, directory, fact):
+    path = target.partition("?")[0]
+    if directory and ".." not in target and os.path.isdir(f"{directory}/sites/{fact['host']}"):
+        path = f"{directory}/sites/{fact['host']}{path}"
+        path += "/index.html" if os.path.isdir(path) else ""
+        if not os.path.isfile(path):
+            return "404 Not Found", b"not here\n"
+        with open(path, "rb") as file:
+            return "200 OK", file.read()
     if target.startswith(("/repo.git/", "/files/")) and directory and ".." not in target:
-        path = directory + target.partition("?")[0]
+        path = directory + path
         path += "index.html" if path.endswith("/") else ""
         if not os.path.isfile(path):
             return "404 Not Found", b"not here\n"
@@ -173,7 +181,7 @@ class Sites:
     def __init__(self, directory):
         self.directory = directory
         self.contexts = {}
-        for path in glob.glob(f"{directory}/*.example.pem") if directory else []:
+        for path in glob.glob(f"{directory}/*.*.pem") if directory else []:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(path, path.removesuffix(".pem") + ".key")
             self.contexts[os.path.basename(path).removesuffix(".pem")] = context

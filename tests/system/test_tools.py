@@ -2,17 +2,12 @@
 """Unmodified tools that people use every day: dig, requests, pip, apt. What each does when its site is
 allowed, and what a person reads when it is not. (curl, wget, urllib, fetch, git and others: test_names.py.)"""
 
-import base64
-import hashlib
-import io
 import os
 import shutil
-import subprocess
-import tempfile
-import zipfile
 
 from cloche_harness import check, check_equal, check_in, fixture, main, skip, test
 from named_internet import FRONT4, FRONT6, NamedDaemon, NamedInternet, inside, policy
+from packages import apt_archive, wheel
 
 RULES = policy("tools", "allowed.example", "plain.example", {"name": "told.example", "records": ["TXT", "MX"]},
                {"cidr": FRONT4, "ports": [80]}, {"name": "raw.example", "ports": [7], "tls": "passthrough"})
@@ -23,35 +18,6 @@ def need(program):
         skip(f"there is no {program}")
 
 
-def wheel():
-    files = {"hello_cloche.py": b"print('installed through the gate')\n",
-             "hello_cloche-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: hello-cloche\nVersion: 1.0\n",
-             "hello_cloche-1.0.dist-info/WHEEL":
-                 b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
-    rows = [f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},"
-            f"{len(data)}" for name, data in files.items()]
-    files["hello_cloche-1.0.dist-info/RECORD"] = "\n".join(
-        rows + ["hello_cloche-1.0.dist-info/RECORD,,", ""]).encode()
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return data.getvalue()
-
-
-def package():
-    with tempfile.TemporaryDirectory(prefix="cloche-deb-") as directory:
-        os.makedirs(f"{directory}/root/DEBIAN")
-        os.makedirs(f"{directory}/root/usr/share/hello-cloche")
-        with open(f"{directory}/root/DEBIAN/control", "w", encoding="utf-8") as file:
-            file.write("Package: hello-cloche\nVersion: 1.0\nArchitecture: all\nMaintainer: T <t@allowed.example>\n"
-                       "Description: fetched through the gate\n")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", f"{directory}/root", f"{directory}/hello.deb"],
-                       check=True, capture_output=True, timeout=60)
-        with open(f"{directory}/hello.deb", "rb") as file:
-            return file.read()
-
-
 def fill_index(made):
     made.put_file("simple/hello-cloche/index.html", b'<a href="/files/hello_cloche-1.0-py3-none-any.whl">'
                                                     b"hello_cloche-1.0-py3-none-any.whl</a>\n")
@@ -59,14 +25,8 @@ def fill_index(made):
 
 
 def fill_archive(made):
-    data = package()
-    index = ("Package: hello-cloche\nVersion: 1.0\nArchitecture: all\nMaintainer: T <t@allowed.example>\n"
-             f"Filename: ./hello-cloche_1.0_all.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
-             "Description: fetched through the gate\n\n").encode()
-    made.put_file("apt/hello-cloche_1.0_all.deb", data)
-    made.put_file("apt/Packages", index)
-    made.put_file("apt/Release", f"Suite: test\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n"
-                                 f" {hashlib.sha256(index).hexdigest()} {len(index)} Packages\n".encode())
+    for path, data in apt_archive().items():
+        made.put_file(f"apt/{path}", data)
 
 
 @fixture
