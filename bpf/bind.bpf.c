@@ -30,7 +30,6 @@ MATCH_INLINE int judge(struct bpf_sock_addr *context, struct emit_network_facts 
 	what->protocol = context->protocol;
 	what->socket_type = context->type;
 	what->operation = ABI_OPERATION_BIND;
-	what->in_process = true;
 	return judge_bind(socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL, what);
 }
 

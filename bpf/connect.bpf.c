@@ -107,7 +107,6 @@ MATCH_INLINE void gather(struct bpf_sock_addr *context, struct emit_network_fact
 	what->protocol = context->protocol;
 	what->socket_type = context->type;
 	what->operation = ABI_OPERATION_CONNECT;
-	what->in_process = true;
 }
 
 MATCH_INLINE struct socket_state *state_of(struct bpf_sock_addr *context)

@@ -128,7 +128,6 @@ MATCH_INLINE int judge(
 	what->protocol = context->protocol;
 	what->socket_type = context->type;
 	what->operation = ABI_OPERATION_SENDMSG;
-	what->in_process = true;
 	return judge_send(state_of(context), sandbox, what);
 }
 

@@ -75,17 +75,22 @@ __noinline int emit_admit(const struct sandbox *sandbox, __u32 class, __u64 *ret
 	return 0;
 }
 
-__noinline int emit_count(const struct sandbox *sandbox, __u32 class, bool emitted_whole)
+__noinline int emit_count_emitted(__u32 class)
+{
+	struct abi_emitted_class *counts = counts_of(class);
+
+	if (counts)
+		sandbox_count(&counts->emitted, 1);
+	return 0;
+}
+
+__noinline int emit_count_full(const struct sandbox *sandbox, __u32 class)
 {
 	struct abi_emitted_class *counts = counts_of(class);
 	struct abi_emission_class *row;
 
 	if (!sandbox || !counts)
 		return 0;
-	if (emitted_whole) {
-		sandbox_count(&counts->emitted, 1);
-		return 0;
-	}
 	row = row_of(sandbox, class);
 	if (row)
 		sandbox_count(&row->dropped[ABI_LOSS_RING_FULL], 1);

@@ -4,7 +4,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-__noinline int emit_network(const struct sandbox *sandbox, const struct emit_network_facts *what)
+MATCH_INLINE int emit(
+	const struct sandbox *sandbox, const struct emit_network_facts *what, bool in_process)
 {
 	struct abi_network_event *event;
 	__u32 class;
@@ -12,7 +13,7 @@ __noinline int emit_network(const struct sandbox *sandbox, const struct emit_net
 	if (!sandbox || !what)
 		return 0;
 	class = what->verdict.verdict == ABI_VERDICT_DENY ? ABI_CLASS_SECURITY : ABI_CLASS_BULK;
-	event = emit_begin(sandbox, class, ABI_EVENT_NETWORK, sizeof(*event), what->in_process);
+	event = emit_begin(sandbox, class, ABI_EVENT_NETWORK, sizeof(*event), in_process);
 	if (!event)
 		return 0;
 	event->address = what->facts.address;
@@ -28,4 +29,14 @@ __noinline int emit_network(const struct sandbox *sandbox, const struct emit_net
 		event->spent = what->facts.spent;
 	emit_end(event, class);
 	return 0;
+}
+
+__noinline int emit_network(const struct sandbox *sandbox, const struct emit_network_facts *what)
+{
+	return emit(sandbox, what, true);
+}
+
+__noinline int emit_packet(const struct sandbox *sandbox, const struct emit_network_facts *what)
+{
+	return emit(sandbox, what, false);
 }

@@ -54,6 +54,16 @@ MATCH_INLINE void refuse(void)
 		sandbox_count(&state->packets_refused, 1);
 }
 
+/* Under the policy in force. A function of its own, so that the keys of its look-ups are not on the
+ * stack any more when the record is written: all frames of a call have 512 bytes together, and
+ * before Linux 6.8 each is rounded up to 32. */
+static __noinline int judge_again(struct sandbox *sandbox, struct emit_network_facts *what)
+{
+	sandbox->dns_port = 0;
+	what->verdict = judge_destination(true, sandbox, &what->facts);
+	return what->verdict.verdict == ABI_VERDICT_REDIRECT;
+}
+
 /* After a swap of the policy, the destination is judged once more under the new one: as a relayed
  * connection, which does not become a query because the sandbox has a resolver now. */
 static __noinline int still_allowed(struct socket_state *state, struct sandbox *sandbox)
@@ -61,22 +71,22 @@ static __noinline int still_allowed(struct socket_state *state, struct sandbox *
 	struct emit_network_facts what = {.facts.address = state->address,
 		.facts.port = state->port,
 		.facts.protocol = MATCH_TCP};
+	bool allowed;
 
 	if (state->policy == sandbox->policy && !state->reported)
 		return 1;
 	if (state->policy == sandbox->policy)
 		return 0;
-	sandbox->dns_port = 0;
-	what.verdict = judge_destination(true, sandbox, &what.facts);
+	allowed = judge_again(sandbox, &what);
 	state->policy = sandbox->policy;
-	state->reported = what.verdict.verdict != ABI_VERDICT_REDIRECT;
+	state->reported = !allowed;
 	if (!state->reported)
 		return 1;
 	what.family = match_is_ipv4(&state->address) ? MATCH_AF_INET : MATCH_AF_INET6;
 	what.operation = ABI_OPERATION_PACKET;
 	what.protocol = MATCH_TCP;
 	what.socket_type = DECIDE_SOCK_STREAM;
-	emit_network(sandbox, &what);
+	emit_packet(sandbox, &what);
 	return 0;
 }
 
@@ -106,7 +116,7 @@ static __noinline int pays(struct sandbox *sandbox, const struct destination *wh
 	what.family = match_is_ipv4(&what.facts.address) ? MATCH_AF_INET : MATCH_AF_INET6;
 	what.socket_type = protocol == MATCH_UDP ? DECIDE_SOCK_DGRAM : DECIDE_SOCK_STREAM;
 	what.protocol = protocol;
-	emit_network(sandbox, &what);
+	emit_packet(sandbox, &what);
 	return 0;
 }
 
@@ -180,21 +190,21 @@ static __noinline int may_go_on(struct sandbox *sandbox, int row, struct destina
 	struct emit_network_facts what = {.facts.address = where->address,
 		.facts.port = where->port,
 		.facts.protocol = MATCH_UDP};
+	bool allowed;
 
 	if (where->policy == sandbox->policy)
 		return !where->refused;
-	sandbox->dns_port = 0;
-	what.verdict = judge_destination(true, sandbox, &what.facts);
+	allowed = judge_again(sandbox, &what);
 	where->policy = sandbox->policy;
 	where->rule = what.verdict.rule;
-	where->refused = what.verdict.verdict != ABI_VERDICT_REDIRECT;
+	where->refused = !allowed;
 	if (!destination_judged(sandbox, row, where) || !where->refused)
 		return !where->refused;
 	what.family = match_is_ipv4(&where->address) ? MATCH_AF_INET : MATCH_AF_INET6;
 	what.operation = ABI_OPERATION_PACKET;
 	what.protocol = MATCH_UDP;
 	what.socket_type = DECIDE_SOCK_DGRAM;
-	emit_network(sandbox, &what);
+	emit_packet(sandbox, &what);
 	return 0;
 }
 

@@ -27,8 +27,7 @@ int cloche_sock_create(struct bpf_sock *context)
 	struct emit_network_facts what = {.family = context->family,
 		.operation = ABI_OPERATION_SOCKET,
 		.socket_type = context->type,
-		.protocol = context->protocol,
-		.in_process = true};
+		.protocol = context->protocol};
 	bool live = sandbox_of_current(&sandbox);
 
 	what.verdict = decide_socket(live, context->family, context->type, context->protocol);
