@@ -26,9 +26,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define RT_SIGRETURN 15    /* leaves -1 as the number of the call that it was */
 #define IS_CLONE(number) ((number) == 56 || (number) == 57 || (number) == 58 || (number) == 435)
 
-MATCH_INLINE __u32 call_abi(const struct pt_regs *regs, struct task_struct *task)
+/* A typed pointer is read without the call of a helper: this runs for each call of who is audited.
+ */
+MATCH_INLINE __u32 call_abi(const struct pt_regs *regs)
 {
-	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+	const struct task_struct *task = bpf_get_current_task_btf();
+
+	if (task->thread_info.status & TS_COMPAT)
 		return ABI_CALL_COMPAT;
 	return (__s64)regs->orig_ax >= X32_BIT ? ABI_CALL_X32 : ABI_CALL_NATIVE;
 }
@@ -288,7 +292,7 @@ int BPF_PROG(cloche_sys_exit, struct pt_regs *regs, long result)
 	/* A child leaves the call that made it, too. */
 	if (result == 0 && IS_CLONE(number))
 		return 0;
-	call.abi = call_abi(regs, (struct task_struct *)bpf_get_current_task());
+	call.abi = call_abi(regs);
 	if (call.abi == ABI_CALL_NATIVE) {
 		index = (__u64)number < ABI_SYSCALL_OTHER ? number : ABI_SYSCALL_OTHER;
 		sandbox_count(&row->calls[index], 1);
