@@ -56,7 +56,7 @@ static int read_host(const char *text, size_t length, struct policy_act *act)
 		act->name[i] = (char)tolower((unsigned char)text[i]);
 	act->name[length] = '\0';
 	act->is_name = true;
-	return name_is_host(act->name) ? 0 : -EINVAL;
+	return name_is_host(act->name) && !name_ends_in_number(act->name) ? 0 : -EINVAL;
 }
 
 static bool read_address(const char *text, size_t length, struct policy_act *act)

@@ -35,17 +35,6 @@ static bool is_address(const char *text)
 	return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* As web browsers see it: what ends in a number, decimal or hexadecimal, is an IPv4 address in one
- * of inet_aton(3)'s forms, or nothing. */
-static bool ends_in_number(const char *host)
-{
-	const char *dot = strrchr(host, '.'), *label = dot ? dot + 1 : host;
-
-	if (label[0] == '0' && label[1] == 'x')
-		return label[2 + strspn(label + 2, "0123456789abcdef")] == '\0';
-	return label[0] && label[strspn(label, "0123456789")] == '\0';
-}
-
 static int refuse_written(
 	const struct policy_reader *reader, const struct policy_place *place, const char *text)
 {
@@ -139,7 +128,7 @@ static int check_form(const struct policy_reader *reader, const struct policy_pl
 			"\"%s\" is no host's name: its labels have letters, digits, - and _, and "
 			"neither begin nor end with -.",
 			brief);
-	if (ends_in_number(host))
+	if (name_ends_in_number(host))
 		return policy_fail(reader, place, -EINVAL,
 			"\"%s\" is an address; a rule for one has \"cidr\" in the place of "
 			"\"name\".",

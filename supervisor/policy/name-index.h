@@ -9,6 +9,9 @@
 /* True for what may stand on the wire as a host's name, in lower case: labels of a-z, 0-9, "-" and
  * "_", none of which begins or ends with "-"; no dot at the end. */
 bool name_is_host(const char *name);
+/* As web browsers see it: what ends in a number, decimal or hexadecimal, is an IPv4 address in one
+ * of inet_aton(3)'s forms, or nothing. */
+bool name_ends_in_number(const char *name);
 
 /* True if the two rules are for the same names. */
 bool name_same_pattern(const struct policy_rule *a, const struct policy_rule *b);

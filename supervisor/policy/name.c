@@ -4,6 +4,15 @@
 
 #include "supervisor/policy/name-index.h"
 
+bool name_ends_in_number(const char *host)
+{
+	const char *dot = strrchr(host, '.'), *label = dot ? dot + 1 : host;
+
+	if (label[0] == '0' && label[1] == 'x')
+		return label[2 + strspn(label + 2, "0123456789abcdef")] == '\0';
+	return label[0] && label[strspn(label, "0123456789")] == '\0';
+}
+
 bool name_is_host(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
