@@ -9,6 +9,7 @@
 
 #include "bpf/lib/match.h"
 #include "supervisor/base/cleanup.h"
+#include "supervisor/policy/members.h"
 #include "supervisor/policy/prefix.h"
 
 #define HEAD_BYTES 256 /* a record's type stands within these */
@@ -26,92 +27,93 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* Denials that no policy decides; the names are audit's. */
-static bool is_policys(const char *reason)
+static bool is_policys(const struct member *reason)
 {
-	static const char *const policys[] = {"", "rule", "default", "ticket"};
+	static const char *const policys[] = {"rule", "default", "ticket"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(policys); i++)
-		if (strcmp(reason, policys[i]) == 0)
+		if (member_is(reason, policys[i]))
 			return true;
-	return false;
+	return reason->length == 0;
 }
 
-static bool read_address(const char *text, struct abi_address *ret_address)
+static bool read_address(const struct member *member, struct abi_address *ret_address)
 {
 	struct abi_cidr_key whole;
+	char text[64];
 
-	if (!*text || strchr(text, '/') || prefix_parse(text, &whole) < 0)
+	if (member->length == 0 || member->length >= sizeof(text))
+		return false;
+	member_copy(member, text, sizeof(text));
+	if (strchr(text, '/') || prefix_parse(text, &whole) < 0)
 		return false;
 	*ret_address = whole.address;
 	return true;
 }
 
-static bool read_name(const char *text, struct policy_act *act)
+static bool read_name(const struct member *name, struct policy_act *act)
 {
-	if (strlen(text) >= sizeof(act->name) || !*text)
+	if (name->length >= sizeof(act->name) || name->length == 0)
 		return false;
-	strcpy(act->name, text);
+	member_copy(name, act->name, sizeof(act->name));
 	act->is_name = true;
 	return true;
 }
 
-static bool read_port(const json_t *object, struct policy_act *act)
+static bool read_port(const struct member *list, struct policy_act *act)
 {
-	json_int_t port = json_integer_value(json_object_get(object, "port"));
+	int64_t port = list[MEMBER_PORT].integer;
 
 	act->port = (uint16_t)port;
 	return port > 0 && port <= UINT16_MAX;
 }
 
 /* connect(2) and sendmsg(2). A synthetic address is a name's; without that it says nothing. */
-static bool read_network(const json_t *object, struct policy_recorded *record)
+static bool read_network(const struct member *list, struct policy_recorded *record)
 {
 	struct policy_act *act = &record->act;
-	const char *name = text_of(object, "name");
 
-	act->kind = strcmp(text_of(object, "protocol"), "udp") == 0 ? POLICY_ACT_SEND
-								    : POLICY_ACT_CONNECT;
-	if (!is_policys(text_of(object, "reason")) || !read_port(object, act) ||
-		!read_address(text_of(object, "address"), &act->address))
+	act->kind = member_is(&list[MEMBER_PROTOCOL], "udp") ? POLICY_ACT_SEND : POLICY_ACT_CONNECT;
+	if (!is_policys(&list[MEMBER_REASON]) || !read_port(list, act) ||
+		!read_address(&list[MEMBER_ADDRESS], &act->address))
 		return false;
-	if (*name)
-		return read_name(name, act);
+	if (list[MEMBER_NAME].length)
+		return read_name(&list[MEMBER_NAME], act);
 	return !match_is_synthetic(&act->address);
 }
 
 /* Queries for addresses alone: other types are answered by other rules, or never. */
-static bool read_dns(const json_t *object, struct policy_recorded *record)
+static bool read_dns(const struct member *list, struct policy_recorded *record)
 {
-	json_int_t type = json_integer_value(json_object_get(object, "qtype"));
+	int64_t type = list[MEMBER_QTYPE].integer;
 
 	record->act.kind = POLICY_ACT_RESOLVE;
-	return (type == 1 || type == 28) && read_name(text_of(object, "name"), &record->act);
+	return (type == 1 || type == 28) && read_name(&list[MEMBER_NAME], &record->act);
 }
 
-static bool read_inbound(const json_t *object, struct policy_recorded *record)
+static bool read_inbound(const struct member *list, struct policy_recorded *record)
 {
 	record->act.kind = POLICY_ACT_INBOUND;
-	return read_port(object, &record->act);
+	return read_port(list, &record->act);
 }
 
-static bool read_dial(const json_t *object, struct policy_recorded *record)
+static bool read_dial(const struct member *list, struct policy_recorded *record)
 {
 	record->act.kind = POLICY_ACT_CONNECT;
-	return read_name(text_of(object, "name"), &record->act) &&
-	       read_port(object, &record->act) &&
-	       read_address(text_of(object, "dialled"), &record->act.address);
+	return read_name(&list[MEMBER_NAME], &record->act) && read_port(list, &record->act) &&
+	       read_address(&list[MEMBER_DIALLED], &record->act.address);
 }
 
-static bool read_create(const json_t *object, struct policy_recorded *record)
+static bool read_create(const struct member *list, struct policy_recorded *record)
 {
-	snprintf(record->template, sizeof(record->template), "%s", text_of(object, "template"));
+	member_copy(&list[MEMBER_TEMPLATE], record->template, sizeof(record->template));
 	return true;
 }
 
 static const struct type {
 	const char *name;
 	enum policy_recorded_kind kind;
-	bool (*read)(const json_t *object, struct policy_recorded *record);
+	bool (*read)(const struct member *list, struct policy_recorded *record);
 } types[] = {
 	{"network.connect", POLICY_RECORDED_ACT, read_network},
 	{"network.send", POLICY_RECORDED_ACT, read_network},
@@ -153,31 +155,43 @@ static const struct type *find_type(const char *line, size_t size_bytes)
 	return NULL;
 }
 
-static uint64_t read_sandbox(const char *text)
+static uint64_t read_sandbox(const struct member *member)
 {
+	char text[32];
+
+	member_copy(member, text, sizeof(text));
 	return strncmp(text, "sb-", 3) == 0 ? strtoull(text + 3, NULL, 16) : 0;
+}
+
+static void fill(const struct member *list, const struct type *type, struct policy_recorded *record)
+{
+	record->sequence = (uint64_t)list[MEMBER_SEQ].integer;
+	record->sandbox = read_sandbox(&list[MEMBER_SANDBOX]);
+	record->allowed = !member_is(&list[MEMBER_VERDICT], "deny");
+	member_copy(&list[MEMBER_TIME], record->time, sizeof(record->time));
+	if (type->read(list, record))
+		record->kind = type->kind;
 }
 
 int policy_recorded_read(const char *line, size_t size_bytes, struct policy_recorded *ret_record)
 {
 	const struct type *type = find_type(line, size_bytes);
-	_cleanup_(cleanup_json) json_t *object = NULL;
+	struct members members;
+	int r = 0;
 
 	*ret_record = (struct policy_recorded){.line = line, .size_bytes = size_bytes};
 	if (size_bytes == 0 || line[0] != '{')
 		return -EBADMSG;
 	if (!type)
 		return 0;
-	object = json_loadb(line, size_bytes, 0, NULL);
-	if (!json_is_object(object) || strcmp(text_of(object, "type"), type->name) != 0)
+	if (members_read(line, size_bytes, &members) < 0)
 		return -EBADMSG;
-	ret_record->sequence = (uint64_t)json_integer_value(json_object_get(object, "seq"));
-	ret_record->sandbox = read_sandbox(text_of(object, "sandbox"));
-	ret_record->allowed = strcmp(text_of(object, "verdict"), "deny") != 0;
-	snprintf(ret_record->time, sizeof(ret_record->time), "%s", text_of(object, "time"));
-	if (type->read(object, ret_record))
-		ret_record->kind = type->kind;
-	return 0;
+	if (member_is(&members.list[MEMBER_TYPE], type->name))
+		fill(members.list, type, ret_record);
+	else
+		r = -EBADMSG;
+	members_fini(&members);
+	return r;
 }
 
 bool policy_recorded_has_label(const struct policy_recorded *record, const char *label)

@@ -1,0 +1,212 @@
+/* A log has millions of lines, and a tree for each of them costs ten times what is done with it. So
+ * a line of the form that nearly all have is looked through once, without memory of its own: an
+ * ASCII text, in which a quote ends each string and nothing stands for something else. Any other
+ * line is read by jansson, and what both can read means the same (tests/fuzz/fuzz-recorded.c). */
+#include "supervisor/policy/members.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "supervisor/base/cleanup.h"
+
+#define DEPTH_MAX 16
+#define DIGITS_MAX 18 /* fit into 63 bits */
+
+static const char *const keys[MEMBERS] = {
+	[MEMBER_ADDRESS] = "address",
+	[MEMBER_DIALLED] = "dialled",
+	[MEMBER_NAME] = "name",
+	[MEMBER_PORT] = "port",
+	[MEMBER_PROTOCOL] = "protocol",
+	[MEMBER_QTYPE] = "qtype",
+	[MEMBER_REASON] = "reason",
+	[MEMBER_SANDBOX] = "sandbox",
+	[MEMBER_SEQ] = "seq",
+	[MEMBER_TEMPLATE] = "template",
+	[MEMBER_TIME] = "time",
+	[MEMBER_TYPE] = "type",
+	[MEMBER_VERDICT] = "verdict",
+};
+
+struct scan {
+	const char *at, *end;
+};
+
+static bool take(struct scan *scan, char c)
+{
+	while (scan->at < scan->end && *scan->at == ' ')
+		scan->at++;
+	if (scan->at == scan->end || *scan->at != c)
+		return false;
+	scan->at++;
+	return true;
+}
+
+static bool scan_text(struct scan *scan, struct member *ret_member)
+{
+	const char *start;
+
+	if (!take(scan, '"'))
+		return false;
+	start = scan->at;
+	while (scan->at < scan->end && *scan->at >= ' ' && *scan->at < 0x7f && *scan->at != '"' &&
+		*scan->at != '\\')
+		scan->at++;
+	*ret_member = (struct member){.text = start, .length = (size_t)(scan->at - start)};
+	return scan->at < scan->end && *scan->at++ == '"';
+}
+
+/* What is no plain whole number is left to jansson: "-1", "1.5", "1e3", "01". */
+static bool scan_number(struct scan *scan, struct member *ret_member)
+{
+	const char *start = scan->at;
+	int64_t number = 0;
+
+	while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9' &&
+		scan->at - start < DIGITS_MAX)
+		number = number * 10 + (*scan->at++ - '0');
+	*ret_member = (struct member){.integer = number};
+	return scan->at > start && (*start != '0' || scan->at == start + 1) &&
+	       scan->at < scan->end && strchr(" ,]}", *scan->at) && *scan->at;
+}
+
+static bool scan_word(struct scan *scan, const char *word)
+{
+	size_t length = strlen(word);
+
+	if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
+		return false;
+	scan->at += length;
+	return true;
+}
+
+static bool scan_value(struct scan *scan, unsigned int depth, struct member *ret_member);
+
+static bool scan_list(struct scan *scan, unsigned int depth)
+{
+	struct member element;
+
+	if (take(scan, ']'))
+		return true;
+	do {
+		if (!scan_value(scan, depth, &element))
+			return false;
+	} while (take(scan, ','));
+	return take(scan, ']');
+}
+
+static enum member_key find_key(const struct member *key)
+{
+	for (size_t i = 0; i < MEMBERS; i++)
+		if (keys[i][0] == key->text[0] && strlen(keys[i]) == key->length &&
+			memcmp(keys[i], key->text, key->length) == 0)
+			return (enum member_key)i;
+	return MEMBERS;
+}
+
+/* Behind the opening brace. Of a key that is there twice the last one counts, as with jansson. */
+static bool scan_object(struct scan *scan, unsigned int depth, struct members *members)
+{
+	struct member key, value;
+
+	if (take(scan, '}'))
+		return true;
+	do {
+		enum member_key which;
+
+		if (!scan_text(scan, &key) || !take(scan, ':') || !scan_value(scan, depth, &value))
+			return false;
+		which = members ? find_key(&key) : MEMBERS;
+		if (which < MEMBERS)
+			members->list[which] = value;
+	} while (take(scan, ','));
+	return take(scan, '}');
+}
+
+static bool scan_value(struct scan *scan, unsigned int depth, struct member *ret_member)
+{
+	while (scan->at < scan->end && *scan->at == ' ')
+		scan->at++;
+	*ret_member = (struct member){0};
+	if (scan->at == scan->end || depth == DEPTH_MAX)
+		return false;
+	switch (*scan->at) {
+	case '"':
+		return scan_text(scan, ret_member);
+	case '{':
+		scan->at++;
+		return scan_object(scan, depth + 1, NULL);
+	case '[':
+		scan->at++;
+		return scan_list(scan, depth + 1);
+	case 't':
+		return scan_word(scan, "true");
+	case 'f':
+		return scan_word(scan, "false");
+	case 'n':
+		return scan_word(scan, "null");
+	default:
+		return scan_number(scan, ret_member);
+	}
+}
+
+bool members_scan(const char *line, size_t size_bytes, struct members *ret_members)
+{
+	struct scan scan = {line, line + size_bytes};
+
+	*ret_members = (struct members){0};
+	if (!take(&scan, '{') || !scan_object(&scan, 0, ret_members))
+		return false;
+	while (scan.at < scan.end && (*scan.at == ' ' || *scan.at == '\n' || *scan.at == '\r'))
+		scan.at++;
+	return scan.at == scan.end;
+}
+
+static void read_json(const json_t *json, struct members *members)
+{
+	for (size_t i = 0; i < MEMBERS; i++) {
+		const json_t *value = json_object_get(json, keys[i]);
+
+		members->list[i] = (struct member){.text = json_string_value(value),
+			.length = json_string_length(value),
+			.integer = json_integer_value(value)};
+	}
+}
+
+int members_read(const char *line, size_t size_bytes, struct members *ret_members)
+{
+	json_t *json;
+
+	if (members_scan(line, size_bytes, ret_members))
+		return 0;
+	*ret_members = (struct members){0};
+	json = json_loadb(line, size_bytes, 0, NULL);
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return -EBADMSG;
+	}
+	read_json(json, ret_members);
+	ret_members->json = json;
+	return 0;
+}
+
+void members_fini(struct members *members)
+{
+	json_decref(members->json);
+	members->json = NULL;
+}
+
+bool member_is(const struct member *member, const char *text)
+{
+	return member->length == strlen(text) && member->text &&
+	       memcmp(member->text, text, member->length) == 0;
+}
+
+void member_copy(const struct member *member, char *ret_text, size_t size)
+{
+	size_t length = member->length < size ? member->length : size - 1;
+
+	if (length)
+		memcpy(ret_text, member->text, length);
+	ret_text[length] = '\0';
+}

@@ -1,0 +1,94 @@
+/* Lines that ask to be records of the audit log. What is read as an act must be one that can be
+ * written, and asked about; a line that is no JSON must not be taken for an act. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/policy/members.h"
+#include "supervisor/policy/recorded.h"
+#include "supervisor/policy/trial.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define BROKEN_IF(condition)                                                                       \
+	do {                                                                                       \
+		if (condition)                                                                     \
+			abort();                                                                   \
+	} while (0)
+
+static const char document[] =
+	"{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":[{\"name\":\"*.example.org\"},"
+	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]}],\"inbound\":{\"ports\":[8000]}}}";
+
+static const struct policy_trial *trial_get(void)
+{
+	static struct policy_trial *trial;
+	static struct policy *policy;
+
+	if (!trial) {
+		BROKEN_IF(policy_parse(document, strlen(document), "x", NULL, &policy, NULL) < 0);
+		BROKEN_IF(policy_trial_new(policy, &trial, NULL) < 0);
+	}
+	return trial;
+}
+
+static void check_record(const struct policy_recorded *record)
+{
+	json_t *object = json_loadb(record->line, record->size_bytes, 0, NULL);
+	char text[POLICY_ACT_TEXT_SIZE];
+
+	BROKEN_IF(!json_is_object(object));
+	json_decref(object);
+	BROKEN_IF(memchr(record->time, 0, sizeof(record->time)) == NULL);
+	if (record->kind == POLICY_RECORDED_CREATE) {
+		policy_recorded_has_label(record, "job=17");
+		policy_recorded_has_label(record, "=");
+		return;
+	}
+	policy_act_format(&record->act, text);
+	BROKEN_IF(strlen(text) < 8);
+	BROKEN_IF(record->act.kind != POLICY_ACT_RESOLVE && record->act.port == 0);
+	policy_trial_judge(trial_get(), &record->act);
+}
+
+/* What the fast way takes, jansson takes too, and both read the same. */
+static void check_scan(const char *line, size_t size)
+{
+	static const char *const keys[MEMBERS] = {"address", "dialled", "name", "port", "protocol",
+		"qtype", "reason", "sandbox", "seq", "template", "time", "type", "verdict"};
+	struct members members;
+	json_t *object;
+
+	if (!members_scan(line, size, &members))
+		return;
+	object = json_loadb(line, size, 0, NULL);
+	BROKEN_IF(!json_is_object(object));
+	for (size_t i = 0; i < MEMBERS; i++) {
+		const json_t *value = json_object_get(object, keys[i]);
+		const char *text = json_string_value(value);
+
+		BROKEN_IF(!text != !members.list[i].text);
+		BROKEN_IF(text && !member_is(&members.list[i], text));
+		BROKEN_IF(json_integer_value(value) != members.list[i].integer);
+	}
+	json_decref(object);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *line = malloc(size ? size : 1); /* a block of its own: a sanitizer sees its end */
+	struct policy_recorded record;
+	int r;
+
+	BROKEN_IF(!line);
+	if (size)
+		memcpy(line, data, size);
+	check_scan(line, size);
+	r = policy_recorded_read(line, size, &record);
+	BROKEN_IF(r != 0 && r != -EBADMSG);
+	if (r == 0 && record.kind != POLICY_RECORDED_OTHER)
+		check_record(&record);
+	free(line);
+	return 0;
+}

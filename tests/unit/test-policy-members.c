@@ -1,0 +1,69 @@
+/* Lines of the log, looked through the fast way or read by jansson: the same comes out. */
+#include "tests/harness/check.h"
+
+#include <errno.h>
+
+#include "supervisor/policy/members.h"
+
+static void check_members(const char *line, bool fast, const char *name, int64_t port)
+{
+	struct members members;
+	char text[16];
+
+	CHECK_INT(members_scan(line, strlen(line), &members), fast);
+	CHECK_INT(members_read(line, strlen(line), &members), 0);
+	CHECK(!members.json == fast);
+	member_copy(&members.list[MEMBER_NAME], text, sizeof(text));
+	CHECK_TEXT(text, name);
+	CHECK_INT(members.list[MEMBER_PORT].integer, port);
+	members_fini(&members);
+}
+
+TEST(plain_lines_are_read_the_fast_way)
+{
+	check_members("{\"name\":\"a.org\",\"port\":443}\n", true, "a.org", 443);
+	check_members("{ \"name\" : \"a.org\" , \"port\" : 443 }", true, "a.org", 443);
+	check_members("{}", true, "", 0);
+	check_members("{\"x\":[1,[],{}],\"y\":{\"port\":1,\"z\":[true,false,null]},\"port\":0}",
+		true, "", 0);
+	check_members("{\"port\":1,\"port\":2}", true, "", 2);
+	check_members("{\"name\":7,\"port\":\"7\"}", true, "", 0);
+	check_members("{\"name\":\"\",\"names\":\"b\",\"nam\":\"c\",\"\":1}", true, "", 0);
+	check_members("{\"name\":\"0123456789abcdefghi\"}", true, "0123456789abcde", 0);
+}
+
+TEST(other_good_lines_are_left_to_jansson)
+{
+	check_members("{\"name\":\"\\u0061.org\",\"port\":443}", false, "a.org", 443);
+	check_members("{\"n\\u0061me\":\"a.org\"}", false, "a.org", 0);
+	check_members("{\"name\":\"\xc3\xa4.org\"}", false, "\xc3\xa4.org", 0);
+	check_members("{\"port\":-443}", false, "", -443);
+	check_members("{\"port\":443.5}", false, "", 0);
+	check_members("{\"port\":1e3,\"name\":\"x\"}", false, "x", 0);
+	check_members("{\"port\":9223372036854775807}", false, "", INT64_MAX);
+	check_members("{\t\"port\":1}", false, "", 1);
+	check_members("{\"x\":[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]],\"port\":1}", false, "", 1);
+}
+
+TEST(what_is_no_object_is_refused)
+{
+	static const char *const lines[] = {"", "{", "{\"a\":1", "{\"a\":1}}", "{\"a\":1,}",
+		"{\"a\":01}", "{\"a\":1 2}", "{\"a\":tru}", "{\"a\":truee}", "{\"a\"}", "{a:1}",
+		"{\"a\":\"b}", "{\"a\":[1,]}", "{\"a\":[1}", "[]", "1", "{\"a\":\"\n\"}",
+		"{\"a\":\"\xff\"}", "{\"port\":9223372036854775808}", "{\"a\":1,,\"b\":1}"};
+	struct members members;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (members_read(lines[i], strlen(lines[i]), &members) != -EBADMSG)
+			CHECK_FAIL("%s", lines[i]);
+}
+
+TEST(members_are_compared_whole)
+{
+	const struct member name = {.text = "deny", .length = 3}, none = {0};
+
+	CHECK(member_is(&name, "den"));
+	CHECK(!member_is(&name, "deny"));
+	CHECK(!member_is(&name, "de"));
+	CHECK(!member_is(&none, ""));
+}
