@@ -254,7 +254,7 @@ $(B)/tests/probe/%: tests/probe/%.c
 
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
-	$(link) -ljansson -lcrypto
+	$(link) -ljansson -lcrypto -lidn2 -lpsl
 
 $(B)/tests/bench/audit-rate: $(B)/tests/bench/audit-rate.o $(B)/libharness.a $(B)/libsupervisor.a
 	$(call say,LD,$@)
