@@ -66,6 +66,11 @@ static const struct measure measures[] = {
 		false},
 	{"cloche_tenant_forks_total", "counter", "Processes made in sandboxes.", USAGE(forks),
 		false},
+	{"cloche_tenant_syscalls_total", "counter", "System calls in sandboxes that are audited.",
+		USAGE(syscalls), false},
+	{"cloche_tenant_syscalls_refused_total", "counter",
+		"Those of them that the system call filter refused.", USAGE(syscalls_refused),
+		false},
 	{"cloche_tenant_dns_queries_total", "counter", "Queries to the sandboxes' resolvers.",
 		USAGE(dns_queries), false},
 };

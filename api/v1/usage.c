@@ -58,6 +58,8 @@ static void write_usage(struct writer *writer, const struct wire_usage *usage)
 	json_write_number(writer, "block_written_bytes", usage->block_written_bytes);
 	json_write_number(writer, "dns_queries", usage->dns_queries);
 	json_write_number(writer, "forks", usage->forks);
+	json_write_number(writer, "syscalls", usage->syscalls);
+	json_write_number(writer, "syscalls_refused", usage->syscalls_refused);
 	json_write_close(writer, '}');
 }
 

@@ -11,7 +11,7 @@ static const size_t summed[] = {AT(cpu_ns), AT(cpu_user_ns), AT(cpu_system_ns), 
 	AT(bytes_sent), AT(bytes_received), AT(packets_sent), AT(packets_received),
 	AT(connections_allowed), AT(connections_denied), AT(execs), AT(oom_kills), AT(wall_ns),
 	AT(n_sandboxes), AT(memory_mib_ms), AT(block_read_bytes), AT(block_written_bytes),
-	AT(dns_queries), AT(forks)};
+	AT(dns_queries), AT(forks), AT(syscalls), AT(syscalls_refused)};
 
 static uint64_t get(const struct wire_usage *usage, size_t at)
 {

@@ -99,6 +99,8 @@ static void fill_counters(struct wire_usage *usage, const struct abi_counters *c
 	usage->execs = counters->execs;
 	usage->dns_queries = counters->dns_queries;
 	usage->forks = counters->n_forks;
+	usage->syscalls = counters->n_syscalls;
+	usage->syscalls_refused = counters->n_refused;
 }
 
 int sandbox_usage(struct sandbox *sandbox, struct wire_usage *ret_usage)

@@ -159,5 +159,6 @@ int policy_diff(const struct policy *before, const struct policy *after,
 	compare_limits(&differ);
 	compare_syscalls(&differ);
 	diff_terms(&differ);
+	diff_audit(&differ);
 	return 0;
 }

@@ -8,6 +8,7 @@ enum policy_change_kind {
 	POLICY_CHANGE_ALLOWED, /* was denied, or was less */
 	POLICY_CHANGE_DENIED,  /* was allowed, or was more */
 	POLICY_CHANGE_SAME,    /* inside what the last one named: there nothing changes */
+	POLICY_CHANGE_OTHER, /* what is recorded, or done about losses; nothing is allowed by it */
 };
 
 struct policy_change {

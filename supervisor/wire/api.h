@@ -321,6 +321,8 @@ struct wire_usage {
 	uint64_t block_read_bytes, block_written_bytes; /* bpf/lib/block.h */
 	uint64_t dns_queries; /* to the sandbox's resolver, answered or not */
 	uint64_t forks;       /* processes that its processes made */
+	/* While its system calls are audited: all of them, and those that were refused. */
+	uint64_t syscalls, syscalls_refused;
 };
 
 struct wire_usage_row {

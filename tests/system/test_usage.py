@@ -6,7 +6,7 @@ from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main,
 KEYS = {"cpu_ns", "cpu_user_ns", "cpu_system_ns", "memory_bytes", "memory_peak_bytes", "bytes_sent",
         "bytes_received", "packets_sent", "packets_received", "connections_allowed",
         "connections_denied", "execs", "oom_kills", "wall_ns", "sandboxes", "memory_gib_seconds",
-        "block_read_bytes", "block_written_bytes", "dns_queries", "forks"}
+        "block_read_bytes", "block_written_bytes", "dns_queries", "forks", "syscalls", "syscalls_refused"}
 # What only ever grows, also of a tenant.
 GROWING = KEYS - {"memory_bytes"}
 BUSY = ("import time\nend = time.process_time() + 0.4\n"
@@ -75,6 +75,17 @@ def programs_and_denials_are_counted():
         usage = sandbox.usage()
         check_equal((usage["connections_denied"], usage["connections_allowed"]), (7, 0), "connections")
         check_equal(usage["execs"], 5, "execs")
+
+
+@test
+def system_calls_and_those_refused_are_counted():
+    with client().sandbox() as sandbox:
+        sandbox.python("import os\nfor i in range(1000): os.getppid()")
+        usage = sandbox.usage()
+        check(usage["syscalls"] > 1000, f"{usage['syscalls']} system calls")
+        refused = usage["syscalls_refused"]
+        sandbox.python("import ctypes\nfor i in range(9): ctypes.CDLL(None).unshare(0x10000000)")
+        check(sandbox.usage()["syscalls_refused"] >= refused + 9, f"{sandbox.usage()}")
 
 
 @test

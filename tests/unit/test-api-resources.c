@@ -77,7 +77,8 @@ static const struct wire_usage_row usage = {.sandbox = 0xab,
 	.ended = 1,
 	.usage = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 		.memory_mib_ms = 1024000 * 3 + 1024, .block_read_bytes = 16,
-		.block_written_bytes = 17, .dns_queries = 18, .forks = 19}};
+		.block_written_bytes = 17, .dns_queries = 18, .forks = 19, .syscalls = 20,
+		.syscalls_refused = 21}};
 
 #define OF_LABEL "\"tenant\":\"acme\"," NUMBERS
 #define USAGE "\"tenant\":\"acme\",\"ended\":true," NUMBERS
@@ -87,7 +88,8 @@ static const struct wire_usage_row usage = {.sandbox = 0xab,
 	"\"bytes_received\":7,\"packets_sent\":8,\"packets_received\":9,"                          \
 	"\"connections_allowed\":10,\"connections_denied\":11,\"execs\":12,\"oom_kills\":13,"      \
 	"\"wall_ns\":14,\"sandboxes\":15,\"memory_gib_seconds\":3.001000,"                         \
-	"\"block_read_bytes\":16,\"block_written_bytes\":17,\"dns_queries\":18,\"forks\":19}"
+	"\"block_read_bytes\":16,\"block_written_bytes\":17,\"dns_queries\":18,\"forks\":19,"      \
+	"\"syscalls\":20,\"syscalls_refused\":21}"
 
 TEST(shows_usage_of_a_sandbox)
 {

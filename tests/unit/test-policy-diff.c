@@ -9,7 +9,7 @@ static char told[4096];
 
 static void tell(const struct policy_change *change, void *userdata _unused_)
 {
-	static const char *const signs[] = {"+", "-", "="};
+	static const char *const signs[] = {"+", "-", "=", "~"};
 	size_t used = strlen(told);
 
 	snprintf(told + used, sizeof(told) - used, "%s%s %s\n", signs[change->kind],
@@ -82,6 +82,15 @@ TEST(diff_does_not_list_special_ranges_that_stay_closed)
 		ALLOW("{\"cidr\":\"0.0.0.0/0\",\"ports\":[443]},"
 		      "{\"cidr\":\"169.254.169.254\",\"ports\":[443]}"),
 		"+network 169.254.169.254/32 tcp 443\n");
+}
+
+TEST(diff_tells_what_is_recorded_apart_from_what_is_allowed)
+{
+	check_diff("", "\"audit\":{\"syscalls\":\"none\",\"on_loss\":\"kill\"}",
+		"~audit does not record the default system calls\n"
+		"~audit on_loss: kill instead of log\n");
+	check_diff("\"audit\":{\"syscalls\":[\"openat\"]}",
+		"\"audit\":{\"syscalls\":[\"openat\",\"unlink\"]}", "~audit records unlink\n");
 }
 
 TEST(diff_tells_protocols_apart)

@@ -83,6 +83,10 @@ static void usage_print(const char *what, const char *name, const json_t *answer
 		print_count(one, (int64_t)print_number(usage, "dns_queries")), NULL);
 	print_row(&table, "processes made", print_count(one, (int64_t)print_number(usage, "forks")),
 		NULL);
+	snprintf(text, sizeof(text), "%s, %s refused",
+		print_count(one, (int64_t)print_number(usage, "syscalls")),
+		print_count(two, (int64_t)print_number(usage, "syscalls_refused")));
+	print_row(&table, "system calls", text, NULL);
 	print_row(&table, "programs started",
 		print_count(one, (int64_t)print_number(usage, "execs")), NULL);
 	print_row(&table, "out of memory",

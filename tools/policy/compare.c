@@ -14,13 +14,15 @@ struct comparison {
 
 static const char *const words[] = {[POLICY_CHANGE_ALLOWED] = "allows",
 	[POLICY_CHANGE_DENIED] = "denies",
-	[POLICY_CHANGE_SAME] = "same"};
+	[POLICY_CHANGE_SAME] = "same",
+	[POLICY_CHANGE_OTHER] = "changes"};
 
 static void take(const struct policy_change *change, void *userdata)
 {
 	static const char *const signs[] = {[POLICY_CHANGE_ALLOWED] = "+",
 		[POLICY_CHANGE_DENIED] = "-",
-		[POLICY_CHANGE_SAME] = "="};
+		[POLICY_CHANGE_SAME] = "=",
+		[POLICY_CHANGE_OTHER] = "~"};
 	struct comparison *comparison = userdata;
 
 	comparison->n++;

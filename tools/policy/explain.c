@@ -117,6 +117,20 @@ static void explain_terms(const struct policy *policy)
 			i + 1 == policy->n_secrets ? ".\n" : "");
 }
 
+static void explain_audit(const struct policy_audit *audit)
+{
+	static const char *const losses[] = {[POLICY_ON_LOSS_LOG] = "that is recorded",
+		[POLICY_ON_LOSS_FREEZE] = "the sandbox is frozen",
+		[POLICY_ON_LOSS_KILL] = "the sandbox ends"};
+
+	printf("\nAudit: connections, programs and denials are recorded always");
+	if (audit->defaults)
+		printf(", the default system calls too");
+	for (size_t i = 0; i < audit->n_calls; i++)
+		printf("%s%s", i ? ", " : ", and ", audit->calls[i].name);
+	printf(". When a record of a denial is lost, %s.\n", losses[audit->on_loss]);
+}
+
 static void explain(const struct policy *policy)
 {
 	printf("%s%s%s\n", policy->name, policy->description[0] ? ": " : "", policy->description);
@@ -126,6 +140,7 @@ static void explain(const struct policy *policy)
 	explain_syscalls(policy);
 	explain_files(policy);
 	explain_terms(policy);
+	explain_audit(&policy->audit);
 	printf("\nHash: %s\n", policy->hash);
 }
 
