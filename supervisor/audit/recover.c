@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "supervisor/audit/history.h"
 #include "supervisor/audit/log-file.h"
 #include "supervisor/audit/resume.h"
 #include "supervisor/base/cleanup.h"
@@ -30,14 +31,9 @@ static int create(struct audit *audit, const char *instance, struct failure *why
 	return keys_create(audit->dir_fd, audit->state_fd, origin, &audit->keys, why);
 }
 
-/* The newest checkpoint, signed by any epoch of this log. -ENOENT, -EBADMSG. */
-static int read_checkpoint(const struct audit *audit, struct checkpoint *ret_checkpoint)
+/* Signed by any epoch of this log, or -EBADMSG. */
+static int read_note(const struct audit *audit, const char *note, struct checkpoint *ret_checkpoint)
 {
-	_cleanup_free_ char *note = NULL;
-	int r = fd_read_file_at(audit->dir_fd, "checkpoint", NOTE_SIZE, &note, NULL);
-
-	if (r < 0)
-		return r == -EFBIG ? -EBADMSG : r;
 	for (uint32_t epoch = audit->keys.epoch; epoch > 0; epoch--) {
 		struct note_verifier verifier;
 		size_t text_bytes;
@@ -53,6 +49,29 @@ static int read_checkpoint(const struct audit *audit, struct checkpoint *ret_che
 		return 0;
 	}
 	return -EBADMSG;
+}
+
+/* The newest checkpoint. -ENOENT, -EBADMSG. */
+static int read_checkpoint(const struct audit *audit, struct checkpoint *ret_checkpoint)
+{
+	_cleanup_free_ char *note = NULL;
+	int r = fd_read_file_at(audit->dir_fd, "checkpoint", NOTE_SIZE, &note, NULL);
+
+	if (r < 0)
+		return r == -EFBIG ? -EBADMSG : r;
+	return read_note(audit, note, ret_checkpoint);
+}
+
+/* A crash leaves the history ahead of `checkpoint`: what it says is on the disk as well, and its
+ * numbers are taken. A history that ends before `checkpoint` lost notes, which no crash does: the
+ * next number is one more than the checkpoint's all the same, and the verifier misses those
+ * between. */
+static int read_history(const struct audit *audit, struct checkpoint *ret_newest)
+{
+	_cleanup_free_ char *note = NULL;
+	int r = history_newest(audit->dir_fd, &note);
+
+	return r < 0 ? r : read_note(audit, note, ret_newest);
 }
 
 /* The lines from a place on, into the tree and the streams. */
@@ -250,13 +269,21 @@ static int check_checkpoint(struct audit *audit, struct checkpoint *checkpoint,
 	struct recovery *recovery, struct failure *why)
 {
 	uint64_t last = audit->segments.last;
+	struct checkpoint newest = {0};
 	int r = recovery->is_new ? -ENOENT : read_checkpoint(audit, checkpoint);
+	int r_history = recovery->is_new ? -ENOENT : read_history(audit, &newest);
 
+	if (r_history < 0 && r_history != -ENOENT)
+		return failure_set(why, r_history, STAGE,
+			"the history of its checkpoints does not end with one of this log");
 	/* Before the first checkpoint nothing is written. */
-	if (r == -ENOENT && last == 0) {
+	if (r == -ENOENT && last == 0 && newest.size == 0) {
 		recovery->is_new = true;
+		checkpoint->number = newest.number;
 		return sha256("", 0, checkpoint->root);
 	}
+	if (r == 0 && newest.number > checkpoint->number)
+		*checkpoint = newest;
 	if (r == -ENOENT || r == -EBADMSG)
 		return failure_set(why, -EBADMSG, STAGE, "its newest checkpoint is %s",
 			r == -ENOENT ? "not there" : "not one of this log");
@@ -285,6 +312,7 @@ int recover(struct audit *audit, const char *instance, struct recovery *ret_reco
 		r = check_checkpoint(audit, &checkpoint, recovery, why);
 	if (r < 0)
 		return r;
+	audit->seal.number = checkpoint.number;
 	r = resume(audit, checkpoint.size);
 	if (r == 0) {
 		remember_partial(&audit->tree, checkpoint.size);

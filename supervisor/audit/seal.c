@@ -6,18 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/audit/history.h"
 #include "supervisor/audit/log-file.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/fd.h"
 
-#define DIRECTORY "checkpoints"
 #define CHECKPOINT "checkpoint"
 #define TEMPORARY "checkpoint.tmp"
-#define PATH_SIZE 48
-#define TAIL_BYTES 65536
 
 static void begin_batch(struct audit *audit);
 
@@ -46,6 +43,7 @@ static int add_note(struct audit *audit, uint64_t size, const char *text)
 static int sign(struct audit *audit, enum checkpoint_reason reason)
 {
 	struct checkpoint checkpoint = {.size = audit->tree.size,
+		.number = audit->seal.number + 1,
 		.time_ns = clock_realtime_ns(),
 		.reason = reason,
 		.lost = audit->n_told};
@@ -65,7 +63,11 @@ static int sign(struct audit *audit, enum checkpoint_reason reason)
 	memcpy(checkpoint.policies, state.policies, sizeof(checkpoint.policies));
 	checkpoint_write(&checkpoint, text);
 	r = note_sign(audit->keys.key, checkpoint.origin, text, note);
-	return r == 0 ? add_note(audit, checkpoint.size, note) : r;
+	if (r == 0)
+		r = add_note(audit, checkpoint.size, note);
+	if (r == 0)
+		audit->seal.number = checkpoint.number;
+	return r;
 }
 
 static int sign_now(struct audit *audit, enum checkpoint_reason reason)
@@ -103,16 +105,11 @@ static void forget_batch(struct seal *seal)
 	seal->n_batch = 0;
 }
 
-/* The notes stay in the queue; the next tick tries again. Of those that were appended already, and
- * may or may not be on the disk, the newest alone: a size may be there twice, but never shrinks. */
+/* The notes stay in the queue; the next tick tries again. */
 static int fail_batch(struct audit *audit, int error)
 {
 	struct seal *seal = &audit->seal;
 
-	if (seal->phase == SEAL_FILES && seal->n_batch > 1) {
-		seal->n_batch--;
-		forget_batch(seal);
-	}
 	seal->phase = SEAL_IDLE;
 	seal->n_batch = 0;
 	seal->failing = true;
@@ -156,67 +153,27 @@ static size_t segment_fds(struct audit *audit, int ret_fds[SYNC_FDS_MAX])
 	return n;
 }
 
-static int open_history(struct audit *audit, uint64_t segment)
+/* Appends the notes of the batch, which are of one segment. What an attempt before appended, and
+ * may or may not have reached the disk, is cut off first: each number is there once. */
+static int append_batch(struct audit *audit, int ret_fds[SYNC_FDS_MAX], size_t *n_fds)
 {
-	char path[PATH_SIZE];
-	int fd, r = fd_make_dir_at(audit->dir_fd, DIRECTORY, 0700);
+	struct seal *seal = &audit->seal;
+	const off_t again_bytes = seal->is_retry ? seal->batch_start_bytes : -1;
+	_cleanup_free_ char *text = malloc(seal->n_batch * (NOTE_SIZE + 1));
+	size_t size_bytes = 0;
+	int r, fds[2];
 
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < seal->n_batch; i++)
+		size_bytes += (size_t)sprintf(text + size_bytes, "%s\n", seal->notes[i].text);
+	r = history_append(audit->dir_fd, seal->notes[0].segment, again_bytes, text, size_bytes,
+		&seal->batch_start_bytes, fds);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), DIRECTORY "/%020" PRIu64 ".notes", segment);
-	fd = openat(
-		audit->dir_fd, path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Where the last whole note ends: a crash may have left half of one. A note ends with its signature
- * line and an empty one. */
-static off_t whole_notes(int fd, off_t size_bytes)
-{
-	off_t start_bytes = size_bytes > TAIL_BYTES ? size_bytes - TAIL_BYTES : 0;
-	size_t tail_bytes = (size_t)(size_bytes - start_bytes);
-	_cleanup_free_ char *tail = malloc(TAIL_BYTES);
-
-	if (!tail || segment_read_at(fd, tail, tail_bytes, (uint64_t)start_bytes) < 0)
-		return -EIO;
-	for (size_t end = tail_bytes; end >= 2; end--) {
-		const char *line;
-
-		if (tail[end - 1] != '\n' || tail[end - 2] != '\n')
-			continue;
-		line = memrchr(tail, '\n', end - 2);
-		line = line ? line + 1 : tail;
-		if ((size_t)(tail + end - line) > strlen(NOTE_DASH) &&
-			memcmp(line, NOTE_DASH, strlen(NOTE_DASH)) == 0)
-			return start_bytes + (off_t)end;
-	}
-	return start_bytes;
-}
-
-/* Appends the notes of one segment. `*ret_before_bytes` is how long the file was. */
-static int append_history(struct audit *audit, const struct seal_note *notes, size_t n, int *ret_fd,
-	off_t *ret_before_bytes)
-{
-	_cleanup_close_ int fd = open_history(audit, notes[0].segment);
-	_cleanup_free_ char *text = malloc(n * (NOTE_SIZE + 1));
-	size_t size_bytes = 0;
-	struct stat before;
-	int r;
-
-	if (fd < 0 || !text)
-		return fd < 0 ? fd : -ENOMEM;
-	if (fstat(fd, &before) < 0)
-		return -errno;
-	before.st_size = whole_notes(fd, before.st_size);
-	if (before.st_size < 0 || ftruncate(fd, before.st_size) < 0)
-		return -EIO;
-	for (size_t i = 0; i < n; i++)
-		size_bytes += (size_t)sprintf(text + size_bytes, "%s\n", notes[i].text);
-	r = fd_write_all(fd, text, size_bytes);
-	if (r < 0)
-		return ftruncate(fd, before.st_size) < 0 ? -EIO : r;
-	*ret_before_bytes = before.st_size;
-	*ret_fd = steal_fd(&fd);
+	seal->is_retry = true;
+	for (int i = 0; i < r; i++)
+		ret_fds[(*n_fds)++] = fds[i];
 	return 0;
 }
 
@@ -229,32 +186,21 @@ static int write_checkpoint(const struct audit *audit, const struct seal_note *n
 	return r < 0 ? r : steal_fd(&fd);
 }
 
-/* Writes the batch, all or none; `ret_fds` are to be synced. */
+/* `ret_fds` are to be synced. */
 static int write_files(struct audit *audit, int ret_fds[SYNC_FDS_MAX], size_t *ret_n)
 {
-	const struct seal_note *notes = audit->seal.notes;
-	const size_t n_batch = audit->seal.n_batch;
-	off_t before_bytes[SYNC_FDS_MAX] = {0};
-	size_t n = 0, end;
-	int fd = write_checkpoint(audit, &notes[n_batch - 1]), r = fd < 0 ? fd : 0;
+	struct seal *seal = &audit->seal;
+	size_t n = 0;
+	int fd = write_checkpoint(audit, &seal->notes[seal->n_batch - 1]), r = fd < 0 ? fd : 0;
 
 	if (r < 0)
 		return r;
 	ret_fds[n++] = fd;
-	for (size_t first = 0; first < n_batch && r == 0; first = end) {
-		for (end = first; end < n_batch && notes[end].segment == notes[first].segment;)
-			end++;
-		r = append_history(
-			audit, &notes[first], end - first, &ret_fds[n], &before_bytes[n]);
-		n += r == 0;
-	}
-	*ret_n = n;
-	while (r < 0 && n > 0) {
-		n--;
-		if (ftruncate(ret_fds[n], before_bytes[n]) < 0)
-			r = -EIO;
-		close(ret_fds[n]);
-	}
+	r = append_batch(audit, ret_fds, &n);
+	if (r < 0)
+		close(fd);
+	else
+		*ret_n = n;
 	return r;
 }
 
@@ -266,6 +212,7 @@ static int publish(struct audit *audit)
 		return fail_batch(audit, -errno);
 	seal->durable_size = seal->notes[seal->n_batch - 1].size;
 	forget_batch(seal);
+	seal->is_retry = false;
 	seal->phase = SEAL_IDLE;
 	seal->failing = false;
 	return 0;
@@ -296,18 +243,14 @@ static void on_synced(int error, void *userdata)
 		begin_batch(audit);
 }
 
-/* As many notes as have descriptors for their histories, beside that of the checkpoint. */
+/* Notes of one segment, so that one file is appended to: what a power cut leaves of a batch is its
+ * beginning, never a later note without an earlier one. */
 static size_t batch_of(const struct seal *seal)
 {
-	size_t n = 0, n_segments = 0;
+	size_t n = 1;
 
-	while (n < seal->n_notes) {
-		if (n == 0 || seal->notes[n].segment != seal->notes[n - 1].segment)
-			n_segments++;
-		if (n_segments >= SYNC_FDS_MAX)
-			break;
+	while (n < seal->n_notes && seal->notes[n].segment == seal->notes[0].segment)
 		n++;
-	}
 	return n;
 }
 

@@ -5,7 +5,8 @@
  *
  * The syncs run beside the loop (sync.h), one batch of notes at a time; a batch takes all that were
  * signed while the one before was under way. So a checkpoint that can be seen covers records that
- * are on the disk. */
+ * are on the disk. Each has the next number: on the disk they are dense, whatever
+ * was signed and did not get there. */
 #pragma once
 
 #include <stdbool.h>
@@ -39,6 +40,9 @@ struct seal {
 	size_t n_notes, n_batch; /* the first n_batch are under way */
 	int old_fds[SEAL_OLD_FDS_MAX];
 	size_t n_old_fds;
+	bool is_retry; /* the first notes may be in the history, from batch_start_bytes on */
+	int64_t batch_start_bytes;
+	uint64_t number;          /* of the newest note */
 	uint64_t size, signed_ns; /* of the newest note; monotonic */
 	bool wanted;              /* a batch, as soon as the one under way is done */
 	uint64_t durable_size;    /* what the checkpoint on the disk covers */

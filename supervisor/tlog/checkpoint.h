@@ -25,6 +25,7 @@ struct checkpoint {
 	char origin[NOTE_NAME_SIZE];
 	uint64_t size;
 	uint8_t root[SHA256_BYTES];
+	uint64_t number;  /* dense from 1, so that none can be removed; 0: of an older version */
 	uint64_t time_ns; /* realtime */
 	enum checkpoint_reason reason;
 	uint64_t lost; /* records, since the log began */

@@ -253,3 +253,53 @@ void audit_scene_check_end(const struct audit_scene *scene, const char *stream_n
 	CHECK(ended);
 	free(text);
 }
+
+static int is_history(const struct dirent *entry)
+{
+	return strstr(entry->d_name, ".notes") != NULL;
+}
+
+/* The numbers of one file's notes go on after `number`. */
+static uint64_t check_numbers(const char *history, uint64_t number, char last[NOTE_SIZE])
+{
+	const char *stop;
+
+	for (const char *note = history; *note; note = stop + 2) {
+		struct checkpoint checkpoint;
+
+		stop = strstr(note, "\n\n" NOTE_DASH);
+		CHECK(stop);
+		CHECK_INT(checkpoint_parse(note, (size_t)(stop + 1 - note), &checkpoint), 0);
+		CHECK_INT(checkpoint.number, ++number);
+		stop = strstr(stop + 2, "\n\n");
+		CHECK(stop);
+		snprintf(last, NOTE_SIZE, "%.*s", (int)(stop + 1 - note), note);
+	}
+	return number;
+}
+
+uint64_t audit_scene_check_numbers(const struct audit_scene *scene)
+{
+	struct dirent **entries = NULL;
+	char path[512], last[NOTE_SIZE] = "", *newest;
+	uint64_t number = 0;
+	int n;
+
+	snprintf(path, sizeof(path), "%s/audit/checkpoints", scene->directory);
+	n = scandir(path, &entries, is_history, alphasort);
+	CHECK(n > 0);
+	for (int i = 0; i < n; i++) {
+		char *history;
+
+		snprintf(path, sizeof(path), "audit/checkpoints/%s", entries[i]->d_name);
+		history = audit_scene_read(scene, path);
+		number = check_numbers(history, number, last);
+		free(history);
+		free(entries[i]);
+	}
+	free(entries);
+	newest = audit_scene_read(scene, "audit/checkpoint");
+	CHECK_TEXT(newest, last);
+	free(newest);
+	return number;
+}

@@ -50,3 +50,6 @@ struct checkpoint audit_scene_newest(const struct audit_scene *scene, uint32_t e
 void audit_scene_settle(struct audit_scene *scene);
 /* Checks numbers, count and chain of a stream that has ended. */
 void audit_scene_check_end(const struct audit_scene *scene, const char *stream_name);
+/* Checks that all notes of the history are ours and numbered from 1, one by one, and that the
+ * newest checkpoint is the last of them. Returns how many there are. */
+uint64_t audit_scene_check_numbers(const struct audit_scene *scene);

@@ -65,12 +65,14 @@ static size_t sign(const struct made_log *log, void *key, char *text, size_t roo
 size_t made_log_sign(
 	const struct made_log *log, const struct made_note *note, char *ret_text, size_t room)
 {
+	size_t place = (size_t)(note - log->notes) + 1;
 	char base64[64], number[32] = "";
 	uint8_t root[32];
 
 	made_log_root(log, 0, note->size, root);
-	if (log->numbered)
-		snprintf(number, sizeof(number), "number %zu\n", (size_t)(note - log->notes) + 1);
+	if (log->numbered && place > log->n_unnumbered)
+		snprintf(number, sizeof(number), "number %zu\n",
+			place - log->n_unnumbered + log->number_gap);
 	snprintf(ret_text, room,
 		"%s\n%" PRIu64 "\n%s\n%stime %" PRIu64 "\nreason %s\nlost %" PRIu64
 		"\nevents seen 9 emitted 9 dropped 0\nprograms none\npolicies none\n",

@@ -42,7 +42,9 @@ struct made_log {
 	size_t n_segments;
 	uint64_t lost, time_ns;
 	bool numbered; /* notes have numbers */
-	bool sparse;   /* tiles are written only for the newest size: quick for a large log */
+	size_t n_unnumbered,
+		number_gap; /* the first have none all the same; the next has 1 + gap */
+	bool sparse;        /* tiles are written only for the newest size: quick for a large log */
 	struct made_sandbox sandboxes[MADE_SANDBOXES_MAX];
 };
 

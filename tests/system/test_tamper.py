@@ -75,6 +75,7 @@ class Log:
             size = int(rows[1])
             if size in sizes and size <= len(leaves):
                 rows[2] = base64.b64encode(root(leaves[:size])).decode() + "\n"
+                rows[3] = f"number {len(notes) + 1}\n"
                 notes.append(self.sign("".join(rows)))
         for folder in ("log", "tile", "checkpoints"):
             shutil.rmtree(f"{self.directory}/{folder}")
@@ -339,15 +340,52 @@ def a_checkpoint_gone_or_changed_is_named():
     text = get(path)
     put(path, text.replace(b"lost ", b"lost 1", 1))
     refused("signature", log.directory)
-    # Removed checkpoints leave a silence: here the daemon signs one every second, whatever happens.
+
+
+def split_notes(text):
+    """The notes of one file of the history."""
+    parts = text.decode().split("\n\n")  # texts and signatures in turn
+    return ["\n\n".join(parts[i:i + 2]) + "\n" for i in range(0, len(parts) - 1, 2)]
+
+
+def join_notes(notes):
+    return "".join(note + "\n" for note in notes).encode()
+
+
+@test
+def checkpoints_are_numbered_one_by_one_over_the_kill():
+    numbers = [int(note.splitlines()[3].split()[1]) for note in scene().copy().notes()]
+    check_equal(numbers, list(range(1, len(numbers) + 1)), "numbers")
+
+
+@test
+def a_heartbeat_removed_from_the_middle_is_missed_by_its_number():
     log = scene().copy()
-    longest_s = verify(log.directory)["longest_gap_ms"] // 1000 + 1
-    verify(log.directory, "--max-gap", str(longest_s))
     path = max(glob.glob(f"{log.directory}/checkpoints/*"))
-    parts = get(path).decode().split("\n\n")  # texts and signatures in turn
-    put(path, "\n\n".join(parts[:2] + parts[2 + 2 * (longest_s + 1):]).encode())
+    notes = split_notes(get(path))
+    check_equal(join_notes(notes), get(path), "the notes of the file")
+    index = next(i for i, note in enumerate(notes[2:-2], 2) if "\nreason heartbeat\n" in note)
+    put(path, join_notes(notes[:index] + notes[index + 1:]))
+    fault = refused("checkpoint-missing", log.directory)
+    check_equal(fault["expected"], notes[index].splitlines()[3], "the missing number")
+
+
+@test
+def checkpoints_removed_from_the_end_are_missed_by_the_newest_or_a_witness():
+    log = scene().copy()
+    path = max(glob.glob(f"{log.directory}/checkpoints/*"))
+    notes = split_notes(get(path))
+    witness = scene().file("last", notes[-1])
+    verify(log.directory, "--witness", witness)
+    while "\nreason heartbeat\n" not in notes[-1] and len(notes) > 1:
+        notes.pop()
+    witness = scene().file("last", notes.pop())
+    put(path, join_notes(notes))
+    check_equal(refused("checkpoint-missing", log.directory)["file"], "checkpoint", "place")
+    # With `checkpoint` set back to what is left, nothing in the directory tells.
+    put(f"{log.directory}/checkpoint", notes[-1].encode())
     verify(log.directory)
-    refused("checkpoint-gap", log.directory, "--max-gap", str(longest_s))
+    check_equal(refused("rolled-back", log.directory, "--witness", witness)["file"], witness, "place")
 
 
 @test

@@ -47,10 +47,8 @@ static void killed(void (*act)(void))
 	log_.audit = audit_free(log_.audit);
 	child = fork();
 	if (child == 0) {
-		struct loop *loop = NULL;
-
-		loop_new(&loop);
-		if (audit_open(loop, &log_.config, &log_.audit, NULL) == 0)
+		loop_new(&log_.loop);
+		if (audit_open(log_.loop, &log_.config, &log_.audit, NULL) == 0)
 			act();
 		_exit(0);
 	}
@@ -225,6 +223,109 @@ TEST(half_a_note_at_the_end_of_the_history_is_cut_off)
 	}
 }
 
+static void settle_more(void)
+{
+	fill(3);
+	audit_scene_settle(&log_);
+}
+
+static void fill_segments(void)
+{
+	fill(200);
+	audit_scene_settle(&log_);
+	fill(30);
+}
+
+TEST(checkpoints_are_numbered_densely_over_restarts_and_kills)
+{
+	uint64_t n;
+
+	begin((struct audit_config){.segment_bytes = 5000});
+	for (int i = 0; i < 3; i++) {
+		killed(settle_more);
+		killed(fill_segments);
+		reopen(0);
+	}
+	n = audit_scene_check_numbers(&log_);
+	CHECK(n > 12);
+	log_.audit = audit_free(log_.audit);
+	CHECK_INT(audit_scene_check_numbers(&log_), n + 1);
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
+	end();
+}
+
+static void put(const char *name, const char *text, size_t size_bytes)
+{
+	int fd = open(audit_scene_path(&log_, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	CHECK(fd >= 0);
+	CHECK_INT(write(fd, text, size_bytes), size_bytes);
+	close(fd);
+}
+
+/* Killed after the history was appended to, at each byte of that, and before the rename. */
+TEST(a_history_that_is_ahead_of_the_checkpoint_is_gone_on_from)
+{
+	static const char name[] = "audit/checkpoints/00000000000000000001.notes";
+	char *older, *shorter, *longer;
+	size_t shorter_bytes, longer_bytes;
+
+	begin((struct audit_config){});
+	settle_more();
+	older = audit_scene_read(&log_, "audit/checkpoint");
+	shorter = audit_scene_read(&log_, name);
+	killed(settle_more);
+	longer = audit_scene_read(&log_, name);
+	shorter_bytes = strlen(shorter);
+	longer_bytes = strlen(longer);
+	for (size_t bytes = longer_bytes; bytes >= shorter_bytes;
+		bytes -= bytes % 97 ? bytes % 97 : 97) {
+		put("audit/checkpoint", older, strlen(older));
+		put(name, longer, bytes);
+		reopen(0);
+		CHECK(audit_scene_check_numbers(&log_) > 2);
+		log_.audit = audit_free(log_.audit);
+	}
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
+	free(older);
+	free(shorter);
+	free(longer);
+	end();
+}
+
+/* Killed after the very first note was appended. */
+TEST(a_first_checkpoint_that_was_appended_alone_keeps_its_number)
+{
+	begin((struct audit_config){});
+	log_.audit = audit_free(log_.audit);
+	CHECK_INT(unlink(audit_scene_path(&log_, "audit/checkpoint")), 0);
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
+	CHECK_INT(audit_scene_check_numbers(&log_), 3);
+	end();
+}
+
+TEST(a_note_that_somebody_cut_off_the_history_leaves_a_hole_in_the_numbers)
+{
+	static const char name[] = "audit/checkpoints/00000000000000000001.notes";
+	char *text, *note;
+
+	begin((struct audit_config){});
+	settle_more();
+	log_.audit = audit_free(log_.audit);
+	text = audit_scene_read(&log_, name);
+	note = strstr(text, "\nnumber 3\n");
+	CHECK(note && !strstr(text, "\nnumber 4\n"));
+	while (memcmp(note, "cloche/", 7) != 0)
+		note--;
+	put(name, text, (size_t)(note - text));
+	free(text);
+	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
+	text = audit_scene_read(&log_, name);
+	CHECK(!strstr(text, "\nnumber 3\n") && strstr(text, "\nnumber 4\n"));
+	free(text);
+	end();
+}
+
 TEST(tiles_that_are_missing_are_made_again)
 {
 	char *before, *after;
@@ -396,6 +497,36 @@ static void remove_checkpoint(void)
 TEST(a_log_without_its_checkpoint_is_not_continued)
 {
 	check_set_aside(remove_checkpoint, "not there");
+}
+
+static void forge_last_note(void)
+{
+	glob_t found;
+
+	CHECK_INT(glob(audit_scene_path(&log_, "audit/checkpoints/*"), 0, NULL, &found), 0);
+	flip_byte(found.gl_pathv[found.gl_pathc - 1], 40);
+	globfree(&found);
+}
+
+TEST(a_log_whose_history_ends_with_a_forged_note_is_not_continued)
+{
+	check_set_aside(forge_last_note, "does not end with one of this log");
+}
+
+/* The newest checkpoint goes back to the first, and the records after it go: the history tells. */
+static void roll_back_checkpoint(void)
+{
+	char *history = audit_scene_read(&log_, "audit/checkpoints/00000000000000000001.notes");
+
+	put("audit/checkpoint", history,
+		(size_t)(strstr(strstr(history, "\n\n") + 2, "\n\n") + 1 - history));
+	free(history);
+	cut_records();
+}
+
+TEST(a_log_shorter_than_its_history_is_not_continued)
+{
+	check_set_aside(roll_back_checkpoint, "fewer than the 300");
 }
 
 static void edit_checkpoint(void)

@@ -182,23 +182,33 @@ TEST(a_key_that_is_old_enough_is_changed_by_itself)
 	end();
 }
 
+static void put(const char *name, char *text)
+{
+	int fd = open(audit_scene_path(&log_, name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	CHECK(fd >= 0);
+	CHECK_INT(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	free(text);
+}
+
 TEST(a_kill_between_a_new_key_and_its_first_checkpoint_is_recovered)
 {
-	char *note;
-	int fd;
+	static const char name[] = "audit/checkpoints/00000000000000000001.notes";
+	char *note, *history;
 
 	begin((struct audit_config){});
 	fill(5);
 	audit_scene_settle(&log_);
 	note = audit_scene_read(&log_, "audit/checkpoint");
+	history = audit_scene_read(&log_, name);
 	CHECK_INT(audit_rotate_key(log_.audit, &(struct failure){}), 0);
 	log_.audit = audit_free(log_.audit);
-	fd = open(audit_scene_path(&log_, "audit/checkpoint"), O_WRONLY | O_TRUNC);
-	CHECK_INT(write(fd, note, strlen(note)), strlen(note));
-	close(fd);
-	free(note);
+	put("audit/checkpoint", note);
+	put(name, history);
 	CHECK_INT(audit_open(log_.loop, &log_.config, &log_.audit, NULL), 0);
 	CHECK_INT(audit_scene_newest(&log_, 2).size, 7);
+	audit_scene_check_numbers(&log_);
 	end();
 }
 
@@ -335,6 +345,32 @@ TEST(a_checkpoint_that_cannot_be_written_pauses_new_sandboxes_until_it_can)
 	audit_scene_settle(&log_);
 	CHECK(audit_is_writable(log_.audit));
 	CHECK_INT(audit_scene_newest(&log_, 1).size, 2);
+	end();
+}
+
+/* A directory in the place of the newest checkpoint: the history is appended to, again and again,
+ * and nothing is published. */
+TEST(notes_of_a_batch_that_is_tried_again_are_in_the_history_once)
+{
+	char *checkpoint;
+
+	begin((struct audit_config){});
+	fill(1);
+	audit_scene_settle(&log_);
+	checkpoint = audit_scene_read(&log_, "audit/checkpoint");
+	CHECK_INT(unlink(audit_scene_path(&log_, "audit/checkpoint")), 0);
+	CHECK_INT(mkdir(audit_scene_path(&log_, "audit/checkpoint"), 0700), 0);
+	for (int i = 0; i < 3; i++) {
+		fill(2000);
+		while (log_.audit->seal.phase == SEAL_IDLE || !log_.audit->seal.failing)
+			CHECK_INT(loop_run_once(log_.loop, -1), 0);
+		while (log_.audit->seal.phase != SEAL_IDLE)
+			CHECK_INT(loop_run_once(log_.loop, -1), 0);
+	}
+	CHECK_INT(rmdir(audit_scene_path(&log_, "audit/checkpoint")), 0);
+	put("audit/checkpoint", checkpoint);
+	audit_scene_settle(&log_);
+	CHECK(audit_scene_check_numbers(&log_) > 6);
 	end();
 }
 

@@ -74,6 +74,7 @@ static const struct checkpoint sample = {
 	.origin = "cloche/test/0011223344556677",
 	.size = 42,
 	.root = {1, 2, 3},
+	.number = 6,
 	.time_ns = 1769904000000000042,
 	.reason = CHECKPOINT_SECOND,
 	.lost = 7,
@@ -85,7 +86,7 @@ static const struct checkpoint sample = {
 static const char sample_text[] =
 	"cloche/test/0011223344556677\n42\n"
 	"AQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
-	"time 1769904000000000042\nreason second\nlost 7\n"
+	"number 6\ntime 1769904000000000042\nreason second\nlost 7\n"
 	"events seen 10 emitted 8 dropped 2\n"
 	"programs 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
 	"policies none\n";
@@ -101,14 +102,28 @@ TEST(a_checkpoint_is_written_as_stated_and_read_back)
 	CHECK(memcmp(&back, &sample, sizeof(back)) == 0);
 }
 
+TEST(a_checkpoint_without_a_number_is_one_of_an_older_version)
+{
+	struct checkpoint older = sample, back = {};
+	char text[CHECKPOINT_SIZE];
+
+	older.number = 0;
+	checkpoint_write(&older, text);
+	CHECK(!strstr(text, "number"));
+	CHECK_INT(checkpoint_parse(text, strlen(text), &back), 0);
+	CHECK(memcmp(&back, &older, sizeof(back)) == 0);
+}
+
 TEST(a_checkpoint_of_another_form_is_refused)
 {
 	static const struct {
 		const char *from, *to;
-	} edits[] = {{"\n42\n", "\n042\n"}, {"\n42\n", "\n-42\n"}, {"\n42\n", "\n 42\n"},
-		{"AQID", "AQI="}, {"A=\n", "B=\n"}, {"second", "seconds"}, {"lost 7", "lost  7"},
-		{"lost 7\n", ""}, {"none\n", "none"}, {"none\n", "none\nmore\n"},
-		{"policies none", "policies 00"}, {"seen 10", "seen 99999999999999999999999"}};
+	} edits[] = {{"number 6", "number 0"}, {"number 6", "number 06"}, {"number 6", "number"},
+		{"number 6\n", "number 6\nnumber 6\n"}, {"number 6\n", "\n"}, {"\n42\n", "\n042\n"},
+		{"\n42\n", "\n-42\n"}, {"\n42\n", "\n 42\n"}, {"AQID", "AQI="}, {"A=\n", "B=\n"},
+		{"second", "seconds"}, {"lost 7", "lost  7"}, {"lost 7\n", ""}, {"none\n", "none"},
+		{"none\n", "none\nmore\n"}, {"policies none", "policies 00"},
+		{"seen 10", "seen 99999999999999999999999"}};
 	struct checkpoint back = {.size = 5};
 
 	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {

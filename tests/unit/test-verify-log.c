@@ -269,6 +269,57 @@ TEST(verify_log_rolled_back_with_its_key_is_seen_by_a_witness_alone)
 	verify_scene_end(&scene);
 }
 
+/* Notes that were cut off the end with `checkpoint` set back to what is left: no record is missing.
+ */
+TEST(verify_log_without_its_last_checkpoint_is_seen_by_a_witness_alone)
+{
+	struct verify_scene scene;
+
+	verify_scene_begin(&scene);
+	made_log_note(scene.log, "heartbeat");
+	made_log_note(scene.log, "heartbeat");
+	made_log_write(scene.log, scene.directory);
+	witness(&scene, scene.log, scene.log->n_notes - 1);
+	CHECK_INT(verify_scene_check(&scene), VERDICT_VALID);
+	scene.log->n_notes--;
+	made_log_write(scene.log, scene.directory);
+	verify_scene_expect(&scene, FAULT_ROLLED_BACK, 0);
+	scene.options.witness = NULL;
+	CHECK_INT(verify_scene_check(&scene), VERDICT_VALID);
+	verify_scene_end(&scene);
+}
+
+TEST(verify_log_with_another_checkpoint_of_the_witness_s_number_is_forked)
+{
+	struct verify_scene scene;
+
+	verify_scene_begin(&scene);
+	made_log_note(scene.log, "heartbeat");
+	made_log_write(scene.log, scene.directory);
+	scene.log->notes[scene.log->n_notes - 1].time_ns++;
+	witness(&scene, scene.log, scene.log->n_notes - 1);
+	verify_scene_expect(&scene, FAULT_FORKED, 0);
+	verify_scene_end(&scene);
+}
+
+TEST(verify_log_takes_numbers_that_begin_after_an_older_version_s_checkpoints)
+{
+	struct verify_scene scene;
+
+	verify_scene_begin(&scene);
+	scene.log->n_unnumbered = 3;
+	made_log_write(scene.log, scene.directory);
+	CHECK_INT(verify_scene_check(&scene), VERDICT_VALID);
+	scene.log->n_unnumbered = 0;
+	scene.log->number_gap = 1; /* the first has 2 */
+	made_log_write(scene.log, scene.directory);
+	verify_scene_expect(&scene, FAULT_CHECKPOINT_MISSING, 0);
+	scene.log->n_unnumbered = 3;
+	made_log_write(scene.log, scene.directory);
+	verify_scene_expect(&scene, FAULT_CHECKPOINT_MISSING, 0);
+	verify_scene_end(&scene);
+}
+
 TEST(verify_log_forked_with_its_key_is_seen_by_a_witness_alone)
 {
 	struct verify_scene scene;

@@ -1,5 +1,6 @@
 /* The checkpoints of a log, each compared with the tree when it has the size that it tells of. */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "tools/verify/walk.h"
 
@@ -101,13 +102,63 @@ static enum verdict check_one(struct walk *walk)
 	return VERDICT_VALID;
 }
 
+/* Remembers a note for the witness's of the same size. */
+static enum verdict remember(struct walk *walk)
+{
+	const struct history *history = &walk->history;
+	struct walk_note *larger;
+
+	if (!walk->options->witness || history->checkpoint.number == 0)
+		return VERDICT_VALID;
+	larger = walk->here;
+	if ((walk->n_here & (walk->n_here - 1)) == 0) /* doubles */
+		larger = realloc(larger, (walk->n_here ? 2 * walk->n_here : 1) * sizeof(*larger));
+	if (!larger)
+		return fault_set(walk->fault, FAULT_FAILED, "memory is out");
+	walk->here = larger;
+	larger += walk->n_here++;
+	larger->number = history->checkpoint.number;
+	hash_leaf(history->bytes, history->size, &larger->hash);
+	return VERDICT_VALID;
+}
+
+/* A note that was handed out is in the history for ever, whatever its root. */
+static enum verdict find_witnessed(struct walk *walk)
+{
+	const struct history *witness = &walk->witness;
+	uint64_t number = witness->checkpoint.number;
+	struct hash hash;
+
+	if (number == 0)
+		return VERDICT_VALID;
+	hash_leaf(witness->bytes, witness->size, &hash);
+	for (size_t i = 0; i < walk->n_here; i++) {
+		if (walk->here[i].number != number)
+			continue;
+		if (hash_equal(&walk->here[i].hash, &hash))
+			return VERDICT_VALID;
+		fault_set(walk->fault, FAULT_FORKED,
+			"the witness holds another checkpoint of this number by the same key");
+		return at_note(walk, witness);
+	}
+	fault_set(walk->fault, walk->history.there ? FAULT_CHECKPOINT_MISSING : FAULT_ROLLED_BACK,
+		"the witness holds a checkpoint that is not in the history");
+	at_note(walk, witness);
+	fault_expected(walk->fault, "number %" PRIu64 " of size %" PRIu64, number,
+		witness->checkpoint.size);
+	return VERDICT_INVALID;
+}
+
 enum verdict walk_checkpoints(struct walk *walk)
 {
 	enum verdict verdict = VERDICT_VALID;
 
+	walk->n_here = 0;
 	while (!verdict && walk->history.there &&
 		walk->history.checkpoint.size == walk->range.size) {
 		verdict = check_one(walk);
+		if (!verdict)
+			verdict = remember(walk);
 		if (!verdict)
 			verdict = history_next(&walk->history, walk->fault);
 	}
@@ -115,6 +166,8 @@ enum verdict walk_checkpoints(struct walk *walk)
 		walk->witness.checkpoint.size == walk->range.size) {
 		verdict = compare_root(walk, &walk->witness, FAULT_FORKED,
 			"the witness holds a checkpoint of another history by the same key");
+		if (!verdict)
+			verdict = find_witnessed(walk);
 		walk->summary->n_witnessed++;
 		if (!verdict)
 			verdict = history_next(&walk->witness, walk->fault);

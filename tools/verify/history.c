@@ -144,7 +144,8 @@ static enum verdict check_order(struct history *history, const struct checkpoint
 		fault_found(fault, "size %" PRIu64, now->size);
 		return VERDICT_INVALID;
 	}
-	if (now->number == (before->number ? before->number + 1 : 0))
+	/* Those that an older version wrote have none; the first one that has is 1. */
+	if (now->number == before->number + 1 || (before->number == 0 && now->number == 0))
 		return VERDICT_VALID;
 	misplaced(history,
 		now->number <= before->number ? FAULT_CHECKPOINT_ORDER : FAULT_CHECKPOINT_MISSING,

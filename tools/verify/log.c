@@ -219,6 +219,7 @@ static void close_walk(struct walk *walk)
 	tiles_free(walk->tiles);
 	streams_fini(&walk->streams);
 	free(walk->segments);
+	free(walk->here);
 	free(walk);
 }
 

@@ -10,6 +10,11 @@
 
 #define WALK_PATH_SIZE 64
 
+struct walk_note {
+	uint64_t number;
+	struct hash hash; /* of all its bytes */
+};
+
 struct walk {
 	int dir_fd;
 	const struct log_options *options;
@@ -34,6 +39,8 @@ struct walk {
 	_Bool explained;         /* a retention record ends where the kept records begin */
 
 	struct history history, witness;
+	struct walk_note *here; /* with a witness: the numbered notes of the size that it is at */
+	size_t n_here;
 	struct checkpoint before; /* the last that was checked */
 	char newest[NOTE_BYTES_MAX];
 	size_t newest_size;
