@@ -46,6 +46,7 @@ OBJECTS = {
     "parse.c:read_inbound": ((), [(("network", "inbound"), {"ports": [1]}, in_section("network", "inbound"))]),
     "limits.c:policy_read_limits": ((), [(("resources",), {}, in_section("resources"))]),
     "budgets.c:policy_read_budgets": ((), [(("budgets",), {"connections": 1}, in_section("budgets"))]),
+    "audit.c:policy_read_audit": ((), [(("audit",), {}, in_section("audit"))]),
     "files.c:policy_read_files": ((), [(("files",), {"read_only": ["/"]}, in_section("files"))]),
     "lifecycle.c:policy_read_lifecycle": (("auto_archive",), [(("lifecycle",), {}, in_section("lifecycle"))]),
     "syscalls.c:policy_read_syscalls": ((), [(("syscalls",), {}, in_section("syscalls"))]),
@@ -135,6 +136,9 @@ def samples(node, owner):
     if "$ref" in node:
         owner = node["$ref"].rsplit("/", 1)[1]
         node = {**SCHEMA["$defs"][owner], **{k: v for k, v in node.items() if k != "$ref"}}
+    if "anyOf" in node:
+        each = [row for branch in node["anyOf"] for row in samples(branch, owner)]
+        return [row for row in each if row[1]] + [("another", False), (1, False), (["no call"], False)]
     if "const" in node:
         return [(node["const"], True), ("another", False), (7, False)]
     if "enum" in node:
