@@ -21,9 +21,24 @@ static const struct verb {
 	{"resolve", "resolve pypi.org", POLICY_ACT_RESOLVE},
 	{"inbound", "inbound 8000", POLICY_ACT_INBOUND},
 	{"syscall", "syscall ptrace", POLICY_ACT_SYSCALL},
+	{"read", "read /etc/passwd", POLICY_ACT_READ},
+	{"write", "write /workspace/out", POLICY_ACT_WRITE},
 	{"use", "use memory 512MiB", POLICY_ACT_USE},
 	{"omit", "omit OPENAI_API_KEY", POLICY_ACT_OMIT},
 };
+
+static const char *const queries[] = {[POLICY_QUERY_ADDRESS] = "",
+	[POLICY_QUERY_A] = "A",
+	[POLICY_QUERY_AAAA] = "AAAA",
+	[POLICY_QUERY_MX] = "MX",
+	[POLICY_QUERY_SRV] = "SRV",
+	[POLICY_QUERY_TXT] = "TXT",
+	[POLICY_QUERY_HTTPS] = "HTTPS"};
+
+const char *policy_query_name(enum policy_query query)
+{
+	return queries[query];
+}
 
 static int refuse(struct failure *why, const struct verb *verb, const char *sentence)
 {
@@ -50,7 +65,7 @@ static int read_host(const char *text, size_t length, struct policy_act *act)
 {
 	if (length > 0 && text[length - 1] == '.')
 		length--;
-	if (length == 0 || length >= sizeof(act->name))
+	if (length == 0 || length >= POLICY_HOST_SIZE)
 		return -EINVAL;
 	for (size_t i = 0; i < length; i++)
 		act->name[i] = (char)tolower((unsigned char)text[i]);
@@ -113,6 +128,39 @@ static int read_syscall(const char *text, const struct verb *verb, const struct 
 	return 0;
 }
 
+/* "pypi.org", "example.org MX" */
+static int read_query(
+	const char *text, const struct verb *verb, struct policy_act *act, struct failure *why)
+{
+	size_t length = strcspn(text, " ");
+	const char *type = text + length + strspn(text + length, " ");
+
+	if (read_host(text, length, act) < 0)
+		return refuse(why, verb, "This is no host's name.");
+	if (text[length] == '\0')
+		return 0;
+	for (size_t i = POLICY_QUERY_A; i < ARRAY_SIZE(queries); i++) {
+		if (strcmp(type, queries[i]) != 0)
+			continue;
+		act->query = (enum policy_query)i;
+		return 0;
+	}
+	return refuse(why, verb,
+		"Behind the name stands nothing, or a type: A, AAAA, MX, SRV, TXT or HTTPS.");
+}
+
+static int read_path(
+	const char *text, const struct verb *verb, struct policy_act *act, struct failure *why)
+{
+	if (!policy_path_is_normal(text))
+		return refuse(why, verb,
+			"A path is absolute, without \"//\", \".\", \"..\" and no / at its end.");
+	if (policy_path_owner(text))
+		return refuse(why, verb, "What is at /proc, /sys and /dev no policy decides on.");
+	strcpy(act->name, text);
+	return 0;
+}
+
 static int read_object(const char *text, const struct verb *verb, const struct policy_calls *calls,
 	struct policy_act *act, struct failure *why)
 {
@@ -121,15 +169,16 @@ static int read_object(const char *text, const struct verb *verb, const struct p
 	case POLICY_ACT_SEND:
 		return read_destination(text, verb, act, why);
 	case POLICY_ACT_RESOLVE:
-		if (read_host(text, strlen(text), act) < 0)
-			return refuse(why, verb, "This is no host's name.");
-		return 0;
+		return read_query(text, verb, act, why);
 	case POLICY_ACT_INBOUND:
 		if (read_port(text, &act->port) < 0)
 			return refuse(why, verb, "A port is a number from 1 to 65535.");
 		return 0;
 	case POLICY_ACT_SYSCALL:
 		return read_syscall(text, verb, calls, act, why);
+	case POLICY_ACT_READ:
+	case POLICY_ACT_WRITE:
+		return read_path(text, verb, act, why);
 	case POLICY_ACT_USE:
 		return policy_term_parse(text, &act->term, &act->amount, why);
 	case POLICY_ACT_OMIT:
@@ -159,8 +208,8 @@ int policy_act_parse(const char *text, const struct policy_calls *calls, struct 
 		return r;
 	}
 	return failure_set(why, -EINVAL, STAGE,
-		"An act begins with connect, send, resolve, inbound, syscall, use or omit, as in "
-		"\"%s\".",
+		"An act begins with connect, send, resolve, inbound, syscall, read, write, use or "
+		"omit, as in \"%s\".",
 		verbs[0].example);
 }
 
@@ -201,7 +250,12 @@ const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY
 		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %u", word, act->port);
 		break;
 	case POLICY_ACT_RESOLVE:
+		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, act->query ? "%s %s %s" : "%s %s", word,
+			act->name, policy_query_name(act->query));
+		break;
 	case POLICY_ACT_SYSCALL:
+	case POLICY_ACT_READ:
+	case POLICY_ACT_WRITE:
 	case POLICY_ACT_OMIT:
 		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s", word, act->name);
 		break;

@@ -4,8 +4,11 @@
  *   connect 203.0.113.7:443       TCP to an address; IPv6 as [2001:db8::1]:443
  *   send 203.0.113.7:123          UDP
  *   resolve pypi.org              ask the resolver for an address
+ *   resolve example.org MX        ask it for records of a type: A, AAAA, MX, SRV, TXT, HTTPS
  *   inbound 8000                  a preview of a port inside
  *   syscall ptrace                a system call, by its name
+ *   read /etc/passwd              a file; its path as written: no symbolic link is followed
+ *   write /workspace/out          change it, or what is in it
  *   use memory 512MiB             that much of a resource, a budget, a time to live
  *   omit OPENAI_API_KEY           create a sandbox without this variable */
 #pragma once
@@ -20,18 +23,36 @@ enum policy_act_kind {
 	POLICY_ACT_RESOLVE,
 	POLICY_ACT_INBOUND,
 	POLICY_ACT_SYSCALL,
+	POLICY_ACT_READ,
+	POLICY_ACT_WRITE,
 	POLICY_ACT_USE,
 	POLICY_ACT_OMIT,
 };
+
+/* What the resolver is asked for. */
+enum policy_query {
+	POLICY_QUERY_ADDRESS, /* either kind */
+	POLICY_QUERY_A,
+	POLICY_QUERY_AAAA,
+	POLICY_QUERY_MX,
+	POLICY_QUERY_SRV,
+	POLICY_QUERY_TXT,
+	POLICY_QUERY_HTTPS,
+};
+
+/* Of a host, lower case; of a system call; of a variable; a path. */
+#define POLICY_ACT_NAME_SIZE POLICY_PATH_SIZE
+_Static_assert(POLICY_ACT_NAME_SIZE >= POLICY_HOST_SIZE, "a host's name fits, too");
 
 struct policy_act {
 	enum policy_act_kind kind;
 	bool is_name; /* `name`, not `address` */
 	uint16_t port;
 	struct abi_address address;
-	char name[POLICY_HOST_SIZE]; /* of a host, lower case; of a system call; of a variable */
-	uint8_t call_level;          /* enum policy_call_level */
-	enum policy_term term;       /* what is used, and how much of it */
+	char name[POLICY_ACT_NAME_SIZE];
+	uint8_t call_level;      /* enum policy_call_level */
+	enum policy_query query; /* RESOLVE */
+	enum policy_term term;   /* what is used, and how much of it */
 	uint64_t amount;
 };
 
@@ -41,5 +62,7 @@ struct policy_act {
 int policy_act_parse(const char *text, const struct policy_calls *calls, struct policy_act *ret_act,
 	struct failure *why);
 /* Writes it in the form above. */
-#define POLICY_ACT_TEXT_SIZE (POLICY_HOST_SIZE + 32)
+/* "MX"; "" for either kind of address. */
+const char *policy_query_name(enum policy_query query);
+#define POLICY_ACT_TEXT_SIZE (POLICY_ACT_NAME_SIZE + 32)
 const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY_ACT_TEXT_SIZE]);

@@ -44,7 +44,12 @@ static enum policy_access access_of(const struct policy_path *path)
 
 enum policy_access policy_access_at(const struct policy *policy, const char *path)
 {
-	return access_of(find_around(policy->paths, policy->n_paths, path, false));
+	return access_of(policy_path_at(policy, path));
+}
+
+const struct policy_path *policy_path_at(const struct policy *policy, const char *path)
+{
+	return find_around(policy->paths, policy->n_paths, path, false);
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -71,8 +76,7 @@ static void settle(struct policy *policy)
 	policy->n_paths = n;
 }
 
-/* Absolute, and written in the one way in which it can be compared. */
-static bool path_normal(const char *path)
+bool policy_path_is_normal(const char *path)
 {
 	size_t length = strlen(path);
 
@@ -89,13 +93,23 @@ static bool path_normal(const char *path)
 	return true;
 }
 
+const char *policy_path_owner(const char *path)
+{
+	static const char *const own[] = {"/proc", "/sys", "/dev"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (lies_in(path, own[i]))
+			return own[i];
+	return NULL;
+}
+
 static int check_path(const struct policy_reader *reader, const struct policy_place *at,
 	const char *path, enum policy_access access)
 {
-	static const char *const own[] = {"/proc", "/sys", "/dev"};
+	const char *owner = path ? policy_path_owner(path) : NULL;
 	char brief[POLICY_SHORT_SIZE];
 
-	if (!path || !path_normal(path))
+	if (!path || !policy_path_is_normal(path))
 		return policy_fail(reader, at, -EINVAL,
 			"A path is absolute, shorter than %d bytes, and has no \"//\", \".\", "
 			"\"..\" and no / "
@@ -106,11 +120,11 @@ static int check_path(const struct policy_reader *reader, const struct policy_pl
 			"The whole file system can be made read-only; it cannot be hidden, and it "
 			"is "
 			"writable anyway.");
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		if (lies_in(path, own[i]))
-			return policy_fail(reader, at, -EINVAL, "What is at %s is Cloche's own%s.",
-				policy_shorten(path, brief),
-				i == 2 ? "; \"devices\" says which devices are there" : "");
+	if (owner)
+		return policy_fail(reader, at, -EINVAL, "What is at %s is Cloche's own%s.",
+			policy_shorten(path, brief),
+			strcmp(owner, "/dev") == 0 ? "; \"devices\" says which devices are there"
+						   : "");
 	return 0;
 }
 

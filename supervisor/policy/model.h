@@ -195,8 +195,14 @@ static inline bool policy_has_datagrams(const struct policy *policy)
 bool policy_allows_call(
 	const struct policy *policy, const char *name, enum policy_call_level level);
 
-/* What holds at `path`. */
+/* What holds at `path`, and the longest path around it, which decides; NULL: none is. */
 enum policy_access policy_access_at(const struct policy *policy, const char *path);
+const struct policy_path *policy_path_at(const struct policy *policy, const char *path);
+/* Absolute, short enough, and written in the one way in which it can be compared. */
+bool policy_path_is_normal(const char *path);
+/* "/proc", "/sys" or "/dev" if the path is or lies in one: Cloche's own, not a policy's. Or NULL.
+ */
+const char *policy_path_owner(const char *path);
 
 /* True if a sandbox under the policy must be given the variable `name`. */
 static inline bool policy_wants_secret(const struct policy *policy, const char *name)

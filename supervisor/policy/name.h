@@ -22,6 +22,9 @@ size_t policy_name_ranges(const struct policy *policy, const char *name,
 /* What else than addresses `policy` lets the resolver tell of `name`: enum policy_record, several.
  * Says nothing about connections. */
 uint8_t policy_name_records(const struct policy *policy, const char *name);
+/* The id of the first rule that names this record of it; ABI_RULE_NONE: none does. */
+uint16_t policy_record_rule(
+	const struct policy *policy, const char *name, enum policy_record record);
 
 /* True if any rule names a host, so that a resolver is of use. */
 bool policy_has_names(const struct policy *policy);

@@ -53,7 +53,7 @@ static bool read_address(const struct member *member, struct abi_address *ret_ad
 
 static bool read_name(const struct member *name, struct policy_act *act)
 {
-	if (name->length >= sizeof(act->name) || name->length == 0)
+	if (name->length >= POLICY_HOST_SIZE || name->length == 0)
 		return false;
 	member_copy(name, act->name, sizeof(act->name));
 	act->is_name = true;

@@ -28,6 +28,17 @@ uint8_t policy_name_records(const struct policy *policy, const char *name)
 	return records;
 }
 
+uint16_t policy_record_rule(
+	const struct policy *policy, const char *name, enum policy_record record)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].kind == POLICY_RULE_RECORDS &&
+			(policy->rules[i].records & record) &&
+			strcmp(policy->rules[i].name, name) == 0)
+			return policy->rules[i].id;
+	return ABI_RULE_NONE;
+}
+
 /* ---- reading */
 
 static int read_record(const struct policy_reader *reader, const struct policy_place *place,

@@ -122,6 +122,34 @@ static struct policy_opinion judge_name(
 	return opinion;
 }
 
+/* Records are told by a rule that names them, whatever else is allowed of the name; those of HTTPS
+ * by none. */
+static struct policy_opinion judge_query(
+	const struct policy_trial *trial, const struct policy_act *act)
+{
+	struct policy_opinion opinion = {.layer = POLICY_LAYER_RESOLVER, .rule = ABI_RULE_NONE};
+
+	switch (act->query) {
+	case POLICY_QUERY_ADDRESS:
+	case POLICY_QUERY_A:
+	case POLICY_QUERY_AAAA:
+		return judge_name(trial, act);
+	case POLICY_QUERY_MX:
+		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_MX);
+		break;
+	case POLICY_QUERY_SRV:
+		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_SRV);
+		break;
+	case POLICY_QUERY_TXT:
+		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_TXT);
+		break;
+	case POLICY_QUERY_HTTPS:
+		break;
+	}
+	opinion.allowed = opinion.rule != ABI_RULE_NONE;
+	return opinion;
+}
+
 static struct policy_opinion judge_address(
 	const struct policy_trial *trial, const struct policy_act *act)
 {
@@ -141,13 +169,14 @@ struct policy_opinion policy_trial_judge(
 	const struct policy_trial *trial, const struct policy_act *act)
 {
 	struct policy_opinion opinion = {.rule = ABI_RULE_NONE};
+	enum policy_access access;
 
 	switch (act->kind) {
 	case POLICY_ACT_CONNECT:
 	case POLICY_ACT_SEND:
 		return act->is_name ? judge_name(trial, act) : judge_address(trial, act);
 	case POLICY_ACT_RESOLVE:
-		return judge_name(trial, act);
+		return judge_query(trial, act);
 	case POLICY_ACT_INBOUND:
 		opinion.layer = POLICY_LAYER_PREVIEW;
 		opinion.allowed = policy_allows_inbound(trial->policy, act->port);
@@ -156,6 +185,13 @@ struct policy_opinion policy_trial_judge(
 		opinion.layer = POLICY_LAYER_SECCOMP;
 		opinion.allowed = policy_allows_call(
 			trial->policy, act->name, (enum policy_call_level)act->call_level);
+		return opinion;
+	case POLICY_ACT_READ:
+	case POLICY_ACT_WRITE:
+		access = policy_access_at(trial->policy, act->name);
+		opinion.layer = POLICY_LAYER_MOUNTS;
+		opinion.allowed = act->kind == POLICY_ACT_READ ? access != POLICY_ACCESS_HIDDEN
+							       : access == POLICY_ACCESS_WRITABLE;
 		return opinion;
 	case POLICY_ACT_USE:
 		opinion.layer = POLICY_LAYER_LIMITS;

@@ -213,6 +213,58 @@ def every_section_is_broken():
 
 
 @test
+def paths_are_broken_one_by_one():
+    ports, files = ("deny", "inbound 8000"), {"read_only": ["/"], "writable": ["/w"], "hidden": ["/k", "/m"]}
+    missed = noticed({"files": files}, ports)
+    check_equal(missed, ["without /files/hidden/0", "without /files/hidden/1", "without /files/writable/0",
+                         "without /files", "read_only for /files/hidden/0", "read_only for /files/hidden/1"],
+                "no case")
+    missed = noticed({"files": files}, ports, ("deny", "read /k/a"), ("deny", "write /usr/a"))
+    check_equal(missed, ["without /files/hidden/1", "without /files/writable/0", "read_only for /files/hidden/1"],
+                "cases about some")
+    check_equal(noticed({"files": files}, ports, ("deny", "read /k"), ("deny", "read /m"), ("allow", "write /w/x")),
+                [], "each")
+    readable = {"files": {"read_only": ["/usr"]}}
+    check_equal(noticed(readable, ports, ("deny", "write /usr/a")), ["hidden for /files/read_only/0"], "to hide more")
+    check_equal(noticed(readable, ports, ("deny", "write /usr/a"), ("allow", "read /usr/a")), [], "twins")
+
+
+@test
+def records_are_broken_one_by_one():
+    ports, of = ("deny", "inbound 8000"), {"name": "example.org", "records": ["MX", "TXT"]}
+    rules = {"network": {"allow": [of]}}
+    mx, txt, srv = (("allow", "resolve example.org MX"), ("allow", "resolve example.org TXT"),
+                    ("deny", "resolve example.org SRV"))
+    check_equal(noticed(rules, ports, mx), ["without /network/allow/0/records/1", "another /network/allow/0/records"],
+                "one of two")
+    check_equal(noticed(rules, ports, mx, txt), ["another /network/allow/0/records"], "both")
+    check_equal(noticed(rules, ports, mx, txt, srv), [], "all three")
+
+
+@test
+def explain_judges_files_and_records_and_says_what_it_does_not_know():
+    path = write("good.json", {"version": 1, "name": "good", "files": {
+        "read_only": ["/usr"], "writable": ["/usr/local"], "hidden": ["/usr/local/key"]},
+        "network": {"allow": [{"name": "example.org", "records": ["MX"]}]}})
+    rows = [("read /usr/bin/ls", "allow", "mounts", '"files.read_only" has /usr: owner and mode decide'),
+            ("write /usr/bin/ls", "deny", "mounts", '"files.read_only" has /usr: nothing there changes (EROFS).'),
+            ("write /usr/local/a", "allow", "mounts", '"files.writable" has /usr/local: owner and mode decide'),
+            ("read /usr/local/key", "deny", "mounts", '"files.hidden" has /usr/local/key'),
+            ("write /etc/passwd", "allow", "mounts", 'No path of "files" is around it: owner and mode decide'),
+            ("resolve example.org MX", "allow", "resolver", "by rule 0"),
+            ("resolve example.org TXT", "deny", "resolver", 'no rule for the name has TXT in its "records"'),
+            ("resolve example.org HTTPS", "deny", "resolver", "never tells HTTPS"),
+            ("resolve example.org A", "deny", "resolver", "REFUSED")]
+    told = json.loads(policy("explain", path, "--json", *(w for r in rows for w in ("--would", r[0])))[1])
+    for row, (act, verdict, layer, why) in zip(told, rows, strict=True):
+        check_equal((row["act"], row["verdict"], row["layer"]), (act, verdict, layer), "a row")
+        check_in(why, row["why"], act)
+    code, _, errors = policy("explain", path, "--would", "read /usr/../etc")
+    check_equal(code, 2, "a path with ..")
+    check_in("A path is absolute", errors, "the sentence")
+
+
+@test
 def what_a_base_says_is_broken_too():
     write("good.json", GOOD)
     missed = noticed({"extends": "good"}, ("deny", "inbound 1"))

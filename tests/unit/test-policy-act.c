@@ -35,6 +35,25 @@ TEST(act_is_written_as_it_is_read)
 		{"send 203.0.113.7:123", "send 203.0.113.7:123"},
 		{"send ntp.example.org:123", "send ntp.example.org:123"},
 		{"resolve pypi.org", "resolve pypi.org"},
+		{"resolve Example.org.  MX", "resolve example.org MX"},
+		{"resolve _sip._tcp.example.org SRV", "resolve _sip._tcp.example.org SRV"},
+		{"resolve example.org TXT", "resolve example.org TXT"},
+		{"resolve example.org A", "resolve example.org A"},
+		{"resolve example.org AAAA", "resolve example.org AAAA"},
+		{"resolve example.org HTTPS", "resolve example.org HTTPS"},
+		{"resolve example.org mx", NULL},
+		{"resolve example.org NS", NULL},
+		{"resolve example.org MX MX", NULL},
+		{"resolve example.org ", NULL},
+		{"read /", "read /"},
+		{"read  /etc/Pass Wd", "read /etc/Pass Wd"},
+		{"write /procedure", "write /procedure"},
+		{"write", NULL},
+		{"write etc", NULL},
+		{"write /a/", NULL},
+		{"write /a/../b", NULL},
+		{"read /proc/1/mem", NULL},
+		{"read /dev", NULL},
 		{"inbound 8000", "inbound 8000"},
 		{"syscall ptrace", "syscall ptrace"},
 		{"use memory 1048576", "use memory 1MiB"},
@@ -70,10 +89,18 @@ TEST(act_is_written_as_it_is_read)
 TEST(act_that_makes_no_sense_is_refused_with_an_example)
 {
 	static const char *const rows[][2] = {
-		{"", "An act begins with connect, send, resolve, inbound, syscall, use or omit, "
-		     "as in \"connect pypi.org:443\"."},
+		{"", "An act begins with connect, send, resolve, inbound, syscall, read, write, "
+		     "use or omit, as in \"connect pypi.org:443\"."},
 		{"conect pypi.org:443", "An act begins with connect, send, resolve, inbound, "
-					"syscall, use or omit, as in \"connect pypi.org:443\"."},
+					"syscall, read, write, use or omit, as in \"connect "
+					"pypi.org:443\"."},
+		{"resolve a.org PTR", "Behind the name stands nothing, or a type: A, AAAA, MX, "
+				      "SRV, TXT or HTTPS. Write, for example, \"resolve "
+				      "pypi.org\"."},
+		{"read a", "A path is absolute, without \"//\", \".\", \"..\" and no / at its end. "
+			   "Write, for example, \"read /etc/passwd\"."},
+		{"write /sys/x", "What is at /proc, /sys and /dev no policy decides on. Write, for "
+				 "example, \"write /workspace/out\"."},
 		{"connect", "A port from 1 to 65535 is missing after a colon. Write, for example, "
 			    "\"connect pypi.org:443\"."},
 		{"connect pypi.org", "A port from 1 to 65535 is missing after a colon. Write, for "
@@ -276,6 +303,85 @@ TEST(what_is_used_fits_up_to_the_bound)
 	}
 	policy_trial_free(trial);
 	policy_unref(policy);
+}
+
+struct row {
+	const char *act;
+	bool allowed;
+	uint16_t rule;
+};
+
+static void check_rows(const char *text, enum policy_layer layer, const struct row *rows, size_t n)
+{
+	struct policy_trial *trial = NULL;
+	struct policy *policy = NULL;
+
+	CHECK_INT(policy_parse(text, strlen(text), "x", NULL, &policy, NULL), 0);
+	CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+	for (size_t i = 0; i < n; i++)
+		check_opinion(trial, rows[i].act, rows[i].allowed, layer, rows[i].rule);
+	policy_trial_free(trial);
+	policy_unref(policy);
+}
+
+TEST(the_longest_path_around_a_file_decides)
+{
+	static const char text[] =
+		"{\"version\":1,\"name\":\"x\",\"files\":{\"read_only\":[\"/\",\"/w/lib\"],"
+		"\"writable\":[\"/w\",\"/w/lib/tmp\"],\"hidden\":[\"/usr/secret\",\"/w/key\"]}}";
+	static const struct row rows[] = {
+		{"read /", true, ABI_RULE_NONE},
+		{"write /", false, ABI_RULE_NONE},
+		{"write /usr/x", false, ABI_RULE_NONE},
+		{"read /usr/x", true, ABI_RULE_NONE},
+		{"write /w", true, ABI_RULE_NONE},
+		{"write /w/a/b", true, ABI_RULE_NONE},
+		{"write /wide", false, ABI_RULE_NONE},
+		{"write /w/lib", false, ABI_RULE_NONE},
+		{"write /w/library", true, ABI_RULE_NONE},
+		{"write /w/lib/tmp/x", true, ABI_RULE_NONE},
+		{"read /usr/secret", false, ABI_RULE_NONE},
+		{"read /usr/secret/a", false, ABI_RULE_NONE},
+		{"write /usr/secret/a", false, ABI_RULE_NONE},
+		{"read /usr/secrets", true, ABI_RULE_NONE},
+		{"read /w/key", false, ABI_RULE_NONE},
+		{"write /w/key", false, ABI_RULE_NONE},
+		{"write /w/keys", true, ABI_RULE_NONE},
+	};
+	static const struct row without[] = {
+		{"write /usr/x", true, ABI_RULE_NONE},
+		{"read /usr/secret", true, ABI_RULE_NONE},
+	};
+
+	check_rows(text, POLICY_LAYER_MOUNTS, rows, ARRAY_SIZE(rows));
+	check_rows("{\"version\":1,\"name\":\"x\"}", POLICY_LAYER_MOUNTS, without,
+		ARRAY_SIZE(without));
+}
+
+TEST(records_are_told_by_a_rule_that_names_their_type)
+{
+	static const char text[] = "{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":["
+				   "{\"name\":\"example.org\"},"
+				   "{\"name\":\"example.org\",\"records\":[\"MX\",\"TXT\"]},"
+				   "{\"name\":\"_sip._tcp.example.net\",\"records\":[\"SRV\"]},"
+				   "{\"name\":\"*.example.com\"}]}}";
+	static const struct row rows[] = {
+		{"resolve example.org", true, 0},
+		{"resolve example.org A", true, 0},
+		{"resolve example.org AAAA", true, 0},
+		{"resolve example.org HTTPS", false, ABI_RULE_NONE},
+		{"resolve example.org MX", true, 1},
+		{"resolve example.org TXT", true, 1},
+		{"resolve example.org SRV", false, ABI_RULE_NONE},
+		{"resolve a.example.org MX", false, ABI_RULE_NONE},
+		{"resolve _sip._tcp.example.net SRV", true, 2},
+		{"resolve _sip._tcp.example.net TXT", false, ABI_RULE_NONE},
+		{"resolve _sip._tcp.example.net", false, ABI_RULE_NONE},
+		{"resolve a.example.com A", true, 3},
+		{"resolve a.example.com MX", false, ABI_RULE_NONE},
+	};
+
+	check_rows(text, POLICY_LAYER_RESOLVER, rows, ARRAY_SIZE(rows));
 }
 
 TEST(what_has_no_bound_may_be_used)

@@ -33,7 +33,8 @@ static void give(const struct mutation *mutation, json_t *document, const char *
 
 /* Lists from which each element is taken in turn. A list that is then empty goes too. */
 static const char *const lists[][2] = {{"network", "allow"}, {"network", "inbound"},
-	{"syscalls", "deny"}, {"syscalls", "allow"}, {NULL, "secrets"}};
+	{"syscalls", "deny"}, {"syscalls", "allow"}, {"files", "hidden"}, {"files", "read_only"},
+	{"files", "writable"}, {NULL, "secrets"}};
 
 static json_t *list_in(json_t *document, size_t which, json_t **ret_holder)
 {
@@ -71,16 +72,17 @@ static json_t *rule_in(json_t *document, size_t i)
 	return json_array_get(json_object_get(json_object_get(document, "network"), "allow"), i);
 }
 
-static void take_ports(const struct mutation *mutation, size_t rule)
+/* Of "ports" or "records". */
+static void take_parts(const struct mutation *mutation, size_t rule, const char *key)
 {
-	const json_t *ports = json_object_get(rule_in((json_t *)mutation->original, rule), "ports");
+	const json_t *parts = json_object_get(rule_in((json_t *)mutation->original, rule), key);
 
-	for (size_t i = 0; json_array_size(ports) > 1 && i < json_array_size(ports); i++) {
+	for (size_t i = 0; json_array_size(parts) > 1 && i < json_array_size(parts); i++) {
 		json_t *copy = json_deep_copy(mutation->original);
 		char what[96];
 
-		json_array_remove(json_object_get(rule_in(copy, rule), "ports"), i);
-		snprintf(what, sizeof(what), "without /network/allow/%zu/ports/%zu", rule, i);
+		json_array_remove(json_object_get(rule_in(copy, rule), key), i);
+		snprintf(what, sizeof(what), "without /network/allow/%zu/%s/%zu", rule, key, i);
 		give(mutation, copy, what);
 	}
 }
@@ -106,7 +108,10 @@ static void change_rule(const struct mutation *mutation, size_t rule)
 	const char *name = json_string_value(json_object_get(original, "name"));
 	char wildcard[512];
 
-	take_ports(mutation, rule);
+	take_parts(mutation, rule, "ports");
+	take_parts(mutation, rule, "records");
+	if (json_object_get(original, "records"))
+		change_key(mutation, rule, "records", json_pack("[sss]", "MX", "SRV", "TXT"));
 	change_key(mutation, rule, "ports", json_pack("[s]", "1-65535"));
 	if (!name)
 		return;
@@ -135,6 +140,37 @@ static void change_profile(const struct mutation *mutation)
 			json_object_get(copy, "syscalls"), "profile", json_string(profiles[i]));
 		snprintf(what, sizeof(what), "profile %s", profiles[i]);
 		give(mutation, copy, what);
+	}
+}
+
+/* What is hidden can be read, what is read-only is hidden or all of it can be written: with
+ * "writable" inside, which alone means nothing. */
+static void change_files(const struct mutation *mutation)
+{
+	static const char *const moves[][2] = {{"hidden", "read_only"}, {"read_only", "hidden"}};
+	const json_t *files = json_object_get(mutation->original, "files");
+	json_t *copy = json_deep_copy(mutation->original);
+
+	json_object_del(copy, "files");
+	give(mutation, copy, "without /files");
+	for (size_t which = 0; which < ARRAY_SIZE(moves); which++) {
+		const char *from = moves[which][0], *to = moves[which][1];
+		size_t n = json_array_size(json_object_get(files, from));
+
+		for (size_t i = 0; i < n; i++) {
+			json_t *section, *list;
+			char what[96];
+
+			copy = json_deep_copy(mutation->original);
+			section = json_object_get(copy, "files");
+			list = json_object_get(section, from);
+			if (!json_object_get(section, to))
+				json_object_set_new(section, to, json_array());
+			json_array_append(json_object_get(section, to), json_array_get(list, i));
+			json_array_remove(list, i);
+			snprintf(what, sizeof(what), "%s for /files/%s/%zu", to, from, i);
+			give(mutation, copy, what);
+		}
 	}
 }
 
@@ -222,6 +258,7 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 	for (size_t i = 0; rule_in(document, i); i++)
 		change_rule(&mutation, i);
 	change_profile(&mutation);
+	change_files(&mutation);
 	for (size_t i = 0; i < POLICY_TERMS; i++)
 		change_term(&mutation, (enum policy_term)i);
 	open_inbound(&mutation);

@@ -32,6 +32,8 @@ static const char *layer_word(enum policy_layer layer)
 		return "preview";
 	case POLICY_LAYER_SECCOMP:
 		return "seccomp";
+	case POLICY_LAYER_MOUNTS:
+		return "mounts";
 	case POLICY_LAYER_LIMITS:
 		return "limits";
 	case POLICY_LAYER_REQUEST:
@@ -99,6 +101,53 @@ static void why_kernel(const struct policy *policy, const struct policy_act *act
 			opinion_rule(policy, opinion->rule, rule, sizeof(rule)));
 }
 
+static void why_resolver(const struct policy *policy, const struct policy_act *act,
+	const struct policy_opinion *opinion, char *text)
+{
+	char rule[OPINION_TEXT_SIZE / 2];
+
+	if (opinion->allowed)
+		snprintf(text, OPINION_TEXT_SIZE, "The resolver answers, by %s.",
+			opinion_rule(policy, opinion->rule, rule, sizeof(rule)));
+	else if (act->query == POLICY_QUERY_HTTPS)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"The resolver never tells HTTPS records; clients go on with addresses.");
+	else if (act->query >= POLICY_QUERY_MX)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"The resolver tells none: no rule for the name has %s in its \"records\".",
+			policy_query_name(act->query));
+	else
+		snprintf(text, OPINION_TEXT_SIZE,
+			"The resolver refuses the name (REFUSED): no rule is for it.");
+}
+
+/* A policy takes away; what is left, owner and mode decide, of which it knows nothing. */
+static void why_mounts(const struct policy *policy, const struct policy_act *act, char *text)
+{
+	static const char left[] = "owner and mode decide, which this does not look at";
+	const struct policy_path *path = policy_path_at(policy, act->name);
+
+	if (!path) {
+		snprintf(text, OPINION_TEXT_SIZE, "No path of \"files\" is around it: %s.", left);
+		return;
+	}
+	switch ((enum policy_access)path->access) {
+	case POLICY_ACCESS_HIDDEN:
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"files.hidden\" has %s: directories look empty, files cannot be opened.",
+			path->path);
+		break;
+	case POLICY_ACCESS_READ_ONLY:
+		snprintf(text, OPINION_TEXT_SIZE, "\"files.read_only\" has %s: %s.", path->path,
+			act->kind == POLICY_ACT_READ ? left : "nothing there changes (EROFS)");
+		break;
+	case POLICY_ACCESS_WRITABLE:
+		snprintf(text, OPINION_TEXT_SIZE, "\"files.writable\" has %s: %s.", path->path,
+			left);
+		break;
+	}
+}
+
 static void why_limits(const struct policy *policy, const struct policy_act *act, char *text)
 {
 	uint64_t limit = policy_term_limit(policy, act->term);
@@ -116,19 +165,12 @@ static void why_limits(const struct policy *policy, const struct policy_act *act
 const char *opinion_why(const struct policy *policy, const struct policy_act *act,
 	const struct policy_opinion *opinion, char ret_text[OPINION_TEXT_SIZE])
 {
-	char rule[OPINION_TEXT_SIZE / 2];
-
 	switch (opinion->layer) {
 	case POLICY_LAYER_KERNEL:
 		why_kernel(policy, act, opinion, ret_text);
 		break;
 	case POLICY_LAYER_RESOLVER:
-		if (opinion->allowed)
-			snprintf(ret_text, OPINION_TEXT_SIZE, "The resolver answers, by %s.",
-				opinion_rule(policy, opinion->rule, rule, sizeof(rule)));
-		else
-			snprintf(ret_text, OPINION_TEXT_SIZE,
-				"The resolver refuses the name (REFUSED): no rule is for it.");
+		why_resolver(policy, act, opinion, ret_text);
 		break;
 	case POLICY_LAYER_PREVIEW:
 		snprintf(ret_text, OPINION_TEXT_SIZE, "\"network.inbound\" %s the port.",
@@ -141,6 +183,9 @@ const char *opinion_why(const struct policy *policy, const struct policy_act *ac
 				? "Nothing opens it; it fails with EPERM or ENOSYS."
 				: "\"syscalls.deny\" has it, or the profile has not; it fails with "
 				  "EPERM or ENOSYS.");
+		break;
+	case POLICY_LAYER_MOUNTS:
+		why_mounts(policy, act, ret_text);
 		break;
 	case POLICY_LAYER_LIMITS:
 		why_limits(policy, act, ret_text);
