@@ -16,8 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char document[] =
 	"{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":[{\"name\":\"*.example.org\"},"
-	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]},{\"cidr\":\"::/0\",\"protocol\":\"udp\"}],"
-	"\"inbound\":{\"ports\":[8000]}},\"budgets\":{\"connections\":5},\"secrets\":[\"KEY\"]}";
+	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]},{\"cidr\":\"::/0\",\"protocol\":\"udp\"},"
+	"{\"name\":\"a.org\",\"records\":[\"MX\"]}],"
+	"\"inbound\":{\"ports\":[8000]}},\"budgets\":{\"connections\":5},\"secrets\":[\"KEY\"],"
+	"\"files\":{\"read_only\":[\"/\"],\"writable\":[\"/w\"],\"hidden\":[\"/w/k\"]}}";
 
 static const struct policy_trial *trial_get(void)
 {
@@ -40,7 +42,8 @@ static void check_said(int r, const struct failure *why)
 
 static void check_same(const struct policy_act *a, const struct policy_act *b)
 {
-	BROKEN_IF(a->kind != b->kind || a->is_name != b->is_name || a->port != b->port);
+	BROKEN_IF(a->kind != b->kind || a->query != b->query || a->is_name != b->is_name ||
+		  a->port != b->port);
 	BROKEN_IF(memcmp(&a->address, &b->address, sizeof(a->address)) != 0);
 	BROKEN_IF(strcmp(a->name, b->name) != 0 || a->term != b->term || a->amount != b->amount);
 }
@@ -67,6 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	BROKEN_IF(policy_act_parse(written, NULL, &again, &why) < 0);
 	check_same(&act, &again);
 	opinion = policy_trial_judge(trial_get(), &act);
-	BROKEN_IF(opinion.rule != ABI_RULE_NONE && opinion.rule > 2);
+	BROKEN_IF(opinion.rule != ABI_RULE_NONE && opinion.rule > 3);
 	return 0;
 }
