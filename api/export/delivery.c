@@ -35,15 +35,35 @@ static uint64_t sequence_of(const char *line, size_t size)
 	return sequence > 0 ? (uint64_t)sequence : 0;
 }
 
+/* Of a line that is a checkpoint and no record; else 0. */
+static uint64_t checkpoint_number_of(const char *lines, size_t size)
+{
+	json_t *object = json_loadb(lines, size, 0, NULL);
+	const char *type = json_string_value(json_object_get(object, "type"));
+	json_int_t number = type && strcmp(type, "audit.checkpoint") == 0
+				    ? json_integer_value(json_object_get(object, "number"))
+				    : 0;
+
+	json_decref(object);
+	return number > 0 ? (uint64_t)number : 0;
+}
+
 int delivery_make(
 	struct delivery *delivery, uint64_t sink, bool ocsf, const char *lines, size_t size)
 {
-	uint64_t first = 0, last = 0;
+	uint64_t first = 0, last = 0, number = checkpoint_number_of(lines, size);
 	int r = 0;
 
 	*delivery = (struct delivery){0};
-	if (!ocsf)
+	if (number && memchr(lines, '\n', size) != lines + size - 1)
+		return -EPROTO;
+	if (!ocsf || number)
 		writer_bytes(&delivery->body, lines, size);
+	if (number) {
+		snprintf(delivery->id, sizeof(delivery->id),
+			"wh-%016" PRIx64 "_checkpoint-%" PRIu64, sink, number);
+		return delivery->body.failed ? -ENOMEM : 0;
+	}
 	while (size > 0 && r == 0) {
 		const char *end = memchr(lines, '\n', size);
 		size_t length = end ? (size_t)(end - lines) : 0;

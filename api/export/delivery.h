@@ -15,7 +15,8 @@ struct delivery {
 	struct writer body;        /* a line each */
 };
 
-/* `lines` are whole records; they must begin with a sequence. 0, -EPROTO, -ENOMEM. */
+/* `lines` are whole records, which must have a sequence, or one line that is a checkpoint. 0,
+ * -EPROTO, -ENOMEM. */
 int delivery_make(
 	struct delivery *delivery, uint64_t sink, bool ocsf, const char *lines, size_t size);
 void delivery_fini(struct delivery *delivery);

@@ -139,6 +139,9 @@ static void read_filters(struct fields *fields, struct wire_webhook_create *crea
 		if (!create->ocsf && strcmp(format, "ndjson") != 0)
 			fields_refuse(fields, "format", "must be ndjson or ocsf");
 	}
+	if (create->ocsf && strstr(create->type, "audit.checkpoint"))
+		fields_refuse(fields, "format",
+			"must be ndjson: OCSF has no class for \"audit.checkpoint\"");
 	create->has_after = fields_integer(fields, "after", 0, INT64_MAX, &create->after);
 }
 

@@ -119,6 +119,9 @@ uint64_t audit_n_lost(const struct audit *audit);
  * meanwhile, and what runs goes on. */
 bool audit_is_writable(const struct audit *audit);
 
+/* Of the newest checkpoint on the disk; 0: none was written since the start. The listener is called
+ * when it grows. */
+uint64_t audit_checkpoint_number(const struct audit *audit);
 /* The newest checkpoint on the disk, NUL-terminated. Returns 0 or -errno. */
 #define AUDIT_NOTE_SIZE 1280
 int audit_checkpoint(struct audit *audit, char ret_note[AUDIT_NOTE_SIZE]);

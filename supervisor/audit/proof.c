@@ -32,6 +32,11 @@ static int read_text(const struct audit *audit, const char *path, char *ret_text
 	return 0;
 }
 
+uint64_t audit_checkpoint_number(const struct audit *audit)
+{
+	return audit->seal.durable_number;
+}
+
 int audit_checkpoint(struct audit *audit, char ret_note[AUDIT_NOTE_SIZE])
 {
 	return read_text(audit, "checkpoint", ret_note, AUDIT_NOTE_SIZE);

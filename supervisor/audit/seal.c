@@ -18,10 +18,11 @@
 
 static void begin_batch(struct audit *audit);
 
-static int add_note(struct audit *audit, uint64_t size, const char *text)
+static int add_note(struct audit *audit, const struct checkpoint *checkpoint, const char *text)
 {
 	struct segments *segments = &audit->segments;
 	struct seal *seal = &audit->seal;
+	const uint64_t size = checkpoint->size;
 	struct seal_note *larger =
 		reallocarray(seal->notes, seal->n_notes + 1, sizeof(*seal->notes));
 	char *copy = strdup(text);
@@ -35,6 +36,7 @@ static int add_note(struct audit *audit, uint64_t size, const char *text)
 	seal->notes[seal->n_notes++] = (struct seal_note){
 		.segment = segments->items[segments_find(segments, size ? size : 1)].first,
 		.size = size,
+		.number = checkpoint->number,
 		.text = copy,
 	};
 	return 0;
@@ -64,7 +66,7 @@ static int sign(struct audit *audit, enum checkpoint_reason reason)
 	checkpoint_write(&checkpoint, text);
 	r = note_sign(audit->keys.key, checkpoint.origin, text, note);
 	if (r == 0)
-		r = add_note(audit, checkpoint.size, note);
+		r = add_note(audit, &checkpoint, note);
 	if (r == 0)
 		audit->seal.number = checkpoint.number;
 	return r;
@@ -211,6 +213,7 @@ static int publish(struct audit *audit)
 	if (renameat(audit->dir_fd, TEMPORARY, audit->dir_fd, CHECKPOINT) < 0)
 		return fail_batch(audit, -errno);
 	seal->durable_size = seal->notes[seal->n_batch - 1].size;
+	seal->durable_number = seal->notes[seal->n_batch - 1].number;
 	forget_batch(seal);
 	seal->is_retry = false;
 	seal->phase = SEAL_IDLE;
@@ -238,6 +241,7 @@ static void on_synced(int error, void *userdata)
 	}
 	if (publish(audit) < 0)
 		return;
+	audit_end_of_round(audit); /* whoever waits for a checkpoint */
 	retain_sealed(audit);
 	if (seal->wanted)
 		begin_batch(audit);

@@ -26,7 +26,7 @@ struct audit;
 
 struct seal_note {
 	uint64_t segment; /* the first sequence of the one whose history it belongs to */
-	uint64_t size;
+	uint64_t size, number;
 	char *text;
 };
 
@@ -46,6 +46,7 @@ struct seal {
 	uint64_t size, signed_ns; /* of the newest note; monotonic */
 	bool wanted;              /* a batch, as soon as the one under way is done */
 	uint64_t durable_size;    /* what the checkpoint on the disk covers */
+	uint64_t durable_number;  /* its number; 0: none was written since the start */
 	bool failing;             /* the disk did not take the last batch */
 };
 

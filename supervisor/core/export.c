@@ -19,6 +19,7 @@
 
 #define EXPORT_FALLBACK_ID 61182
 #define RECORDS_BYTES_MAX (WIRE_FRAME_MAX - 4096)
+#define CHECKPOINT_NS (5 * NS_PER_SECOND) /* between two that a sink is sent, at least */
 #define CURSOR_STEP 1024 /* records passed over before the cursor is stored for them alone */
 
 _Static_assert((int)WIRE_EXPORT_WEBHOOK == (int)STORE_SINK_WEBHOOK, "the same numbers");
@@ -108,6 +109,52 @@ static void pass_over(struct core *core, struct sink *sink, uint64_t next)
 		store_progress(core, sink);
 }
 
+/* "audit.checkpoint" among the types that a webhook asks for. */
+static bool wants_checkpoints(const struct sink *sink)
+{
+	static const char word[] = "audit.checkpoint";
+	const char *each = sink->row.types;
+
+	while (each && *each) {
+		if (strncmp(each, word, sizeof(word) - 1) == 0 &&
+			(each[sizeof(word) - 1] == '\0' || each[sizeof(word) - 1] == ','))
+			return true;
+		each = strchr(each, ',');
+		each = each ? each + 1 : NULL;
+	}
+	return false;
+}
+
+/* The newest checkpoint, alone, as a line that is no record: it does not move the cursor. False
+ * when there is none that is due. */
+static bool answer_checkpoint(struct core *core, struct sink *sink)
+{
+	const uint64_t number = audit_checkpoint_number(core->audit);
+	const uint64_t now_ns = clock_monotonic_ns();
+	const struct wire_export_records body = {
+		.sink = sink->row.id, .next = sink->after, .n_records = 1};
+	char note[AUDIT_NOTE_SIZE], line[2 * AUDIT_NOTE_SIZE];
+	json_t *object;
+	size_t size;
+
+	if (number <= sink->checkpoint || !wants_checkpoints(sink) ||
+		(sink->checkpoint_ns && now_ns - sink->checkpoint_ns < CHECKPOINT_NS) ||
+		audit_checkpoint(core->audit, note) < 0)
+		return false;
+	object = json_pack("{s:i, s:s, s:I, s:s}", "v", 1, "type", "audit.checkpoint", "number",
+		(json_int_t)number, "note", note);
+	size = object ? json_dumpb(object, line, sizeof(line) - 1, JSON_COMPACT) : 0;
+	json_decref(object);
+	if (size == 0 || size >= sizeof(line))
+		return false;
+	line[size++] = '\n';
+	sink->checkpoint = number;
+	sink->checkpoint_ns = now_ns;
+	sink->waiting = false;
+	post(core, WIRE_EXPORT_RECORDS, sink->cookie, &body, sizeof(body), line, size, NULL, 0);
+	return true;
+}
+
 void export_answer(struct core *core, struct sink *sink)
 {
 	struct audit_query query = {.sandbox = 0,
@@ -124,6 +171,8 @@ void export_answer(struct core *core, struct sink *sink)
 	if (!buffer)
 		return;
 	tell_missed(core, sink);
+	if (answer_checkpoint(core, sink))
+		return;
 	query.after = sink->after;
 	r = audit_read(core->audit, &query, buffer, RECORDS_BYTES_MAX, &used, &body.n_records,
 		&body.next, &more);
@@ -266,8 +315,10 @@ static void on_up(struct peer *peer _unused_, void *userdata)
 
 static void on_down(struct peer *peer _unused_, void *userdata)
 {
-	for (struct sink *each = sinks_first(userdata); each; each = each->next)
+	for (struct sink *each = sinks_first(userdata); each; each = each->next) {
 		each->waiting = false;
+		each->checkpoint = 0; /* it may not have arrived */
+	}
 }
 
 int export_start(struct core *core, struct failure *why)

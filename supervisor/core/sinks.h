@@ -22,7 +22,8 @@ struct sink {
 	struct store_sink row;
 	struct sink *next;
 	uint64_t stored_cursor;
-	bool connected; /* syslog: this run was asked for it */
+	uint64_t checkpoint, checkpoint_ns; /* the one that was sent last; monotonic */
+	bool connected;                     /* syslog: this run was asked for it */
 	/* cloche-export waits for records after `after`, to be answered with `cookie`. */
 	bool waiting;
 	uint64_t after, cookie;

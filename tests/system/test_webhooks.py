@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -432,6 +433,47 @@ def a_syslog_that_does_not_read_holds_nobody_up():
             seen = [r["seq"] for r in log.records]
             check_equal(seen, list(range(seen[0], seen[-1] + 1)), "sequences")
         log.close()
+
+
+@test
+def a_receiver_of_checkpoints_is_a_witness_against_a_log_set_back_as_a_whole():
+    daemon_ = Daemon(pool="shell=1", arguments=["--audit-heartbeat", "1"])
+    with Receiver() as receiver, tempfile.TemporaryDirectory() as scratch:
+        try:
+            client = daemon_.start().client
+            daemon_.tenant("acme").post("/v1/webhooks", {"url": "https://a.example", "type": "audit.checkpoint",
+                                                         "format": "ocsf"}).problem(400, "invalid")
+            hook = add(client, receiver.url, internal=True, type="audit.checkpoint")
+            records = add(client, receiver.url, internal=True, type="api.call")
+            receiver.wait(lambda r: r["type"] == "audit.checkpoint", "the first checkpoint")
+            shutil.copytree(f"{daemon_.state_dir}/audit", f"{scratch}/early")
+            first = len(notes_of(receiver))
+            make_record(client)
+            until(lambda: len(notes_of(receiver)) > first + 1, "later checkpoints, by heartbeat", 40)
+            for request in receiver.requests:
+                is_checkpoint = b'"audit.checkpoint"' in request["body"]
+                verify(request, (hook if is_checkpoint else records)["secret"])
+            check(any(r["type"] == "api.call" for r in receiver.accepted()), "records go to their own")
+            key = read_text(f"{daemon_.state_dir}/audit/keys/000001.pub").strip()
+            daemon_.stop()
+            notes = notes_of(receiver)
+            numbers = [int(note.splitlines()[3].split()[1]) for note in notes]
+            check_equal(numbers, sorted(set(numbers)), "numbers of the notes")
+            with open(f"{scratch}/witness", "w", encoding="utf-8") as file:
+                file.write("".join(note + "\n" for note in notes))
+            for path, status in ((f"{daemon_.state_dir}/audit", 0), (f"{scratch}/early", 1)):
+                plain, witnessed = ([f"{BUILD}/cloche-verify", path, "--key", key, "--json", *more]
+                                    for more in ([], ["--witness", f"{scratch}/witness"]))
+                check_equal(subprocess.run(plain, stdout=subprocess.PIPE, check=False).returncode, 0, "alone")
+                done = subprocess.run(witnessed, stdout=subprocess.PIPE, check=False)
+                check_equal(done.returncode, status, f"with the witness: {done.stdout}")
+            check_equal(json.loads(done.stdout)["fault"]["kind"], "rolled-back", "what is wrong")
+        finally:
+            daemon_.close()
+
+
+def notes_of(receiver):
+    return [r["note"] for r in receiver.accepted() if r["type"] == "audit.checkpoint"]
 
 
 if __name__ == "__main__":

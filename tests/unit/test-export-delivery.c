@@ -79,10 +79,24 @@ TEST(names_a_batch_by_its_first_and_last_record)
 	delivery_fini(&delivery);
 }
 
+TEST(names_a_checkpoint_by_its_number)
+{
+	static const char line[] =
+		"{\"v\":1,\"type\":\"audit.checkpoint\",\"number\":12,\"note\":\"x\"}\n";
+	struct delivery delivery;
+
+	CHECK_INT(delivery_make(&delivery, 0xab, false, line, strlen(line)), 0);
+	CHECK_TEXT(delivery.id, "wh-00000000000000ab_checkpoint-12");
+	CHECK_INT(delivery.body.size, strlen(line));
+	delivery_fini(&delivery);
+}
+
 TEST(refuses_what_are_no_lines)
 {
 	static const char *const rows[] = {"", "{\"seq\":1}", "{\"seq\":1}\n{\"seq\":2}", "x\n",
-		"{\"seq\":-1}\n", "{\"seq\":1}\nx\n"};
+		"{\"seq\":-1}\n", "{\"type\":\"audit.checkpoint\",\"number\":0}\n",
+		"{\"type\":\"audit.checkpoint\",\"number\":1}", "{\"type\":\"audit.checkpoint\"}\n",
+		"{\"seq\":1}\nx\n"};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct delivery delivery;
