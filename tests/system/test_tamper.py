@@ -134,6 +134,7 @@ class Scene:
         shutil.copytree(f"{daemon.state_dir}/audit", f"{self.directory}/killed")
         daemon.start()
         self.export(daemon, tenant)
+        self.save_stream(daemon, tenant, alive)
         last = daemon.client.last_sequence()
         self.consistency = self.proof_of_growth(daemon, last)
         files = f"{daemon.state_dir}/audit/checkpoints/*"
@@ -163,6 +164,20 @@ class Scene:
         other = next(r for r in daemon.audit_lines() if r["type"] == "daemon.start")
         tenant.get(f"/v1/audit/proof?seq={other['seq']}").problem(404, "not-found")
         daemon.client.get(f"/v1/audit/proof?seq={other['seq']}").expect(200)
+
+    def save_stream(self, daemon, tenant, alive):
+        """The same in one go, with the tenant's key and without it."""
+        self.saved = f"{self.directory}/saved"
+        keys = {"own": tenant.key, "other": daemon.tenant("stranger").key}
+        for name, key in keys.items():
+            put(f"{self.directory}/{name}.key", key.encode())
+        for key, sandbox, status in (("other", self.ended, 1), ("own", alive.id, 1), ("own", self.ended, 0)):
+            done = subprocess.run(
+                [f"{BUILD}/cloche", "audit", "stream", sandbox, "--output", self.saved, "--url",
+                 f"unix://{daemon.socket_path}", "--key-file", f"{self.directory}/{key}.key"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            check_equal(done.returncode, status, f"{key} {sandbox}: {done.stderr}")
+            check_equal(os.path.exists(self.saved), status == 0, "whether it is saved")
 
     def proof_of_growth(self, daemon, last):
         self.newer = self.covering(daemon, last)
@@ -256,6 +271,18 @@ def a_tenant_checks_its_own_stream_with_one_proof():
                 json.loads(lines[6])["seq"], "first record after the gap")
     stream = scene().file("stream", b"".join(lines).replace(b"true 7", b"true 8"))
     refused("end-forged", "stream", "--proofs", proofs, stream)
+
+
+@test
+def a_stream_that_was_saved_in_one_go_is_valid_and_its_twin_without_a_record_is_not():
+    directory = scene().saved
+    words = ["stream", "--keys", f"{directory}/keys", "--proofs", f"{directory}/proofs.jsonl"]
+    answer = verify(*words, f"{directory}/records.jsonl")
+    check_equal((answer["sandbox"], answer["ended"]), (scene().ended, True), "stream")
+    lines = get(f"{directory}/records.jsonl").splitlines(keepends=True)
+    index = next(i for i, line in enumerate(lines) if b'"sandbox_seq":6,' in line)
+    less = scene().file("less", b"".join(lines[:index] + lines[index + 1:]))
+    refused("stream", *words, less)
 
 
 @test

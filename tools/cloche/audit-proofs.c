@@ -1,4 +1,5 @@
-/* audit verify, proof, checkpoint, keys: what cloche-verify needs, and cloche-verify itself. */
+/* audit verify, proof, checkpoint, keys, stream: what cloche-verify needs, and cloche-verify
+ * itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -96,18 +97,24 @@ static int save_key(struct client *client, const char *directory, const json_t *
 	return save(client, path, certificate, strlen(certificate));
 }
 
-static int save_keys(struct client *client, const char *directory, const json_t *answer)
+static int make_directory(struct client *client, const char *directory)
 {
 	struct failure why = {0};
-	int code = EXIT_CODE_DONE;
+
+	if (mkdir(directory, 0755) == 0 || errno == EEXIST)
+		return EXIT_CODE_DONE;
+	failure_set(&why, -errno, "output", "%s cannot be made: %s.", directory, strerror(errno));
+	return call_failed(client, &why);
+}
+
+static int save_keys(struct client *client, const char *directory, const json_t *answer)
+{
+	int code = make_directory(client, directory);
 	const json_t *row;
 	size_t i;
 
-	if (mkdir(directory, 0755) < 0 && errno != EEXIST) {
-		failure_set(&why, -errno, "output", "%s cannot be made: %s.", directory,
-			strerror(errno));
-		return call_failed(client, &why);
-	}
+	if (code)
+		return code;
 	json_array_foreach(json_object_get(answer, "keys"), i, row)
 	{
 		code = save_key(client, directory, row);
@@ -138,6 +145,78 @@ int command_audit_keys(struct client *client, const struct arguments *arguments)
 	json_array_foreach(json_object_get(answer, "keys"), i, row)
 		printf("%s\n", print_plain(plain, sizeof(plain), print_member(row, "key")));
 	return EXIT_CODE_DONE;
+}
+
+/* ---- stream */
+
+/* The sequence of the END among the lines; 0: there is none. */
+static uint64_t end_of_stream(const struct http_answer *answer)
+{
+	const char *line = answer->body, *stop = line + answer->size, *feed;
+	uint64_t sequence = 0;
+
+	while (line < stop && (feed = memchr(line, '\n', (size_t)(stop - line)))) {
+		_cleanup_json_ json_t *record = NULL;
+		const char *type;
+
+		if (memmem(line, (size_t)(feed - line), "sandbox.end", 11))
+			record = json_loadb(line, (size_t)(feed - line), 0, NULL);
+		type = json_string_value(json_object_get(record, "type"));
+		if (type && strcmp(type, "sandbox.end") == 0 &&
+			json_is_object(json_object_get(record, "audit")))
+			sequence = print_number(record, "seq");
+		line = feed + 1;
+	}
+	return sequence;
+}
+
+/* The records, and the proof of the END that binds them. */
+static int save_stream(struct client *client, const char *directory, const char *records_path)
+{
+	_cleanup_(http_answer_fini) struct http_answer records = {0}, proof = {0};
+	char path[CALL_PATH_SIZE] = "/v1/audit/proof", file[4096], number[32];
+	int code = fetch(client, records_path, &records);
+	uint64_t sequence = code ? 0 : end_of_stream(&records);
+
+	if (code)
+		return code;
+	if (sequence == 0) {
+		print_error("The log has no end of this sandbox: nothing binds its records yet.");
+		return EXIT_CODE_FAILED;
+	}
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)sequence);
+	call_query(path, "seq", number);
+	code = fetch(client, path, &proof);
+	if (code == EXIT_CODE_DONE)
+		code = make_directory(client, directory);
+	snprintf(file, sizeof(file), "%s/records.jsonl", directory);
+	if (code == EXIT_CODE_DONE)
+		code = save(client, file, records.body, records.size);
+	snprintf(file, sizeof(file), "%s/proofs.jsonl", directory);
+	return code ? code : save(client, file, proof.body, proof.size);
+}
+
+int command_audit_stream(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_(http_answer_fini) struct http_answer answer = {0};
+	_cleanup_json_ json_t *keys = NULL;
+	const char *directory = arguments_text(arguments, "output");
+	char path[CALL_PATH_SIZE] = "/v1/audit", file[4096];
+	int code;
+
+	if (arguments->n_words != 1 || arguments->n_rest || !directory)
+		return call_misused(client, "audit stream wants one sandbox, and --output DIR.");
+	if (strlen(directory) >= sizeof(file) - 32 ||
+		call_query(path, "sandbox", arguments->words[0]) < 0)
+		return call_misused(client, "That is no sandbox, or no directory.");
+	code = save_stream(client, directory, path);
+	if (code == EXIT_CODE_DONE)
+		code = fetch(client, "/v1/audit/keys", &answer);
+	if (code)
+		return code;
+	keys = json_loadb(answer.body, answer.size, 0, NULL);
+	snprintf(file, sizeof(file), "%s/keys", directory);
+	return save_keys(client, file, keys);
 }
 
 /* ---- verify */

@@ -60,6 +60,7 @@ int command_audit_export(struct client *client, const struct arguments *argument
 int command_audit_tail(struct client *client, const struct arguments *arguments);
 int command_audit_verify(struct client *client, const struct arguments *arguments);
 int command_audit_proof(struct client *client, const struct arguments *arguments);
+int command_audit_stream(struct client *client, const struct arguments *arguments);
 int command_audit_checkpoint(struct client *client, const struct arguments *arguments);
 int command_audit_keys(struct client *client, const struct arguments *arguments);
 int command_top(struct client *client, const struct arguments *arguments);

@@ -101,6 +101,11 @@ static const struct option_form audit_proof_options[] = {
 	{0},
 };
 
+static const struct option_form audit_stream_options[] = {
+	{"output", "DIR", "write it there", false},
+	{0},
+};
+
 static const struct option_form audit_keys_options[] = {
 	{"save", "DIR", "write keys and certificates there, for cloche-verify --keys", false},
 	{0},
@@ -260,6 +265,8 @@ const struct command command_table[] = {
 		audit_verify_options, command_audit_verify, EXIT_CODE_USAGE, true},
 	{"audit proof", "SEQ [options]", "prove that a record is in the signed log",
 		audit_proof_options, command_audit_proof, EXIT_CODE_FAILED, false},
+	{"audit stream", "ID --output DIR", "save a sandbox's records with what proves them",
+		audit_stream_options, command_audit_stream, EXIT_CODE_FAILED, false},
 	{"audit checkpoint", "", "print the log's newest signed checkpoint", NULL,
 		command_audit_checkpoint, EXIT_CODE_FAILED, false},
 	{"audit keys", "[--save DIR]", "print the log's public keys", audit_keys_options,

@@ -74,7 +74,7 @@ _cloche()
 		;;
 	logs) words="$(_cloche_ids) --follow" ;;
 	events) words="$filters --follow --after --until --limit" ;;
-	audit) words='export tail verify proof checkpoint keys rotate-key' ;;
+	audit) words='export tail verify proof stream checkpoint keys rotate-key' ;;
 	'audit export') words="$filters --until --after --format --output" ;;
 	'audit tail') words=$filters ;;
 	'audit verify')
@@ -82,6 +82,7 @@ _cloche()
 		words='--key --witness --max-gap --sealed --sandbox'
 		;;
 	'audit proof') words='--size --output' ;;
+	'audit stream') words='--output' ;;
 	'audit keys') words='--save' ;;
 	syscalls) words=$(_cloche_ids) ;;
 	top) words='--tenant --sort --interval --once' ;;
