@@ -265,7 +265,7 @@ FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/r
 	supervisor/policy/*.c supervisor/digest/*.c) \
 	$(wildcard api/ocsf/*.c api/text/*.c) supervisor/wire/strings.c \
 	api/export/delivery.c api/export/syslog-message.c \
-	supervisor/audit/event.c supervisor/audit/event-syscall.c supervisor/audit/json-line.c
+	$(wildcard supervisor/audit/*.c supervisor/tlog/*.c)
 FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DCLOCHE_VERSION='"$(VERSION)"' $(WARN) -g -O1 -I. -fno-sanitize-recover=all
 
 $(B)/fuzz/obj/%.o: %.c

@@ -84,7 +84,7 @@ bool audit_line_parse(const char *line, size_t size_bytes, struct audit_facts *r
 	text = after(line, end, "{\"v\":1,\"seq\":");
 	text = text ? parse_number(text, end, 10, &facts.sequence) : NULL;
 	text = text ? after(text, end, ",\"time\":\"") : NULL;
-	if (!text || end - text < TIME_TEXT_LENGTH ||
+	if (!text || facts.sequence == 0 || end - text < TIME_TEXT_LENGTH ||
 		time_text_parse(text, TIME_TEXT_LENGTH, &facts.time_ns) < 0)
 		return false;
 	text = after(text + TIME_TEXT_LENGTH, end, "\",\"type\":\"");

@@ -250,6 +250,7 @@ TEST(events_that_wait_are_read_too)
 TEST(only_lines_of_ours_are_parsed)
 {
 	static const char *const bad[] = {
+		"{\"v\":1,\"seq\":0,\"time\":\"2026-02-01T00:00:00.000000000Z\",\"type\":\"a.b\"}",
 		"",
 		"{}",
 		"{\"v\":2,\"seq\":1,\"time\":\"2026-01-31T00:00:00.000000000Z\",\"type\":\"a\"}",
