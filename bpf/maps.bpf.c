@@ -20,6 +20,7 @@ struct tickets_map tickets SEC(".maps");
 struct datagrams_map datagrams SEC(".maps");
 struct destinations_map destinations SEC(".maps");
 struct datagram_hands_map datagram_hands SEC(".maps");
+struct shadows_map shadows SEC(".maps");
 struct sockets_map sockets SEC(".maps");
 struct security_map security SEC(".maps");
 struct bulk_map bulk SEC(".maps");

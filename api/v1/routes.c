@@ -31,6 +31,7 @@ static const struct route routes[] = {
 	{"POST", "/v1/policies/{name}", policies_put, ROUTE_BODY | ROUTE_QUERY},
 	{"POST", "/v1/policies/{name}/rollback", policies_rollback, ROUTE_BODY},
 	{"GET", "/v1/policies/{name}/versions", policies_versions, 0},
+	{"GET", "/v1/policies/{name}/shadow", policies_shadow, 0},
 	{"GET", "/v1/templates", templates_list, 0},
 	{"GET", "/v1/tenants", tenants_list, 0},
 	{"POST", "/v1/tenants", tenants_create, ROUTE_BODY},

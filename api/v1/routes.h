@@ -31,6 +31,7 @@ void policies_reload(struct request *request);
 void policies_put(struct request *request);
 void policies_rollback(struct request *request);
 void policies_versions(struct request *request);
+void policies_shadow(struct request *request);
 void audit_key_rotate(struct request *request);
 void templates_list(struct request *request);
 void tenants_list(struct request *request);

@@ -39,6 +39,7 @@ static bool sandbox_is_valid(const struct wire_sandbox *sandbox)
 	return state_name(sandbox->state) && sandbox->n_labels <= WIRE_LABELS_MAX &&
 	       WIRE_TEXT_VALID(sandbox->tenant) && WIRE_TEXT_VALID(sandbox->template) &&
 	       WIRE_TEXT_VALID(sandbox->policy) && WIRE_TEXT_VALID(sandbox->policy_hash) &&
+	       WIRE_TEXT_VALID(sandbox->shadow) && WIRE_TEXT_VALID(sandbox->shadow_hash) &&
 	       WIRE_TEXT_VALID(sandbox->reason);
 }
 
@@ -71,6 +72,19 @@ static void write_limits(struct writer *writer, const struct wire_limits *limits
 	json_write_close(writer, '}');
 }
 
+static void write_shadow(struct writer *writer, const struct wire_sandbox *sandbox)
+{
+	if (!sandbox->shadow[0]) {
+		json_write_null(writer, "shadow");
+		return;
+	}
+	json_write_name(writer, "shadow");
+	json_write_open(writer, '{');
+	json_write_text(writer, "name", sandbox->shadow);
+	json_write_text(writer, "hash", sandbox->shadow_hash);
+	json_write_close(writer, '}');
+}
+
 static int write_sandbox(
 	struct writer *writer, const struct wire_sandbox *sandbox, const char *labels)
 {
@@ -90,6 +104,7 @@ static int write_sandbox(
 	json_write_text(writer, "hash", sandbox->policy_hash);
 	json_write_number(writer, "generation", sandbox->generation);
 	json_write_close(writer, '}');
+	write_shadow(writer, sandbox);
 	r = write_labels(writer, labels, sandbox->n_labels);
 	if (r < 0)
 		return r;
@@ -303,6 +318,7 @@ void sandboxes_patch(struct request *request)
 	struct wire_sandbox_patch patch = {.caller = request->caller};
 	struct wire_api_error error = {0};
 	_cleanup_json_ json_t *object = NULL;
+	bool is_shadow, is_none;
 	struct fields fields;
 
 	if (!body_take_sandbox(request) || !body_parse(request, &object))
@@ -310,8 +326,18 @@ void sandboxes_patch(struct request *request)
 	patch.sandbox = request->sandbox;
 	fields_begin(&fields, object, "", &error);
 	fields_text(&fields, "policy", patch.policy, sizeof(patch.policy));
-	if (fields_end(&fields) && !patch.policy[0])
+	is_shadow = json_object_get(object, "shadow") != NULL;
+	is_none = json_is_null(json_object_get(object, "shadow"));
+	if (is_none)
+		fields_get(&fields, "shadow");
+	else
+		fields_text(&fields, "shadow", patch.shadow, sizeof(patch.shadow));
+	if (fields_end(&fields) && !patch.policy[0] && !is_shadow)
 		fields_refuse(&fields, "policy", "name the policy that is to be in force");
+	else if (is_shadow && (patch.policy[0] || (!is_none && !patch.shadow[0])))
+		fields_refuse(&fields, "shadow",
+			"must be a policy's name or null, and not changed together with "
+			"\"policy\"");
 	if (body_accept(request, &error))
 		request_ask(
 			request, WIRE_API_SANDBOX_PATCH, &patch, sizeof(patch), NULL, 0, on_got);

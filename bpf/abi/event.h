@@ -93,7 +93,12 @@ struct abi_network_event {
 	__u8 reason;    /* enum abi_reason */
 	__u8 socket_type;
 	__u8 spent; /* ABI_BUDGET_BIT, ABI_BUDGET_TENANT_BIT of each, with ABI_REASON_BUDGET */
-	__u8 reserved[5];
+	__u8 shadow_reason;  /* enum abi_reason, with `shadow` */
+	__u8 shadow_verdict; /* enum abi_verdict */
+	__u8 reserved;
+	__u16 shadow_rule;
+	__u64 shadow; /* the slot's `shadow`, where it says otherwise; 0: it agrees, or there is
+			 none */
 };
 
 struct abi_exec_event {

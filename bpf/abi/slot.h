@@ -7,8 +7,9 @@
 #define ABI_SLOT_IMAGE(policy) ((__u32)(policy))
 #define ABI_SLOT_GENERATION(policy) ((__u32)((policy) >> 32))
 
-/* Value of the mmapable array `slots`. Everything but `policy` is written while the slot is out of
- * use or its policy names ABI_IMAGE_NONE; `policy` is one aligned word, and storing it is the swap.
+/* Value of the mmapable array `slots`. Everything but `policy` and `shadow` is written while the
+ * slot is out of use or its policy names ABI_IMAGE_NONE; `policy` is one aligned word, and storing
+ * it is the swap.
  */
 struct abi_slot {
 	__u64 sandbox; /* identity of the sandbox; 0: the slot is free, all is denied */
@@ -19,9 +20,12 @@ struct abi_slot {
 	__u16 datagram_port; /* host order; the relay's port for datagrams; 0: none may leave */
 	__u16 tenant_budget; /* row of the tenant's budgets; 0: it has none */
 	__u16 reserved[2];
+	/* A candidate that is asked for its opinion of each decision: as `policy`, with generations
+	 * of its own (bpf/abi/shadow.h); 0: none. */
+	__u64 shadow;
 };
 
-_Static_assert(sizeof(struct abi_slot) == 32, "slots are read by user space");
+_Static_assert(sizeof(struct abi_slot) == 40, "slots are read by user space");
 
 /* Value of the per-CPU array `counters`, by slot. Reset when a slot is taken into use. */
 struct abi_counters {

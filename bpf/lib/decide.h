@@ -111,6 +111,15 @@ MATCH_INLINE bool decide_relay_spent(const struct decide_facts *facts)
 		       ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS));
 }
 
+/* Why what no rule is for is denied. Tickets are for TCP only: the name in a datagram cannot be
+ * checked. */
+MATCH_INLINE __u8 decide_reason_of_none(const struct decide_facts *facts)
+{
+	return facts->protocol == MATCH_TCP && match_is_synthetic(&facts->address)
+		       ? ABI_REASON_TICKET
+		       : ABI_REASON_DEFAULT;
+}
+
 /* connect(2), and sending a datagram. */
 MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts *facts)
 {
@@ -127,12 +136,8 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 			return decide_deny(ABI_REASON_GATE_PORT);
 		return decide_as(ABI_VERDICT_ALLOW, ABI_REASON_LOOPBACK, ABI_RULE_NONE);
 	}
-	/* Tickets are for TCP only: the name in a datagram cannot be checked. */
 	if (facts->rule == ABI_RULE_NONE)
-		return decide_deny(
-			facts->protocol == MATCH_TCP && match_is_synthetic(&facts->address)
-				? ABI_REASON_TICKET
-				: ABI_REASON_DEFAULT);
+		return decide_deny(decide_reason_of_none(facts));
 	if (!decide_relay_port(facts))
 		return decide_as(ABI_VERDICT_DENY, ABI_REASON_NO_GATE, facts->rule);
 	if (decide_relay_spent(facts))

@@ -35,15 +35,20 @@ MATCH_INLINE __u16 judge_find_rule(__u32 image, const struct decide_facts *facts
 }
 
 /* The generation is part of the key: after a swap no older ticket is found. */
-MATCH_INLINE __u16 judge_find_ticket(
-	const struct sandbox *sandbox, const struct decide_facts *facts)
+MATCH_INLINE __u16 judge_find_ticket_of(
+	__u32 slot, __u32 generation, const struct decide_facts *facts)
 {
-	struct abi_ticket_key key = {.address = facts->address,
-		.slot = sandbox->slot,
-		.generation = ABI_SLOT_GENERATION(sandbox->policy)};
+	struct abi_ticket_key key = {
+		.address = facts->address, .slot = slot, .generation = generation};
 	struct abi_ticket *ticket = bpf_map_lookup_elem(&tickets, &key);
 
 	return ticket ? decide_ticket(ticket, facts) : ABI_RULE_NONE;
+}
+
+MATCH_INLINE __u16 judge_find_ticket(
+	const struct sandbox *sandbox, const struct decide_facts *facts)
+{
+	return judge_find_ticket_of(sandbox->slot, ABI_SLOT_GENERATION(sandbox->policy), facts);
 }
 
 /* Completes `facts` (address, port, protocol and what is spent are given) from the sandbox and its

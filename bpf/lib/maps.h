@@ -11,6 +11,7 @@
 #include "bpf/abi/ledger.h"
 #include "bpf/abi/meta.h"
 #include "bpf/abi/rule.h"
+#include "bpf/abi/shadow.h"
 #include "bpf/abi/slot.h"
 #include "bpf/abi/ticket.h"
 
@@ -164,6 +165,14 @@ struct datagram_hands_map {
 	__type(value, __u64);
 };
 
+struct shadows_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_SHADOWS_MAX);
+	__type(key, struct abi_shadow_key);
+	__type(value, __u64);
+};
+
 struct security_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SECURITY_RING_BYTES);
@@ -241,6 +250,7 @@ extern struct tickets_map tickets SEC(".maps");
 extern struct datagrams_map datagrams SEC(".maps");
 extern struct destinations_map destinations SEC(".maps");
 extern struct datagram_hands_map datagram_hands SEC(".maps");
+extern struct shadows_map shadows SEC(".maps");
 extern struct sockets_map sockets SEC(".maps");
 extern struct security_map security SEC(".maps");
 extern struct bulk_map bulk SEC(".maps");

@@ -8,6 +8,7 @@
 struct sandbox {
 	__u64 id; /* 0: nobody's, all is denied */
 	__u64 policy;
+	__u64 shadow; /* 0: none */
 	__u32 slot;
 	__u32 tenant;
 	__u16 gate_port;
@@ -31,6 +32,7 @@ MATCH_INLINE bool sandbox_from_slot(__u32 slot, struct sandbox *ret_sandbox)
 	ret_sandbox->dns_port = row->dns_port;
 	ret_sandbox->datagram_port = row->datagram_port;
 	ret_sandbox->tenant_budget = row->tenant_budget;
+	ret_sandbox->shadow = row->shadow;
 	return ret_sandbox->id != 0;
 }
 

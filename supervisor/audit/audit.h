@@ -32,6 +32,7 @@ struct audit_subject {
 	const char *policy_name, *policy_hash;
 	uint32_t policy_generation;
 	const char *host; /* of a kernel event: the name that its address stands for */
+	const char *shadow_name, *shadow_hash; /* likewise: the candidate that said otherwise */
 };
 
 struct audit_config {

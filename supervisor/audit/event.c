@@ -171,6 +171,31 @@ static void add_network(
 		event->socket_type);
 }
 
+/* Where a candidate would have decided otherwise. */
+static void add_shadow(struct json_line *line, const struct abi_network_event *event,
+	const struct audit_subject *who)
+{
+	if (!event->shadow)
+		return;
+	json_line_key(line, "shadow");
+	json_line_raw(line, "{");
+	if (who->shadow_name)
+		json_line_add_text(line, "policy", who->shadow_name);
+	if (who->shadow_hash)
+		json_line_add_text(line, "hash", who->shadow_hash);
+	json_line_add_unsigned(line, "generation", ABI_SLOT_GENERATION(event->shadow));
+	json_line_add_text(
+		line, "verdict", event->shadow_verdict == ABI_VERDICT_DENY ? "deny" : "allow");
+	add_named(
+		line, "reason", NAME_OF(reason_names, event->shadow_reason), event->shadow_reason);
+	json_line_key(line, "rule");
+	if (event->shadow_rule == ABI_RULE_NONE)
+		json_line_raw(line, "null");
+	else
+		json_line_unsigned(line, event->shadow_rule);
+	json_line_raw(line, "}");
+}
+
 static void add_exec(struct json_line *line, const struct abi_exec_event *event)
 {
 	size_t size_bytes =
@@ -235,11 +260,12 @@ static const char *type_of(const struct audit *audit, const struct abi_event_hea
 }
 
 static void add_body(const struct audit *audit, struct json_line *line,
-	const struct abi_event_header *event, const char *host)
+	const struct abi_event_header *event, const struct audit_subject *who)
 {
 	switch ((enum abi_event_type)event->type) {
 	case ABI_EVENT_NETWORK:
-		add_network(line, (const struct abi_network_event *)event, host);
+		add_network(line, (const struct abi_network_event *)event, who->host);
+		add_shadow(line, (const struct abi_network_event *)event, who);
 		break;
 	case ABI_EVENT_EXEC:
 		add_exec(line, (const struct abi_exec_event *)event);
@@ -283,7 +309,7 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	who.policy_generation = generation;
 	audit_line_begin(audit, &line, type, realtime_of(event->boottime_ns), &who);
 	add_process(&audit->pending, &event->process);
-	add_body(audit, &audit->pending, event, who.host);
+	add_body(audit, &audit->pending, event, &who);
 	if (audit_line_end(audit, &line) < 0)
 		audit_count_loss(audit, 1, "memory");
 	if (audit->pending.size_bytes > AUDIT_PENDING_MAX ||

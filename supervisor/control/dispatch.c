@@ -43,6 +43,7 @@ static const struct handler handlers[] = {
 	{WIRE_API_POLICY_PUT, BODY(wire_policy_put), true, true, true, handle_policy_put},
 	{WIRE_API_POLICY_ROLLBACK, BODY(wire_policy_rollback), false, true, true,
 		handle_policy_rollback},
+	{WIRE_API_SHADOW_SUMS, BODY(wire_name_ref), false, true, false, handle_shadow_sums},
 	{WIRE_API_POLICY_VERSIONS, BODY(wire_name_ref), false, true, true, handle_policy_versions},
 	{WIRE_API_AUDIT_ROTATE_KEY, BODY(wire_caller), false, true, true, handle_audit_rotate_key},
 	{WIRE_API_TEMPLATE_LIST, BODY(wire_caller), false, true, false, handle_template_list},

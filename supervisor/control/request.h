@@ -87,7 +87,8 @@ handle_function handle_sandbox_create, handle_sandbox_get, handle_sandbox_list,
 handle_function handle_destinations;
 handle_function handle_port_left, handle_webhook_create, handle_webhook_list, handle_webhook_delete;
 handle_function handle_syscalls;
-handle_function handle_port_left, handle_policy_put, handle_policy_rollback, handle_policy_versions;
+handle_function handle_port_left, handle_policy_put, handle_policy_rollback, handle_policy_versions,
+	handle_shadow_sums;
 
 /* policies.c: a row of a list, for the caller. */
 void policy_fill_row(const struct request *request, const struct policy *policy,

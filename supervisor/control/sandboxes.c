@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/wire/strings.h"
 
 static void answer_row(struct request *request, const struct sandbox *sandbox)
@@ -118,14 +119,23 @@ void handle_sandbox_patch(struct request *request, const void *body, const char 
 {
 	const struct wire_sandbox_patch *patch = body;
 	struct sandbox *sandbox;
+	struct refusal why;
 
-	if (!WIRE_TEXT_VALID(patch->policy) || !patch->policy[0]) {
-		request_fail(request, WIRE_CODE_INVALID, "The policy's name is missing.");
+	if (!WIRE_TEXT_VALID(patch->policy) || !WIRE_TEXT_VALID(patch->shadow) ||
+		(patch->policy[0] && patch->shadow[0])) {
+		request_fail(request, WIRE_CODE_INVALID,
+			"Change the policy or the shadow, one at a time.");
 		return;
 	}
 	sandbox = find(request, patch->sandbox);
-	if (sandbox)
+	if (!sandbox)
+		return;
+	if (patch->policy[0])
 		sandbox_set_policy(sandbox, patch->policy, on_swapped, request);
+	else if (sandbox_set_shadow(sandbox, patch->shadow, &why) < 0)
+		request_refuse(request, &why);
+	else
+		answer_row(request, sandbox);
 }
 
 static int by_id(const void *a, const void *b)

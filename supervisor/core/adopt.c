@@ -8,6 +8,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 
 static int restore_row(struct sandbox *sandbox, const struct store_sandbox *row)
 {
@@ -97,8 +98,10 @@ static int restore_policy(
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, sandbox->effective->image,
 			&sandbox->generation);
-	if (r == 0)
+	if (r == 0) {
 		names_send_all(sandbox);
+		shadow_restore(sandbox);
+	}
 	return r;
 }
 

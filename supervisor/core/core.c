@@ -15,6 +15,7 @@
 #include "supervisor/core/peer.h"
 #include "supervisor/core/rollout.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/core/sinks.h"
 
 #define STOCK_PERIOD_MS 20
@@ -276,6 +277,7 @@ struct core *core_free(struct core *core)
 	/* Its last checkpoint still says what is in force. */
 	audit_free(core->audit);
 	policies_free(core->policies);
+	shadow_sums_free(core->shadow_sums);
 	loop_source_free(core->events_source);
 	enforce_free(core->enforce);
 	cgroup_tree_free(core->tree);

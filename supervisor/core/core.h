@@ -72,6 +72,7 @@ struct core {
 	struct pool *pool;
 	struct tenants *tenants;
 	struct policies *policies;
+	struct shadow_sums *shadow_sums; /* NULL: nothing was asked yet */
 	struct peer *gate;
 	struct sinks *sinks;
 	int webhook_ca_fd; /* -1: not opened */

@@ -13,10 +13,13 @@
 #include "supervisor/core/peer.h"
 #include "supervisor/core/resolvers.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/wire/gate.h"
 #include "supervisor/wire/strings.h"
 
 #define GATE_FALLBACK_ID 61181
+#define DNS_A 1 /* RFC 1035, 3.2.2; RFC 3596 */
+#define DNS_AAAA 28
 #define FLOWS_MAX 6000 /* each takes six descriptors; a process has 20,000 at least */
 #define FLOWS_PER_SANDBOX_MAX 512
 #define CONNECT_TIMEOUT_MS 10000
@@ -130,8 +133,9 @@ static int on_name(struct core *core, const struct channel_message *message)
 static int on_dns(struct core *core, const struct channel_message *message)
 {
 	const struct wire_gate_dns *query = message->body;
-	const struct sandbox *sandbox;
+	struct sandbox *sandbox;
 	struct audit_subject subject;
+	json_t *shadow = NULL;
 
 	if (message->body_size != sizeof(*query) || !WIRE_TEXT_VALID(query->name))
 		return -EPROTO;
@@ -139,14 +143,17 @@ static int on_dns(struct core *core, const struct channel_message *message)
 	sandbox = table_get(core->sandboxes, query->sandbox);
 	if (sandbox)
 		sandbox_subject(sandbox, &subject);
+	if (sandbox && (query->type == DNS_A || query->type == DNS_AAAA))
+		shadow = shadow_note_name(sandbox, query->name);
 	audit_record(core->audit, "network.dns", &subject,
-		json_pack("{s:s, s:o, s:i, s:i, s:b, s:o*, s:o*, s:o*}", "verdict",
+		json_pack("{s:s, s:o, s:i, s:i, s:b, s:o*, s:o*, s:o*, s:o*}", "verdict",
 			query->rcode == 0 ? "allow" : "deny", "name",
 			audit_text(query->name, strlen(query->name)), "qtype", (int)query->type,
 			"rcode", (int)query->rcode, "tcp", (int)query->over_tcp, "extended_error",
 			query->error == 0xffff ? NULL : json_integer(query->error), "records",
 			query->n_records ? json_integer(query->n_records) : NULL, "bytes",
-			query->n_records ? json_integer(query->records_bytes) : NULL));
+			query->n_records ? json_integer(query->records_bytes) : NULL, "shadow",
+			shadow));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/wire/strings.h"
 
 static void call_waiters(struct waiter *waiters)
@@ -141,6 +142,7 @@ void sandbox_finish(struct sandbox *sandbox)
 	struct waiter *waiters = steal_ptr(&sandbox->waiters);
 
 	core_consume_events(sandbox->core);
+	shadow_end(sandbox);
 	exec_end_all(sandbox);
 	swap_end_all(sandbox);
 	sandbox_uncount_cold(sandbox);

@@ -175,6 +175,10 @@ static int take_index(struct sandbox *sandbox, const char *name)
 		return index;
 	r = write_ticket(
 		sandbox, sandbox->effective->policy, sandbox->generation, name, (uint32_t)index);
+	/* Without room for the candidate's ticket, it would deny; nothing else depends on it. */
+	if (r >= 0 && sandbox->shadow)
+		write_ticket(sandbox, sandbox->shadow->policy, sandbox->shadow_generation, name,
+			(uint32_t)index);
 	return r < 0 ? r : index;
 }
 

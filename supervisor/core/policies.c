@@ -305,6 +305,7 @@ static int make(struct policies *policies, const struct layers *layers,
 	effective->owner = policies;
 	effective->n_references = 1;
 	effective->current = true;
+	snprintf(effective->hash_asked, sizeof(effective->hash_asked), "%s", layers->wanted->hash);
 	snprintf(effective->bound, sizeof(effective->bound), "%s", layers->bound_name);
 	if (layers->template)
 		snprintf(effective->template, sizeof(effective->template), "%s",

@@ -26,6 +26,7 @@ struct effective {
 	/* The key together with the policy's name. */
 	char bound[POLICY_NAME_SIZE],
 		template[POLICY_NAME_SIZE]; /* empty: no policy of the template */
+	char hash_asked[POLICY_HASH_SIZE];  /* of what was asked for, before the meet */
 	bool current;                       /* made from the policies now in force */
 };
 

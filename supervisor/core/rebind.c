@@ -5,6 +5,7 @@
 #include "supervisor/base/log.h"
 #include "supervisor/core/rollout.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 
 static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata _unused_)
 {
@@ -36,11 +37,15 @@ void sandbox_rebind_all(struct core *core)
 	struct sandbox *sandbox;
 	size_t position = 0;
 
-	while ((sandbox = table_next(core->sandboxes, &position)))
-		if ((sandbox->phase == PHASE_CLAIMED || sandbox->phase == PHASE_RUNNING) &&
-			!is_unchanged(sandbox))
+	while ((sandbox = table_next(core->sandboxes, &position))) {
+		if (sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING)
+			continue;
+		if (shadow_is_stale(sandbox))
+			shadow_renew(sandbox);
+		if (!is_unchanged(sandbox))
 			sandbox_set_policy(
 				sandbox, sandbox->effective->policy->name, on_swapped, NULL);
+	}
 }
 
 /* So many changes fit into one record; of more it says how many there were. */

@@ -106,6 +106,11 @@ void sandbox_describe(
 	snprintf(ret_row->template, sizeof(ret_row->template), "%s", sandbox->template);
 	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", policy->name);
 	snprintf(ret_row->policy_hash, sizeof(ret_row->policy_hash), "%s", policy->hash);
+	if (sandbox->shadow) {
+		policy = sandbox->shadow->policy;
+		snprintf(ret_row->shadow, sizeof(ret_row->shadow), "%s", policy->name);
+		snprintf(ret_row->shadow_hash, sizeof(ret_row->shadow_hash), "%s", policy->hash);
+	}
 	snprintf(ret_row->reason, sizeof(ret_row->reason), "%s", sandbox->reason);
 	*ret_labels = sandbox->labels;
 }

@@ -43,6 +43,9 @@ struct sandbox {
 	struct tenant *tenant;
 	struct effective *effective;
 	uint32_t generation;
+	struct effective *shadow; /* a candidate that is asked too; NULL: none */
+	uint32_t shadow_generation;
+	char shadow_beside[POLICY_NAME_SIZE]; /* the policy in force when it was asked first */
 	struct wire_limits limits;
 	char *labels, *env; /* NUL-terminated strings in a row */
 	size_t labels_size, env_size;

@@ -42,6 +42,7 @@ struct sandbox *sandbox_free(struct sandbox *sandbox)
 	if (sandbox->pidfd >= 0)
 		close(sandbox->pidfd);
 	names_free(sandbox->names);
+	effective_unref(sandbox->shadow);
 	effective_unref(sandbox->effective);
 	claim_free(sandbox->claim);
 	history_fini(&sandbox->history);

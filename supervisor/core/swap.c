@@ -10,6 +10,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/wire/gate.h"
 
 struct swap {
@@ -76,6 +77,7 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 	effective_unref(sandbox->effective);
 	sandbox->effective = effective;
 	names_send_all(sandbox);
+	shadow_renew(sandbox);
 	idle_watch(sandbox);
 	record(sandbox, before);
 	return 0;

@@ -37,6 +37,7 @@ static int open_maps(struct enforce *enforce)
 		{"budgets", &enforce->budgets_fd},
 		{"ledgers", &enforce->ledgers_fd},
 		{"tenant_budgets", &enforce->tenant_budgets_fd},
+		{"shadows", &enforce->shadows_fd},
 		{"datagrams", &enforce->datagrams_fd},
 		{"destinations", &enforce->destinations_fd},
 		{"datagram_hands", &enforce->hands_fd},
@@ -153,7 +154,7 @@ static struct enforce *enforce_new(const char *pin_dir)
 	enforce->reader_fd = enforce->emitted_fd = enforce->images_fd = enforce->tickets_fd = -1;
 	enforce->budgets_fd = enforce->ledgers_fd = enforce->living_fd = -1;
 	enforce->datagrams_fd = enforce->destinations_fd = enforce->hands_fd = -1;
-	enforce->tenant_budgets_fd = -1;
+	enforce->tenant_budgets_fd = enforce->shadows_fd = -1;
 	enforce->audited_fd = enforce->audit_sets_fd = -1;
 	enforce->pin_dir = strdup(pin_dir);
 	return enforce->pin_dir ? enforce : enforce_free(enforce);
@@ -217,6 +218,7 @@ struct enforce *enforce_free(struct enforce *enforce)
 	cleanup_close(&enforce->datagrams_fd);
 	cleanup_close(&enforce->destinations_fd);
 	cleanup_close(&enforce->hands_fd);
+	cleanup_close(&enforce->shadows_fd);
 	free(enforce->set_dir);
 	free(enforce->pin_dir);
 	free(enforce);

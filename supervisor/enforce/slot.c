@@ -38,6 +38,7 @@ static uint32_t take_free(struct slot_table *table)
 static void clear_row(struct abi_slot *row)
 {
 	__atomic_store_n(&row->policy, NO_POLICY, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->shadow, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->sandbox, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->gate_port, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->dns_port, 0, __ATOMIC_RELEASE);
@@ -135,6 +136,7 @@ static void free_row(struct enforce *enforce, uint32_t slot)
 {
 	uint64_t sandbox = enforce->rows[slot].sandbox;
 
+	shadow_drop(enforce, slot);
 	clear_row(&enforce->rows[slot]);
 	ticket_drop_until(enforce, slot, UINT32_MAX);
 	datagram_drop_all(enforce, slot, sandbox);

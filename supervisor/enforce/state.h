@@ -6,6 +6,7 @@
 #include "bpf/abi/emission.h"
 #include "bpf/abi/flow.h"
 #include "bpf/abi/meta.h"
+#include "bpf/abi/shadow.h"
 #include "supervisor/enforce/enforce.h"
 
 struct ring_buffer;
@@ -80,7 +81,7 @@ struct enforce {
 	int slots_fd, id2slot_fd, counters_fd, exact_fd, cidrs_fd, security_fd, bulk_fd,
 		emissions_fd, reader_fd, emitted_fd, images_fd, tickets_fd, budgets_fd, ledgers_fd,
 		datagrams_fd, destinations_fd, hands_fd, tenant_budgets_fd, audited_fd,
-		audit_sets_fd;
+		audit_sets_fd, shadows_fd;
 	int living_fd;        /* link of the iterator over tasks */
 	uint64_t walk_due_ns; /* CLOCK_MONOTONIC */
 	int n_cpus;
@@ -91,7 +92,8 @@ struct enforce {
 	struct slot_table slots;
 	uint64_t cgroups[ABI_SLOTS_MAX]; /* of slots that are taken */
 	struct audits audits;
-	struct ticket_span tickets[ABI_SLOTS_MAX];
+	struct ticket_span tickets[ABI_SLOTS_MAX], shadow_tickets[ABI_SLOTS_MAX];
+	uint32_t shadow_generations[ABI_SLOTS_MAX]; /* the last that was given out; 0: none */
 	struct image images[ABI_IMAGES_MAX];
 	struct abi_emission *emissions; /* the map `emissions`, mapped */
 	struct abi_reader *reader;      /* the map `reader`, mapped */
@@ -137,6 +139,11 @@ int ticket_table_read(struct enforce *enforce);
 void ticket_drop_until(struct enforce *enforce, uint32_t slot, uint32_t generation);
 /* The same, of `generation` and later. */
 void ticket_drop_since(struct enforce *enforce, uint32_t slot, uint32_t generation);
+
+/* Deletes the tickets of the slot's candidates. */
+void ticket_drop_shadows(struct enforce *enforce, uint32_t slot);
+/* The slot's candidate is asked no more; its rows go. */
+void shadow_drop(struct enforce *enforce, uint32_t slot);
 
 /* Deletes the rows of the slot's datagrams and how they are found. `sandbox` is the slot's. */
 void datagram_drop_all(struct enforce *enforce, uint32_t slot, uint64_t sandbox);

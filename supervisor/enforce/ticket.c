@@ -63,10 +63,16 @@ static void delete_both(struct enforce *enforce, uint32_t slot, uint32_t generat
 	bpf_map_delete_elem(enforce->tickets_fd, &key);
 }
 
+static struct ticket_span *span_of(struct enforce *enforce, uint32_t slot, uint32_t generation)
+{
+	return generation & ABI_SHADOW_GENERATION ? &enforce->shadow_tickets[slot]
+						  : &enforce->tickets[slot];
+}
+
 static void delete_span(
 	struct enforce *enforce, uint32_t slot, uint32_t generation_first, uint32_t generation_last)
 {
-	uint32_t n_indexes = enforce->tickets[slot].n_indexes;
+	uint32_t n_indexes = span_of(enforce, slot, generation_first)->n_indexes;
 
 	for (uint32_t generation = generation_first; generation <= generation_last; generation++)
 		for (uint32_t index = 0; index < n_indexes; index++)
@@ -102,16 +108,32 @@ void ticket_drop_since(struct enforce *enforce, uint32_t slot, uint32_t generati
 	}
 }
 
-/* Only of the policy in force and of the next: others cannot be opened by anybody. */
+void ticket_drop_shadows(struct enforce *enforce, uint32_t slot)
+{
+	struct ticket_span *span = &enforce->shadow_tickets[slot];
+
+	if (span->generation_first)
+		delete_span(enforce, slot, span->generation_first, span->generation_last);
+	*span = (struct ticket_span){};
+}
+
+static bool is_current(const struct enforce *enforce, uint32_t slot, uint32_t generation)
+{
+	uint32_t now = ABI_SLOT_GENERATION(enforce->rows[slot].policy);
+
+	if (generation & ABI_SHADOW_GENERATION)
+		return generation == enforce->shadow_generations[slot];
+	return generation && (generation == now || generation == now + 1);
+}
+
+/* Only of the policy in force, of the next and of the candidate: others cannot be opened by
+ * anybody. */
 static bool may_be_put(const struct enforce *enforce, uint32_t slot, uint32_t generation,
 	uint32_t index, const struct abi_ticket *ticket)
 {
-	uint32_t now;
-
 	if (!slot_is_taken(enforce, slot) || index >= ABI_TICKETS_PER_SANDBOX_MAX)
 		return false;
-	now = ABI_SLOT_GENERATION(enforce->rows[slot].policy);
-	return generation && (generation == now || generation == now + 1) &&
+	return is_current(enforce, slot, generation) &&
 	       ticket->sandbox == enforce->rows[slot].sandbox &&
 	       ticket->n_ranges <= ABI_TICKET_RANGES_MAX;
 }
@@ -124,7 +146,7 @@ int enforce_ticket_put(struct enforce *enforce, uint32_t slot, uint32_t generati
 
 	if (!may_be_put(enforce, slot, generation, index, ticket))
 		return -EINVAL;
-	widen(&enforce->tickets[slot], generation, index);
+	widen(span_of(enforce, slot, generation), generation, index);
 	r = bpf_map_update_elem(enforce->tickets_fd, &key, ticket, BPF_ANY);
 	if (r == 0) {
 		key.address = address_6(index);

@@ -125,6 +125,10 @@ static const char *const schema_steps[] = {
 	" text BLOB NOT NULL"
 	") STRICT;"
 	"CREATE INDEX versions_of_policy ON policy_versions (name, place);",
+	"CREATE TABLE shadows ("
+	" sandbox INTEGER PRIMARY KEY,"
+	" policy TEXT NOT NULL"
+	") STRICT;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -238,6 +242,9 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 			      " ON CONFLICT (tenant) DO UPDATE SET budgets = excluded.budgets",
 	[STORE_BUDGETS_GET] = "SELECT budgets FROM budgets WHERE tenant = ?",
 	[STORE_BUDGETS_DELETE] = "DELETE FROM budgets WHERE tenant = ?",
+	[STORE_SHADOW_PUT] = "INSERT OR REPLACE INTO shadows (sandbox, policy) VALUES (?, ?)",
+	[STORE_SHADOW_DELETE] = "DELETE FROM shadows WHERE sandbox = ?",
+	[STORE_SHADOW_GET] = "SELECT policy FROM shadows WHERE sandbox = ?",
 	[STORE_VERSION_PUT] = "INSERT INTO policy_versions"
 			      " (name, hash, file_hash, commit_id, by_key, time_ns, text)"
 			      " VALUES (?, ?, ?, ?, ?, ?, ?)",

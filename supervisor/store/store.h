@@ -139,6 +139,12 @@ int store_version_each(
 int store_version_text(struct store *store, const char *name, const char *hash, char **ret_text,
 	size_t *ret_size_bytes);
 
+/* The policy that is asked beside the one in force of a living sandbox; "": none. Goes with the
+ * sandbox's row. */
+int store_shadow_put(struct store *store, uint64_t sandbox, const char *policy);
+/* -ENOENT when there is none. */
+int store_shadow_get(struct store *store, uint64_t sandbox, char ret_policy[STORE_NAME_SIZE]);
+
 /* Last numbers of an ended sandbox; -ENOENT. What an older cloched stored may be shorter than
  * `usage_size`: the rest is zeros, so a usage struct grows at its end. */
 int store_usage_get(struct store *store, uint64_t sandbox, uint32_t *ret_tenant, void *ret_usage,

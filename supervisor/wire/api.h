@@ -104,7 +104,9 @@ enum wire_api_type {
 	WIRE_API_POLICY_CHANGED = 102,  /* struct wire_policy_changed */
 	WIRE_API_POLICY_VERSIONS = 103, /* struct wire_name_ref → POLICY_VERSIONS_REPLY */
 	WIRE_API_POLICY_VERSIONS_REPLY =
-		104, /* struct wire_page, then struct wire_policy_version */
+		104,                      /* struct wire_page, then struct wire_policy_version */
+	WIRE_API_SHADOW_SUMS = 105,       /* struct wire_name_ref → SHADOW_SUMS_REPLY */
+	WIRE_API_SHADOW_SUMS_REPLY = 106, /* struct wire_page, then struct wire_shadow_sum each */
 };
 
 /* What went wrong, for the HTTP status and the sentence. */
@@ -173,7 +175,8 @@ struct wire_syscall_row {
 struct wire_sandbox_patch {
 	struct wire_caller caller;
 	uint64_t sandbox;
-	char policy[WIRE_NAME_SIZE]; /* never empty */
+	char policy[WIRE_NAME_SIZE]; /* empty: stays, and `shadow` is changed */
+	char shadow[WIRE_NAME_SIZE]; /* empty: none; a change of both at once is refused */
 };
 
 /* Tail: n_labels strings "key=value" that a row must all have. */
@@ -205,8 +208,10 @@ struct wire_sandbox {
 	char template[WIRE_NAME_SIZE];
 	char policy[WIRE_NAME_SIZE];
 	char policy_hash[WIRE_HASH_SIZE]; /* of the effective policy */
+	char shadow[WIRE_NAME_SIZE];      /* a candidate that is asked too; empty: none */
+	char shadow_hash[WIRE_HASH_SIZE]; /* likewise its effective policy */
 	char reason[WIRE_REASON_SIZE];
-	uint8_t reserved2[7];
+	uint8_t reserved2[6];
 	uint32_t n_labels;
 	uint32_t tail_size; /* bytes of the labels that follow */
 };

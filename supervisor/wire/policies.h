@@ -44,3 +44,20 @@ struct wire_policy_version {
 	uint8_t reserved[5];
 	uint64_t time_ns; /* realtime: when it was seen first, or put */
 };
+
+enum wire_shadow_outcome { /* as enum abi_shadow_outcome */
+	WIRE_SHADOW_AGREED = 1,
+	WIRE_SHADOW_WOULD_DENY = 2,
+	WIRE_SHADOW_WOULD_ALLOW = 3,
+};
+
+#define WIRE_EXAMPLE_SIZE 320
+
+struct wire_shadow_sum {
+	uint32_t outcome;            /* enum wire_shadow_outcome */
+	uint32_t rule;               /* 0xffff: none's, or there were too many */
+	char policy[WIRE_NAME_SIZE]; /* whose rule it is */
+	uint64_t n;
+	uint64_t example_sandbox, example_ns;
+	char example[WIRE_EXAMPLE_SIZE]; /* empty: none */
+};

@@ -561,12 +561,12 @@ TEST(store_refuses_a_newer_schema)
 	struct failure why = {0};
 
 	add_tenant(open_fresh(), "acme");
-	run_sql("PRAGMA user_version = 9");
+	run_sql("PRAGMA user_version = 10");
 	CHECK_INT(store_open(path, &store, &why), -EPROTONOSUPPORT);
 	CHECK(store == NULL);
-	CHECK_TEXT(why.sentence, "The state has version 9 and this cloched knows up to 8; run the "
+	CHECK_TEXT(why.sentence, "The state has version 10 and this cloched knows up to 9; run the "
 				 "newer cloched that wrote it.");
-	run_sql("PRAGMA user_version = 8");
+	run_sql("PRAGMA user_version = 9");
 	CHECK_INT(count_tenants(reopen()), 1);
 }
 

@@ -72,6 +72,7 @@ int command_audit_rotate_key(struct client *client, const struct arguments *argu
 int command_policy_reload(struct client *client, const struct arguments *arguments);
 int command_policy_apply(struct client *client, const struct arguments *arguments);
 int command_policy_rollback(struct client *client, const struct arguments *arguments);
+int command_policy_shadow(struct client *client, const struct arguments *arguments);
 int command_policy_versions(struct client *client, const struct arguments *arguments);
 int command_policy_check(struct client *client, const struct arguments *arguments);
 int command_policy_format(struct client *client, const struct arguments *arguments);

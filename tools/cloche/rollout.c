@@ -137,3 +137,37 @@ int command_policy_versions(struct client *client, const struct arguments *argum
 	print_table_end(&table);
 	return EXIT_CODE_DONE;
 }
+
+int command_policy_shadow(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	struct print_table table = {.right = 2};
+	char path[CALL_PATH_SIZE];
+	const json_t *row;
+	size_t i;
+	int code;
+
+	if (arguments->n_words != 1 || arguments->n_rest)
+		return call_misused(client, "policy shadow wants the name of one policy.");
+	if (call_path(path, "/v1/policies/", arguments->words[0], "/shadow", NULL) < 0)
+		return call_misused(client, "That is no policy's name.");
+	code = call_json(client, "GET", path, NULL, &answer);
+	if (code || client->json)
+		return code;
+	print_row(&table, "OUTCOME", "COUNT", "RULE", "OF", "EXAMPLE", NULL);
+	json_array_foreach(json_object_get(answer, "rules"), i, row)
+	{
+		const json_t *rule = json_object_get(row, "rule");
+		char count[PRINT_CELL_SIZE], number[PRINT_CELL_SIZE];
+
+		snprintf(number, sizeof(number), "-");
+		if (json_is_integer(rule))
+			print_count(number, (int64_t)json_integer_value(rule));
+		print_row(&table, print_member(row, "outcome"),
+			print_count(count, (int64_t)print_number(row, "count")), number,
+			print_member(row, "policy"),
+			print_member(json_object_get(row, "example"), "act"), NULL);
+	}
+	print_table_end(&table);
+	return EXIT_CODE_DONE;
+}

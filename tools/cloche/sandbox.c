@@ -188,15 +188,20 @@ int command_port(struct client *client, const struct arguments *arguments)
 int command_set(struct client *client, const struct arguments *arguments)
 {
 	const char *policy = arguments_text(arguments, "policy");
+	const char *shadow = arguments_text(arguments, "shadow");
 	_cleanup_json_ json_t *body = NULL, *answer = NULL;
 	char path[CALL_PATH_SIZE];
 	int code;
 
-	if (arguments->n_words != 1 || arguments->n_rest || !policy)
-		return call_misused(client, "set wants the id of one sandbox and --policy NAME.");
+	if (arguments->n_words != 1 || arguments->n_rest || !policy == !shadow)
+		return call_misused(client,
+			"set wants the id of one sandbox, and --policy NAME or --shadow NAME.");
 	if (call_path(path, "/v1/sandboxes/", arguments->words[0], NULL) < 0)
 		return call_misused(client, "That is no id.");
-	body = json_pack("{s:s}", "policy", policy);
+	if (policy)
+		body = json_pack("{s:s}", "policy", policy);
+	else
+		body = json_pack("{s:s?}", "shadow", strcmp(shadow, "-") == 0 ? NULL : shadow);
 	if (!body)
 		return call_misused(client, "The policy's name is not UTF-8.");
 	code = call_json(client, "PATCH", path, body, &answer);

@@ -31,6 +31,7 @@ static const struct option_form create_options[] = {
 
 static const struct option_form set_options[] = {
 	{"policy", "NAME", "what it may reach from now on, within the tenant's policy", false},
+	{"shadow", "NAME", "a policy to ask beside that one; \"-\": none", false},
 	{0},
 };
 
@@ -244,8 +245,8 @@ const struct command command_table[] = {
 	{"ls", "[--label KEY=VALUE]…", "list sandboxes", list_options, command_list,
 		EXIT_CODE_FAILED, false},
 	{"get", "ID", "show one sandbox", NULL, command_get, EXIT_CODE_FAILED, false},
-	{"set", "ID --policy NAME", "put a sandbox under another policy", set_options, command_set,
-		EXIT_CODE_FAILED, false},
+	{"set", "ID --policy NAME | --shadow NAME", "put a sandbox under another policy",
+		set_options, command_set, EXIT_CODE_FAILED, false},
 	{"port", "ID PORT", "print the URL of a port inside", NULL, command_port, EXIT_CODE_FAILED,
 		false},
 	{"exec", "ID [options] -- COMMAND…", "run a command in a sandbox", exec_options,
@@ -288,6 +289,8 @@ const struct command command_table[] = {
 		command_policy_apply, EXIT_CODE_FAILED, false},
 	{"policy rollback", "NAME HASH [options]", "put an earlier version in force",
 		policy_rollback_options, command_policy_rollback, EXIT_CODE_FAILED, false},
+	{"policy shadow", "NAME", "say what a policy would have decided otherwise", NULL,
+		command_policy_shadow, EXIT_CODE_FAILED, false},
 	{"policy versions", "NAME", "list what a policy has been", NULL, command_policy_versions,
 		EXIT_CODE_FAILED, false},
 	{"policy check", "PATH… [--sarif]", "say whether policy files are good",

@@ -49,7 +49,7 @@ _cloche()
 		mapfile -t COMPREPLY < <(compgen -W 'python node shell' -- "$word")
 		return
 		;;
-	--policy)
+	--policy | --shadow)
 		mapfile -t COMPREPLY < <(compgen -W "$(_cloche_names)" -- "$word")
 		return
 		;;
@@ -66,7 +66,7 @@ _cloche()
 	create) words=$sandbox ;;
 	ls) words='--label' ;;
 	get | rm | port) words=$(_cloche_ids) ;;
-	set) words="$(_cloche_ids) --policy" ;;
+	set) words="$(_cloche_ids) --policy --shadow" ;;
 	exec) words="$(_cloche_ids) $inside --shell --detach --" ;;
 	code)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -87,7 +87,7 @@ _cloche()
 	syscalls) words=$(_cloche_ids) ;;
 	top) words='--tenant --sort --interval --once' ;;
 	usage) words="$(_cloche_ids) --tenant --all --group-by --since --until --step --csv" ;;
-	policy) words='list show reload apply rollback versions check fmt explain diff test compile replay learn' ;;
+	policy) words='list show reload apply rollback versions shadow check fmt explain diff test compile replay learn' ;;
 	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile' | 'policy replay' | 'policy learn' | 'policy apply')
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		case $command in
@@ -101,7 +101,7 @@ _cloche()
 		'policy learn') words='--from --label --template --sandbox --name --wildcard-after --output' ;;
 		esac
 		;;
-	'policy show' | 'policy versions') words=$(_cloche_names) ;;
+	'policy show' | 'policy versions' | 'policy shadow') words=$(_cloche_names) ;;
 	'policy rollback') words="$(_cloche_names) --if-match --commit" ;;
 	tenant) words='create set ls rm' ;;
 	key) words='create ls rm' ;;

@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+"""A candidate beside the policy in force: it changes nothing, and records and sums say what it would."""
+
+import json
+import subprocess
+
+from cloche_harness import BUILD, Daemon, Internet, check, check_equal, check_in, fixture, main, running, test
+
+
+@fixture
+def internet():
+    made = Internet()
+    yield made
+    made.close()
+
+
+@fixture
+def daemon():
+    made = Daemon(policies=[web([7, 8000]), web([7], "narrow"), web([7, 9000], "other"), bound()], pool="python=2")
+    yield made.start()
+    made.close()
+
+
+def web(ports, name="web"):
+    return {"version": 1, "name": name,
+            "network": {"allow": [{"cidr": f"{internet().v4}/32", "ports": [port]} for port in ports]}}
+
+
+def bound():
+    return {"version": 1, "name": "bound", "network": {"allow": [{"cidr": f"{internet().v4}/32", "ports": [7]}]}}
+
+
+def connect(sandbox, port):
+    return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
+                          f"r = s.connect_ex(('{internet().v4}', {port}))\n"
+                          "print(errno.errorcode.get(r, 'ok'))").strip()
+
+
+def patch(sandbox, **body):
+    return sandbox.client.request("PATCH", sandbox.path, body)
+
+
+def sums(name, client=None):
+    answer = (client or daemon().client).get(f"/v1/policies/{name}/shadow").expect(200).json
+    return answer, {(row["outcome"], row["policy"], row["rule"]): row for row in answer["rules"]}
+
+
+def records(sandbox, port):
+    return [r for r in daemon().client.events(type="network.connect") if r.get("sandbox") == sandbox.id
+            and r["port"] == port]
+
+
+@test
+def a_candidate_changes_no_verdict_and_is_in_the_record():
+    with daemon().client.sandbox(policy="web") as sandbox:
+        check_equal(sandbox.get().json["shadow"], None, "none at first")
+        row = patch(sandbox, shadow="narrow").expect(200).json
+        check_equal(row["shadow"]["name"], "narrow", "shown")
+        check_equal((row["policy"]["name"], row["policy"]["generation"]), ("web", 1), "in force")
+        check_equal([connect(sandbox, port) for port in (7, 8000, 9000)], ["ok", "ok", "EPERM"], "verdicts")
+        agreed, = records(sandbox, 7)
+        check("shadow" not in agreed, f"it agrees: {agreed}")
+        differs, = records(sandbox, 8000)
+        check_equal((differs["verdict"], differs["rule"], differs["policy"]["name"]), ("allow", 1, "web"), "enforced")
+        opinion = differs["shadow"]
+        check_equal({key: opinion[key] for key in ("policy", "hash", "verdict", "reason", "rule")},
+                    {"policy": "narrow", "hash": row["shadow"]["hash"], "verdict": "deny", "reason": "default",
+                     "rule": None}, "the candidate's")
+        answer, rules = sums("narrow")
+        check_equal((answer["agreed"], answer["would_deny"], answer["would_allow"]), (2, 1, 0), "sums")
+        row = rules["would_deny", "web", 1]
+        check_equal((row["count"], row["example"]["act"], row["example"]["sandbox"]),
+                    (1, f"connect {internet().v4}:8000", sandbox.id), "by rule")
+    answer, _ = sums("narrow")
+    check_equal((answer["agreed"], answer["would_deny"]), (2, 1), "sums outlive the sandbox")
+
+
+@test
+def what_it_would_allow_stays_denied():
+    with daemon().client.sandbox(policy="web") as sandbox:
+        patch(sandbox, shadow="other").expect(200)
+        check_equal(connect(sandbox, 9000), "EPERM", "denied")
+        record, = records(sandbox, 9000)
+        check_equal((record["verdict"], record["shadow"]["verdict"], record["shadow"]["rule"]),
+                    ("deny", "allow", 1), "record")
+        _, rules = sums("other")
+        check_equal(rules["would_allow", "other", 1]["count"], 1, "counted by the candidate's rule")
+        check_equal(patch(sandbox, policy="other").expect(200).json["shadow"]["name"], "other", "it stays")
+        check_equal((connect(sandbox, 9000), connect(sandbox, 8000)), ("ok", "EPERM"), "enforced")
+        check_equal(patch(sandbox, shadow=None).expect(200).json["shadow"], None, "taken away")
+        patch(sandbox, policy="web").expect(200)
+        before = sums("other")[0]
+        connect(sandbox, 9000)
+        check("shadow" not in records(sandbox, 9000)[-1], "nothing is asked any more")
+        check_equal(sums("other")[0], before, "nor counted")
+
+
+@test
+def a_candidate_cannot_be_wider_than_the_bound():
+    client = daemon().tenant("red", policy="bound")
+    with client.sandbox() as sandbox:
+        patch(sandbox, shadow="web").expect(200)
+        check_equal(connect(sandbox, 8000), "EPERM", "denied")
+        check_equal(sums("web", client)[0]["would_allow"], 0, "the tenant's bound holds for it too")
+        check_equal(sums("web", client)[0]["agreed"], 1, "counted for the tenant")
+        check_equal(sums("web", daemon().tenant("blue", policy="bound"))[0]["agreed"], 0, "and for nobody else")
+
+
+@test
+def what_makes_no_sense_is_refused():
+    with daemon().client.sandbox(policy="web") as sandbox:
+        patch(sandbox, shadow="none-such").problem(404, "not-found")
+        patch(sandbox, shadow="").problem(400, "invalid")
+        patch(sandbox, shadow=7).problem(400, "invalid")
+        patch(sandbox, shadow="narrow", policy="web").problem(400, "invalid")
+        patch(sandbox).problem(400, "invalid")
+        check_equal(sandbox.get().json["shadow"], None, "nothing was changed")
+        daemon().client.get("/v1/policies/none-such/shadow").problem(404, "not-found")
+
+
+@test
+def a_reload_asks_the_new_candidate():
+    with daemon().client.sandbox(policy="web") as sandbox:
+        first = patch(sandbox, shadow="narrow").expect(200).json["shadow"]["hash"]
+        daemon().client.post("/v1/policies/narrow", web([7, 8000], "narrow")).expect(200)
+        row = sandbox.get().expect(200).json
+        check(row["shadow"]["hash"] != first and row["policy"]["generation"] == 1, row)
+        check_equal(connect(sandbox, 8000), "ok", "allowed")
+        answer, _ = sums("narrow")
+        check_equal((answer["agreed"], answer["would_deny"]), (1, 0), "counts of the new one alone")
+        daemon().client.post("/v1/policies/narrow", web([7], "narrow")).expect(200)
+
+
+@test
+def names_have_tickets_of_their_own():
+    names = {"version": 1, "name": "names", "network": {"allow": [{"name": "a.test"}, {"name": "b.test"}]}}
+    fewer = {"version": 1, "name": "fewer", "network": {"allow": [{"name": "a.test"}, {"name": "c.test"}]}}
+    for policy in (names, fewer):
+        daemon().client.post(f"/v1/policies/{policy['name']}", policy).expect(201)
+    with daemon().client.sandbox(policy="names") as sandbox:
+        patch(sandbox, shadow="fewer").expect(200)
+        said = sandbox.python(
+            "import socket\n"
+            "for name in ('a.test', 'b.test', 'c.test'):\n"
+            "    try: a = socket.getaddrinfo(name, 443, socket.AF_INET, socket.SOCK_STREAM)[0][4]\n"
+            "    except OSError: print(name, 'unknown'); continue\n"
+            "    s = socket.socket(); s.settimeout(5)\n"
+            "    print(name, s.connect_ex(a)); s.close()\n")
+        check_equal(said.split("\n")[:3], ["a.test 0", "b.test 0", "c.test unknown"], "verdicts")
+        _, rules = sums("fewer")
+        check_equal(rules["would_deny", "names", 1]["example"]["act"], "connect b.test:443", "no ticket of it")
+        check(rules["would_allow", "fewer", 1]["example"]["act"] == "resolve c.test", rules)
+        check(("would_deny", "names", 0) not in rules, "a.test has both tickets")
+        asked = [r for r in daemon().client.events(type="network.dns") if r.get("sandbox") == sandbox.id]
+        opinion = {r["name"]: r.get("shadow", {}).get("verdict") for r in asked}
+        check_equal(opinion, {"a.test": None, "b.test": "deny", "c.test": "allow"}, "in the records of queries")
+
+
+@test
+def a_candidate_outlives_a_crash():
+    with running(policies=[web([7, 8000]), web([7], "narrow")], pool="python=1") as mine:
+        with mine.client.sandbox(policy="web") as sandbox:
+            patch(sandbox, shadow="narrow").expect(200)
+            mine.kill()
+            mine.start()
+            sandbox.client = mine.client
+            check_equal(sandbox.get().expect(200).json["shadow"]["name"], "narrow", "still asked")
+            check_equal(connect(sandbox, 8000), "ok", "still no verdict")
+            answer = mine.client.get("/v1/policies/narrow/shadow").expect(200).json
+            check_equal((answer["agreed"], answer["would_deny"]), (0, 1), "counted")
+
+
+def cloche(*words):
+    return subprocess.run([f"{BUILD}/cloche", "--url", f"unix://{daemon().socket_path}", "--key-file",
+                           f"{daemon().state_dir}/admin.key", *words], capture_output=True, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL, check=False)
+
+
+@test
+def the_client_sets_and_shows():
+    with daemon().client.sandbox(policy="web") as sandbox:
+        check_equal(cloche("set", sandbox.id, "--shadow", "narrow").returncode, 0, "set")
+        check_equal(sandbox.get().json["shadow"]["name"], "narrow", "is asked")
+        connect(sandbox, 8000)
+        shown = cloche("policy", "shadow", "narrow")
+        check_equal((shown.returncode, shown.stderr), (0, ""), "shadow")
+        check_in("would_deny", shown.stdout, "the outcome")
+        check_in(f"connect {internet().v4}:8000", shown.stdout, "the example")
+        raw = json.loads(cloche("policy", "shadow", "narrow", "--json").stdout)
+        check_equal(raw["name"], "narrow", "as the API has it")
+        check_equal(cloche("set", sandbox.id, "--shadow", "-").returncode, 0, "unset")
+        check_equal(sandbox.get().json["shadow"], None, "none")
+        check_equal(cloche("set", sandbox.id).returncode, 2, "nothing to set")
+
+
+if __name__ == "__main__":
+    main()
