@@ -232,11 +232,12 @@ def a_checkpoint_covers_every_record_within_a_second_or_two():
         until(lambda: size_of(daemon()) >= last, "a checkpoint of it")
     lines = checkpoint_of(daemon())
     check(re.fullmatch(r"cloche/[a-z0-9-]+/[0-9a-f]{16}", lines[0]), lines[0])
-    check(re.fullmatch(r"programs [0-9a-f]{64}", lines[7]), lines[7])
-    check(re.fullmatch(r"policies [0-9a-f]{64}", lines[8]), lines[8])
+    check(re.fullmatch(r"number [1-9][0-9]*", lines[3]), lines[3])
+    check(re.fullmatch(r"programs [0-9a-f]{64}", lines[8]), lines[8])
+    check(re.fullmatch(r"policies [0-9a-f]{64}", lines[9]), lines[9])
     seen, emitted, dropped = map(int, re.fullmatch(r"events seen (\d+) emitted (\d+) dropped (\d+)",
-                                                   lines[6]).groups())
-    check(seen > 0 and seen == emitted + dropped, lines[6])
+                                                   lines[7]).groups())
+    check(seen > 0 and seen == emitted + dropped, lines[7])
 
 
 @test
@@ -248,7 +249,7 @@ def the_root_is_that_of_the_lines_and_the_signature_that_of_the_key():
         lines = own.audit_text().encode().splitlines()
         check_equal(int(text.splitlines()[1]), len(lines), "size")
         check_equal(base64.b64decode(text.splitlines()[2]), root_of(lines), "root")
-        check_equal(text.splitlines()[4], "reason stop", "reason")
+        check_equal(text.splitlines()[5], "reason stop", "reason")
         key = base64.b64decode(read_text(f"{own.state_dir}/audit/keys/000001.pub").split("+", 2)[2])
         # the 12 bytes before a raw Ed25519 key in its DER form (RFC 8410)
         for name, data in [("key", bytes.fromhex("302a300506032b6570032100") + key[1:]),
