@@ -10,7 +10,7 @@
 #include "supervisor/policy/policy.h"
 
 static char directory[64];
-static const char *const names[] = {"deny-all.json", "web.json", "a.json", "b.json",
+static const char *const names[] = {"deny-all.json", "web.json", "upon.json", "a.json", "b.json",
 	"web.test.json", "web.schema.json", ".hidden.json", "README.md", "fifo.json", "dir.json",
 	"Bad.json"};
 
