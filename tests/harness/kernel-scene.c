@@ -245,7 +245,7 @@ int kernel_sandbox_spawn(struct kernel_scene *scene, const struct kernel_sandbox
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		alarm(20);
+		alarm((unsigned int)check_patience_ms(20000) / 1000);
 		_exit(act(scene, argument));
 	}
 	return (int)pid;
