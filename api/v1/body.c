@@ -36,6 +36,19 @@ bool body_accept(struct request *request, const struct wire_api_error *error)
 	return false;
 }
 
+bool body_take_none(struct request *request)
+{
+	_cleanup_json_ json_t *object = NULL;
+	struct wire_api_error error = {0};
+	struct fields fields;
+
+	if (!body_parse(request, &object))
+		return false;
+	fields_begin(&fields, object, "", &error);
+	fields_end(&fields);
+	return body_accept(request, &error);
+}
+
 bool body_take_sandbox(struct request *request)
 {
 	if (id_read_sandbox(request->parameters[0], &request->sandbox))

@@ -11,6 +11,9 @@
  * JSON object. */
 bool body_parse(struct request *request, json_t **ret_object);
 
+/* For requests that say all by their path: true if the body is empty or an object without keys. */
+bool body_take_none(struct request *request);
+
 /* Responds with the error of `fields`, if there is one, and returns false then. */
 bool body_accept(struct request *request, const struct wire_api_error *error);
 

@@ -50,15 +50,7 @@ void policies_list(struct request *request)
 
 void policies_reload(struct request *request)
 {
-	_cleanup_json_ json_t *object = NULL;
-	struct wire_api_error error = {0};
-	struct fields fields;
-
-	if (!body_parse(request, &object))
-		return;
-	fields_begin(&fields, object, "", &error);
-	fields_end(&fields);
-	if (body_accept(request, &error))
+	if (body_take_none(request))
 		request_ask(request, WIRE_API_POLICY_RELOAD, &request->caller,
 			sizeof(request->caller), NULL, 0, on_listed);
 }

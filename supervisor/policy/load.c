@@ -34,7 +34,7 @@ static bool ends_with(const char *text, const char *end)
 	return length > end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-static bool is_policy_file(const char *name)
+bool policy_is_file_name(const char *name)
 {
 	return name[0] != '.' && ends_with(name, ".json") && !ends_with(name, ".test.json") &&
 	       !ends_with(name, ".schema.json");
@@ -84,7 +84,7 @@ static int list_names(struct loader *loader, DIR *stream)
 	struct dirent *entry;
 
 	for (errno = 0; (entry = readdir(stream)); errno = 0) {
-		int r = is_policy_file(entry->d_name) ? add_name(loader, entry->d_name) : 0;
+		int r = policy_is_file_name(entry->d_name) ? add_name(loader, entry->d_name) : 0;
 
 		if (r < 0)
 			return r;

@@ -44,6 +44,9 @@ int policy_parse(const char *text, size_t size_bytes, const char *file,
 int policy_put_together(const char *text, size_t size_bytes, const char *file,
 	const struct policy_context *context, char **ret_text, struct failure *why);
 
+/* True for the names of files that are policies in a directory of them. */
+bool policy_is_file_name(const char *name);
+
 /* All `*.json` (not `*.test.json`, not `*.schema.json`, no hidden files) of a directory, sorted by
  * name; the file name must be the policy's name. All or nothing. The array is the caller's to free,
  * with a reference to each. Errors as above; -ENOENT when "deny-all" is not among them; -errno when

@@ -82,19 +82,9 @@ int policy_file_read(const char *path, struct policy **ret_policy, struct failur
 	return r < 0 ? r : policy_file_parse(path, text, size, ret_policy, why);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), end_length = strlen(end);
-
-	return length > end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 static int is_policy_entry(const struct dirent *entry)
 {
-	const char *name = entry->d_name;
-
-	return name[0] != '.' && ends_with(name, ".json") && !ends_with(name, ".test.json") &&
-	       !ends_with(name, ".schema.json");
+	return policy_is_file_name(entry->d_name);
 }
 
 int policy_file_each(
