@@ -23,6 +23,7 @@ static const struct verb {
 	{"syscall", "syscall ptrace", POLICY_ACT_SYSCALL},
 	{"read", "read /etc/passwd", POLICY_ACT_READ},
 	{"write", "write /workspace/out", POLICY_ACT_WRITE},
+	{"open", "open /dev/ptmx", POLICY_ACT_OPEN},
 	{"use", "use memory 512MiB", POLICY_ACT_USE},
 	{"omit", "omit OPENAI_API_KEY", POLICY_ACT_OMIT},
 };
@@ -161,6 +162,17 @@ static int read_path(
 	return 0;
 }
 
+static int read_device(
+	const char *text, const struct verb *verb, struct policy_act *act, struct failure *why)
+{
+	if (!policy_device_find(text, &act->device))
+		return refuse(why, verb,
+			"A sandbox has the devices null, zero, full, random, urandom, tty and ptmx "
+			"in /dev at most.");
+	strcpy(act->name, text);
+	return 0;
+}
+
 static int read_object(const char *text, const struct verb *verb, const struct policy_calls *calls,
 	struct policy_act *act, struct failure *why)
 {
@@ -179,6 +191,8 @@ static int read_object(const char *text, const struct verb *verb, const struct p
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:
 		return read_path(text, verb, act, why);
+	case POLICY_ACT_OPEN:
+		return read_device(text, verb, act, why);
 	case POLICY_ACT_USE:
 		return policy_term_parse(text, &act->term, &act->amount, why);
 	case POLICY_ACT_OMIT:
@@ -208,8 +222,8 @@ int policy_act_parse(const char *text, const struct policy_calls *calls, struct 
 		return r;
 	}
 	return failure_set(why, -EINVAL, STAGE,
-		"An act begins with connect, send, resolve, inbound, syscall, read, write, use or "
-		"omit, as in \"%s\".",
+		"An act begins with connect, send, resolve, inbound, syscall, read, write, open, "
+		"use or omit, as in \"%s\".",
 		verbs[0].example);
 }
 
@@ -256,6 +270,7 @@ const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY
 	case POLICY_ACT_SYSCALL:
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:
+	case POLICY_ACT_OPEN:
 	case POLICY_ACT_OMIT:
 		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s", word, act->name);
 		break;

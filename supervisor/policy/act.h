@@ -9,6 +9,7 @@
  *   syscall ptrace                a system call, by its name
  *   read /etc/passwd              a file; its path as written: no symbolic link is followed
  *   write /workspace/out          change it, or what is in it
+ *   open /dev/ptmx                a device
  *   use memory 512MiB             that much of a resource, a budget, a time to live
  *   omit OPENAI_API_KEY           create a sandbox without this variable */
 #pragma once
@@ -25,6 +26,7 @@ enum policy_act_kind {
 	POLICY_ACT_SYSCALL,
 	POLICY_ACT_READ,
 	POLICY_ACT_WRITE,
+	POLICY_ACT_OPEN,
 	POLICY_ACT_USE,
 	POLICY_ACT_OMIT,
 };
@@ -40,7 +42,7 @@ enum policy_query {
 	POLICY_QUERY_HTTPS,
 };
 
-/* Of a host, lower case; of a system call; of a variable; a path. */
+/* Of a host, lower case; of a system call; of a variable; a path, also of a device. */
 #define POLICY_ACT_NAME_SIZE POLICY_PATH_SIZE
 _Static_assert(POLICY_ACT_NAME_SIZE >= POLICY_HOST_SIZE, "a host's name fits, too");
 
@@ -50,9 +52,10 @@ struct policy_act {
 	uint16_t port;
 	struct abi_address address;
 	char name[POLICY_ACT_NAME_SIZE];
-	uint8_t call_level;      /* enum policy_call_level */
-	enum policy_query query; /* RESOLVE */
-	enum policy_term term;   /* what is used, and how much of it */
+	uint8_t call_level;        /* enum policy_call_level */
+	enum policy_query query;   /* RESOLVE */
+	enum policy_device device; /* OPEN */
+	enum policy_term term;     /* what is used, and how much of it */
 	uint64_t amount;
 };
 

@@ -12,6 +12,18 @@ const char *const policy_device_names[POLICY_DEVICES] = {[POLICY_DEVICE_NULL] = 
 	[POLICY_DEVICE_TTY] = "tty",
 	[POLICY_DEVICE_PTMX] = "ptmx"};
 
+bool policy_device_find(const char *path, enum policy_device *ret_device)
+{
+	if (strncmp(path, "/dev/", strlen("/dev/")) != 0)
+		return false;
+	for (size_t i = 0; i < POLICY_DEVICES; i++)
+		if (strcmp(path + strlen("/dev/"), policy_device_names[i]) == 0) {
+			*ret_device = (enum policy_device)i;
+			return true;
+		}
+	return false;
+}
+
 static int read_device(const struct policy_reader *reader, const struct policy_place *at,
 	const char *name, uint32_t *devices)
 {

@@ -128,6 +128,8 @@ enum policy_device {
 #define POLICY_DEVICES_ALL ((1U << POLICY_DEVICES) - 1)
 
 extern const char *const policy_device_names[POLICY_DEVICES];
+/* Of "/dev/null". False: a sandbox has no such device, whatever the policy. */
+bool policy_device_find(const char *path, enum policy_device *ret_device);
 
 /* What happens to a sandbox that lost a record of the security class, whatever the reason. */
 enum policy_on_loss {

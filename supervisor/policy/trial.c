@@ -193,6 +193,10 @@ struct policy_opinion policy_trial_judge(
 		opinion.allowed = act->kind == POLICY_ACT_READ ? access != POLICY_ACCESS_HIDDEN
 							       : access == POLICY_ACCESS_WRITABLE;
 		return opinion;
+	case POLICY_ACT_OPEN:
+		opinion.layer = POLICY_LAYER_MOUNTS;
+		opinion.allowed = trial->policy->devices & 1U << act->device;
+		return opinion;
 	case POLICY_ACT_USE:
 		opinion.layer = POLICY_LAYER_LIMITS;
 		opinion.allowed = fits(trial->policy, act);

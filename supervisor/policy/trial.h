@@ -10,7 +10,7 @@ enum policy_layer {
 	POLICY_LAYER_RESOLVER, /* the sandbox's name server */
 	POLICY_LAYER_PREVIEW,  /* the API's way in */
 	POLICY_LAYER_SECCOMP,
-	POLICY_LAYER_MOUNTS,  /* over the paths of "files"; beside them owner and mode decide */
+	POLICY_LAYER_MOUNTS,  /* of "files" and "devices"; beside paths owner and mode decide */
 	POLICY_LAYER_LIMITS,  /* cgroups, rlimits, budgets, timers */
 	POLICY_LAYER_REQUEST, /* what a request for a sandbox must have */
 };

@@ -230,6 +230,39 @@ def paths_are_broken_one_by_one():
 
 
 @test
+def devices_are_broken_one_by_one():
+    ports, listed = ("deny", "inbound 8000"), {"devices": ["null", "ptmx"]}
+    others = ["zero", "full", "random", "urandom", "tty"]
+    added = [f"with {name} in /devices" for name in others]
+    check_equal(noticed(listed, ports), ["without /devices/0", "without /devices/1", *added], "no case")
+    check_equal(noticed(listed, ports, ("allow", "open /dev/null"), ("deny", "open /dev/tty")),
+                ["without /devices/1", *added[:4]], "cases about some")
+    each = [("allow", "open /dev/null"), ("allow", "open /dev/ptmx"), *(("deny", f"open /dev/{o}") for o in others)]
+    check_equal(noticed(listed, ports, *each), [], "each")
+    check_equal(noticed({"devices": []}, ports), ["with null in /devices", *added[:4], "with tty in /devices",
+                                                  "with ptmx in /devices"], "a list of none")
+    check_equal(noticed({}, ports), [], "what a policy does not list is not its subject")
+
+
+@test
+def explain_judges_devices():
+    few = write("few.json", {"version": 1, "name": "few", "devices": ["null"]})
+    rows = [("open /dev/null", "allow", "mounts", '"devices" has it.'),
+            ("open /dev/ptmx", "deny", "mounts", '"devices" does not list it; it cannot be opened (EACCES).')]
+    code, out, _ = policy("explain", few, "--json", *(w for r in rows for w in ("--would", r[0])))
+    check_equal(code, 1, "one is denied")
+    for row, expected in zip(json.loads(out), rows, strict=True):
+        check_equal((row["act"], row["verdict"], row["layer"], row["why"]), expected, "a row")
+    every = write("every.json", {"version": 1, "name": "every"})
+    code, out, _ = policy("explain", every, "--would", "open /dev/ptmx")
+    check_equal(code, 0, "the twin")
+    check_in('There is no "devices": all are there.', out, "why")
+    code, _, errors = policy("explain", every, "--would", "open /dev/kvm")
+    check_equal(code, 2, "no device of a sandbox")
+    check_in("A sandbox has the devices null, zero, full, random, urandom, tty and ptmx", errors, "why")
+
+
+@test
 def records_are_broken_one_by_one():
     ports, of = ("deny", "inbound 8000"), {"name": "example.org", "records": ["MX", "TXT"]}
     rules = {"network": {"allow": [of]}}

@@ -235,5 +235,13 @@ def classroom_has_fewer_calls_and_less_room():
             check_equal(where.python(CALLS).splitlines(), lines, name)
 
 
+@test
+def classroom_makes_no_terminals():
+    code = "import os\ntry: os.close(os.open('/dev/ptmx', os.O_RDWR)); print('made')\nexcept OSError as e: print(e.strerror)"
+    for name, text in [("offline", "made\n"), ("classroom", "Permission denied\n")]:
+        with under(name, set()) as where:
+            check_equal(where.python(code), text, name)
+
+
 if __name__ == "__main__":
     main()

@@ -19,6 +19,21 @@ static bool name_at(unsigned int number, char ret_name[POLICY_CALL_NAME_SIZE])
 
 static const struct policy_calls only_ptrace = {only_ptrace_level, name_at};
 
+/* Rows of what is read and how it is written then; NULL: not at all. */
+static void check_written(const char *const rows[][2], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char text[POLICY_ACT_TEXT_SIZE];
+		struct policy_act act;
+		int r = policy_act_parse(rows[i][0], &only_ptrace, &act, NULL);
+
+		if (r != (rows[i][1] ? 0 : -EINVAL))
+			CHECK_FAIL("\"%s\" gives %d", rows[i][0], r);
+		if (r == 0)
+			CHECK_TEXT(policy_act_format(&act, text), rows[i][1]);
+	}
+}
+
 TEST(act_is_written_as_it_is_read)
 {
 	static const char *const rows[][2] = {
@@ -74,25 +89,32 @@ TEST(act_is_written_as_it_is_read)
 		{"omit", NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char text[POLICY_ACT_TEXT_SIZE];
-		struct policy_act act;
-		int r = policy_act_parse(rows[i][0], &only_ptrace, &act, NULL);
+	check_written(rows, ARRAY_SIZE(rows));
+}
 
-		if (r != (rows[i][1] ? 0 : -EINVAL))
-			CHECK_FAIL("\"%s\" gives %d", rows[i][0], r);
-		if (r == 0)
-			CHECK_TEXT(policy_act_format(&act, text), rows[i][1]);
-	}
+TEST(act_on_a_device_is_written_as_it_is_read)
+{
+	static const char *const rows[][2] = {
+		{"open /dev/ptmx", "open /dev/ptmx"},
+		{"open  /dev/null", "open /dev/null"},
+		{"open /dev/kvm", NULL},
+		{"open /dev/nul", NULL},
+		{"open /dev/nulls", NULL},
+		{"open /dev/", NULL},
+		{"open ptmx", NULL},
+		{"open", NULL},
+	};
+
+	check_written(rows, ARRAY_SIZE(rows));
 }
 
 TEST(act_that_makes_no_sense_is_refused_with_an_example)
 {
 	static const char *const rows[][2] = {
 		{"", "An act begins with connect, send, resolve, inbound, syscall, read, write, "
-		     "use or omit, as in \"connect pypi.org:443\"."},
+		     "open, use or omit, as in \"connect pypi.org:443\"."},
 		{"conect pypi.org:443", "An act begins with connect, send, resolve, inbound, "
-					"syscall, read, write, use or omit, as in \"connect "
+					"syscall, read, write, open, use or omit, as in \"connect "
 					"pypi.org:443\"."},
 		{"resolve a.org PTR", "Behind the name stands nothing, or a type: A, AAAA, MX, "
 				      "SRV, TXT or HTTPS. Write, for example, \"resolve "
@@ -101,6 +123,9 @@ TEST(act_that_makes_no_sense_is_refused_with_an_example)
 			   "Write, for example, \"read /etc/passwd\"."},
 		{"write /sys/x", "What is at /proc, /sys and /dev no policy decides on. Write, for "
 				 "example, \"write /workspace/out\"."},
+		{"open /dev/sda", "A sandbox has the devices null, zero, full, random, urandom, "
+				  "tty and ptmx in /dev at most. Write, for example, \"open "
+				  "/dev/ptmx\"."},
 		{"connect", "A port from 1 to 65535 is missing after a colon. Write, for example, "
 			    "\"connect pypi.org:443\"."},
 		{"connect pypi.org", "A port from 1 to 65535 is missing after a colon. Write, for "

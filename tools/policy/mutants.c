@@ -34,7 +34,7 @@ static void give(const struct mutation *mutation, json_t *document, const char *
 /* Lists from which each element is taken in turn. A list that is then empty goes too. */
 static const char *const lists[][2] = {{"network", "allow"}, {"network", "inbound"},
 	{"syscalls", "deny"}, {"syscalls", "allow"}, {"files", "hidden"}, {"files", "read_only"},
-	{"files", "writable"}, {NULL, "secrets"}};
+	{"files", "writable"}, {NULL, "secrets"}, {NULL, "devices"}};
 
 static json_t *list_in(json_t *document, size_t which, json_t **ret_holder)
 {
@@ -174,6 +174,22 @@ static void change_files(const struct mutation *mutation)
 	}
 }
 
+/* Only where the file lists them. */
+static void add_devices(const struct mutation *mutation)
+{
+	if (!json_object_get(mutation->original, "devices"))
+		return;
+	for (size_t i = 0; i < POLICY_DEVICES; i++) {
+		json_t *copy = json_deep_copy(mutation->original);
+		char what[96];
+
+		json_array_append_new(
+			json_object_get(copy, "devices"), json_string(policy_device_names[i]));
+		snprintf(what, sizeof(what), "with %s in /devices", policy_device_names[i]);
+		give(mutation, copy, what);
+	}
+}
+
 /* `amount` 0 takes the key away. */
 static void change_amount(
 	const struct mutation *mutation, enum policy_term term, uint64_t amount, const char *how)
@@ -259,6 +275,7 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 		change_rule(&mutation, i);
 	change_profile(&mutation);
 	change_files(&mutation);
+	add_devices(&mutation);
 	for (size_t i = 0; i < POLICY_TERMS; i++)
 		change_term(&mutation, (enum policy_term)i);
 	open_inbound(&mutation);

@@ -125,8 +125,18 @@ static void why_resolver(const struct policy *policy, const struct policy_act *a
 static void why_mounts(const struct policy *policy, const struct policy_act *act, char *text)
 {
 	static const char left[] = "owner and mode decide, which this does not look at";
-	const struct policy_path *path = policy_path_at(policy, act->name);
+	const struct policy_path *path;
 
+	if (act->kind == POLICY_ACT_OPEN) {
+		snprintf(text, OPINION_TEXT_SIZE,
+			policy->devices == POLICY_DEVICES_ALL
+				? "There is no \"devices\": all are there."
+			: policy->devices & 1U << act->device
+				? "\"devices\" has it."
+				: "\"devices\" does not list it; it cannot be opened (EACCES).");
+		return;
+	}
+	path = policy_path_at(policy, act->name);
 	if (!path) {
 		snprintf(text, OPINION_TEXT_SIZE, "No path of \"files\" is around it: %s.", left);
 		return;
