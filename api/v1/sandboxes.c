@@ -34,12 +34,24 @@ static const char *state_name(uint32_t state)
 	return NULL;
 }
 
+static const char *shadow_source_name(uint8_t source)
+{
+	switch ((enum wire_shadow_source)source) {
+	case WIRE_SHADOW_NOBODYS:
+		return NULL;
+	case WIRE_SHADOW_OWN:
+		return "own";
+	}
+	return NULL;
+}
+
 static bool sandbox_is_valid(const struct wire_sandbox *sandbox)
 {
 	return state_name(sandbox->state) && sandbox->n_labels <= WIRE_LABELS_MAX &&
 	       WIRE_TEXT_VALID(sandbox->tenant) && WIRE_TEXT_VALID(sandbox->template) &&
 	       WIRE_TEXT_VALID(sandbox->policy) && WIRE_TEXT_VALID(sandbox->policy_hash) &&
 	       WIRE_TEXT_VALID(sandbox->shadow) && WIRE_TEXT_VALID(sandbox->shadow_hash) &&
+	       (!sandbox->shadow[0] || shadow_source_name(sandbox->shadow_source)) &&
 	       WIRE_TEXT_VALID(sandbox->reason);
 }
 
@@ -81,7 +93,8 @@ static void write_shadow(struct writer *writer, const struct wire_sandbox *sandb
 	json_write_name(writer, "shadow");
 	json_write_open(writer, '{');
 	json_write_text(writer, "name", sandbox->shadow);
-	json_write_text(writer, "hash", sandbox->shadow_hash);
+	json_write_text_or_null(writer, "hash", sandbox->shadow_hash);
+	json_write_text(writer, "source", shadow_source_name(sandbox->shadow_source));
 	json_write_close(writer, '}');
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
+#include "supervisor/core/candidate.h"
 #include "supervisor/core/shadow.h"
 #include "supervisor/wire/strings.h"
 
@@ -101,6 +102,10 @@ void handle_sandbox_delete(struct request *request, const void *body, const char
 	if (sandbox)
 		sandbox_end(sandbox, "deleted", on_ended, request);
 }
+
+_Static_assert((int)WIRE_SHADOW_NOBODYS == (int)CANDIDATE_NONE &&
+		       (int)WIRE_SHADOW_OWN == (int)CANDIDATE_OWN,
+	"sources of candidates are the same numbers on the wire");
 
 static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata)
 {

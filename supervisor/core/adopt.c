@@ -98,10 +98,8 @@ static int restore_policy(
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, sandbox->effective->image,
 			&sandbox->generation);
-	if (r == 0) {
+	if (r == 0)
 		names_send_all(sandbox);
-		shadow_restore(sandbox);
-	}
 	return r;
 }
 
@@ -154,6 +152,7 @@ static void adopt_one(const struct store_sandbox *row, void *userdata)
 	idle_watch(sandbox);
 	sandbox_subject(sandbox, &subject);
 	audit_sandbox_adopt(core->audit, &subject);
+	shadow_restore(sandbox);
 	sandbox->frozen = cgroup_is_frozen(&sandbox->cgroup);
 	cgroup_read_limit_hits(
 		&sandbox->cgroup, &sandbox->oom_kills_seen, &sandbox->pids_hits_seen);

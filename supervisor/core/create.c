@@ -10,6 +10,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/core/terms.h"
 #include "supervisor/launch/paths.h"
 #include "supervisor/wire/init.h"
@@ -205,6 +206,7 @@ static void claim_failed(
 	refuse(&why, WIRE_CODE_UNAVAILABLE, "The sandbox could not be set up: %s: %s (%s).",
 		failure->stage, failure->sentence, strerror(-failure->error));
 	sandbox->core->counts.failed_starts++;
+	shadow_end(sandbox);
 	claim_undo(sandbox);
 	claim_fail(claim, &why);
 	sandbox_end(sandbox, "claim failed", NULL, NULL);
@@ -233,15 +235,17 @@ static int record_begin(const struct sandbox *sandbox)
 {
 	struct core *core = sandbox->core;
 	struct audit_subject subject;
+	json_t *details = json_pack("{s:o*, s:s, s:b, s:I, s:I, s:i, s:i}", "labels",
+		labels_of(sandbox), "template", sandbox->template, "warm", sandbox->warm,
+		"memory_bytes", (json_int_t)sandbox->limits.memory_bytes, "disk_bytes",
+		(json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
+		(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids);
 	int r;
 
+	if (sandbox->shadow_source != CANDIDATE_NONE)
+		json_object_update_new(details, shadow_describe(sandbox));
 	sandbox_subject(sandbox, &subject);
-	r = audit_sandbox_begin(core->audit, &subject,
-		json_pack("{s:o*, s:s, s:b, s:I, s:I, s:i, s:i}", "labels", labels_of(sandbox),
-			"template", sandbox->template, "warm", sandbox->warm, "memory_bytes",
-			(json_int_t)sandbox->limits.memory_bytes, "disk_bytes",
-			(json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
-			(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids));
+	r = audit_sandbox_begin(core->audit, &subject, details);
 	if (r == 0)
 		audit_policy_changed(core->audit);
 	return r;
@@ -251,8 +255,10 @@ static void claim_done(struct sandbox *sandbox, struct claim *claim)
 {
 	struct core *core = sandbox->core;
 	struct failure failure = {0};
-	int r = record_begin(sandbox);
+	int r;
 
+	shadow_begin(sandbox);
+	r = record_begin(sandbox);
 	if (r < 0) {
 		failure_set(&failure, r, "audit log", "its start cannot be recorded");
 		claim_failed(sandbox, claim, &failure);

@@ -40,11 +40,10 @@ void sandbox_rebind_all(struct core *core)
 	while ((sandbox = table_next(core->sandboxes, &position))) {
 		if (sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING)
 			continue;
-		if (shadow_is_stale(sandbox))
-			shadow_renew(sandbox);
 		if (!is_unchanged(sandbox))
 			sandbox_set_policy(
 				sandbox, sandbox->effective->policy->name, on_swapped, NULL);
+		shadow_settle(sandbox);
 	}
 }
 

@@ -99,6 +99,7 @@ void sandbox_describe(
 		.state = state_of(sandbox),
 		.generation = sandbox->generation,
 		.warm = sandbox->warm,
+		.shadow_source = (uint8_t)sandbox->shadow_source,
 		.limits = sandbox->limits,
 		.n_labels = sandbox->n_labels,
 		.tail_size = (uint32_t)sandbox->labels_size};
@@ -106,11 +107,10 @@ void sandbox_describe(
 	snprintf(ret_row->template, sizeof(ret_row->template), "%s", sandbox->template);
 	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", policy->name);
 	snprintf(ret_row->policy_hash, sizeof(ret_row->policy_hash), "%s", policy->hash);
-	if (sandbox->shadow) {
-		policy = sandbox->shadow->policy;
-		snprintf(ret_row->shadow, sizeof(ret_row->shadow), "%s", policy->name);
-		snprintf(ret_row->shadow_hash, sizeof(ret_row->shadow_hash), "%s", policy->hash);
-	}
+	snprintf(ret_row->shadow, sizeof(ret_row->shadow), "%s", sandbox->shadow_name);
+	if (sandbox->shadow)
+		snprintf(ret_row->shadow_hash, sizeof(ret_row->shadow_hash), "%s",
+			sandbox->shadow->policy->hash);
 	snprintf(ret_row->reason, sizeof(ret_row->reason), "%s", sandbox->reason);
 	*ret_labels = sandbox->labels;
 }

@@ -5,6 +5,7 @@
  * `making` and `claiming` are steps of this process; what others see is wire_sandbox_state. */
 #pragma once
 
+#include "supervisor/core/candidate.h"
 #include "supervisor/core/core.h"
 #include "supervisor/wire/gate.h"
 
@@ -46,6 +47,10 @@ struct sandbox {
 	struct effective *shadow; /* a candidate that is asked too; NULL: none */
 	uint32_t shadow_generation;
 	char shadow_beside[POLICY_NAME_SIZE]; /* the policy in force when it was asked first */
+	char shadow_own[POLICY_NAME_SIZE];    /* what the sandbox's tenant named; empty: none */
+	enum candidate_source shadow_source;
+	char shadow_name[POLICY_NAME_SIZE]; /* what should be asked; empty: nothing */
+	char shadow_error[192];             /* why it is not */
 	struct wire_limits limits;
 	char *labels, *env; /* NUL-terminated strings in a row */
 	size_t labels_size, env_size;

@@ -5,15 +5,20 @@
 
 struct shadow_sums;
 
-/* Has policy `name` (empty: none) asked of what the sandbox does from now on; within its tenant's
- * bound, as the policy in force. It changes no verdict. Refusals as of effective_get(), LIMIT when
- * the kernel has no room, CONFLICT when the sandbox is ending; then all is as it was. */
+/* Names the sandbox's own candidate, which goes before all others (empty: it has none of its own):
+ * asked within its tenant's bound, as the policy in force. It changes no verdict. Refusals as of
+ * effective_get(), LIMIT when the kernel has no room, CONFLICT when the sandbox is ending; then all
+ * is as it was, but counts of what is asked may have begun anew. */
 int sandbox_set_shadow(struct sandbox *sandbox, const char *name, struct refusal *why);
-/* After the policy in force, or the candidate, became another: counts begin anew. A candidate that
- * is not there any more is asked no more. */
+/* At a claim, before its record: what it says of the candidate is shadow_describe(). */
+void shadow_begin(struct sandbox *sandbox);
+/* {"shadow": …, "shadow_hash": …, "shadow_source": …, "shadow_error": …} */
+json_t *shadow_describe(const struct sandbox *sandbox);
+/* Whenever candidate_find() may say something else than before. A candidate that cannot be asked is
+ * recorded, and tried again at the next occasion. */
+void shadow_settle(struct sandbox *sandbox);
+/* After the policy in force became another: likewise, and counts begin anew. */
 void shadow_renew(struct sandbox *sandbox);
-/* True when the loaded candidate is not the one that is asked. */
-bool shadow_is_stale(const struct sandbox *sandbox);
 /* After a restart: what the store says. */
 void shadow_restore(struct sandbox *sandbox);
 /* The sandbox ends: its counts are added to the sums. */

@@ -195,21 +195,28 @@ enum wire_sandbox_state {
 	WIRE_SANDBOX_GONE = 6,
 };
 
+/* Who named a sandbox's candidate: as enum candidate_source. */
+enum wire_shadow_source {
+	WIRE_SHADOW_NOBODYS = 0,
+	WIRE_SHADOW_OWN = 1,
+};
+
 struct wire_sandbox {
 	uint64_t sandbox;
-	uint64_t created_ns; /* realtime, when it was claimed */
-	uint64_t expires_ns; /* 0: never */
-	uint32_t state;      /* enum wire_sandbox_state */
-	uint32_t generation; /* of its policy */
-	uint8_t warm;        /* 1: came from the pool, 0: cold start */
-	uint8_t reserved[7];
+	uint64_t created_ns;   /* realtime, when it was claimed */
+	uint64_t expires_ns;   /* 0: never */
+	uint32_t state;        /* enum wire_sandbox_state */
+	uint32_t generation;   /* of its policy */
+	uint8_t warm;          /* 1: came from the pool, 0: cold start */
+	uint8_t shadow_source; /* enum wire_shadow_source */
+	uint8_t reserved[6];
 	struct wire_limits limits; /* in force */
 	char tenant[WIRE_NAME_SIZE];
 	char template[WIRE_NAME_SIZE];
 	char policy[WIRE_NAME_SIZE];
 	char policy_hash[WIRE_HASH_SIZE]; /* of the effective policy */
 	char shadow[WIRE_NAME_SIZE];      /* a candidate that is asked too; empty: none */
-	char shadow_hash[WIRE_HASH_SIZE]; /* likewise its effective policy */
+	char shadow_hash[WIRE_HASH_SIZE]; /* its effective policy; empty: it cannot be asked */
 	char reason[WIRE_REASON_SIZE];
 	uint8_t reserved2[6];
 	uint32_t n_labels;

@@ -2,6 +2,7 @@
 """A candidate beside the policy in force: it changes nothing, and records and sums say what it would."""
 
 import json
+import os
 import subprocess
 
 from cloche_harness import BUILD, Daemon, Internet, check, check_equal, check_in, fixture, main, running, test
@@ -16,7 +17,7 @@ def internet():
 
 @fixture
 def daemon():
-    made = Daemon(policies=[web([7, 8000]), web([7], "narrow"), web([7, 9000], "other"), bound()], pool="python=2")
+    made = Daemon(policies=[web([7, 8000]), web([7], "narrow"), web([7, 8001], "other"), bound()], pool="python=2")
     yield made.start()
     made.close()
 
@@ -55,9 +56,12 @@ def a_candidate_changes_no_verdict_and_is_in_the_record():
     with daemon().client.sandbox(policy="web") as sandbox:
         check_equal(sandbox.get().json["shadow"], None, "none at first")
         row = patch(sandbox, shadow="narrow").expect(200).json
-        check_equal(row["shadow"]["name"], "narrow", "shown")
+        check_equal((row["shadow"]["name"], row["shadow"]["source"]), ("narrow", "own"), "shown")
+        told, = [r for r in daemon().client.events(type="sandbox.shadow") if r.get("sandbox") == sandbox.id]
+        check_equal((told["shadow"], told["shadow_hash"], told["shadow_source"]),
+                    ("narrow", row["shadow"]["hash"], "own"), "recorded")
         check_equal((row["policy"]["name"], row["policy"]["generation"]), ("web", 1), "in force")
-        check_equal([connect(sandbox, port) for port in (7, 8000, 9000)], ["ok", "ok", "EPERM"], "verdicts")
+        check_equal([connect(sandbox, port) for port in (7, 8000, 8001)], ["ok", "ok", "EPERM"], "verdicts")
         agreed, = records(sandbox, 7)
         check("shadow" not in agreed, f"it agrees: {agreed}")
         differs, = records(sandbox, 8000)
@@ -79,19 +83,19 @@ def a_candidate_changes_no_verdict_and_is_in_the_record():
 def what_it_would_allow_stays_denied():
     with daemon().client.sandbox(policy="web") as sandbox:
         patch(sandbox, shadow="other").expect(200)
-        check_equal(connect(sandbox, 9000), "EPERM", "denied")
-        record, = records(sandbox, 9000)
+        check_equal(connect(sandbox, 8001), "EPERM", "denied")
+        record, = records(sandbox, 8001)
         check_equal((record["verdict"], record["shadow"]["verdict"], record["shadow"]["rule"]),
                     ("deny", "allow", 1), "record")
         _, rules = sums("other")
         check_equal(rules["would_allow", "other", 1]["count"], 1, "counted by the candidate's rule")
         check_equal(patch(sandbox, policy="other").expect(200).json["shadow"]["name"], "other", "it stays")
-        check_equal((connect(sandbox, 9000), connect(sandbox, 8000)), ("ok", "EPERM"), "enforced")
+        check_equal((connect(sandbox, 8001), connect(sandbox, 8000)), ("ok", "EPERM"), "enforced")
         check_equal(patch(sandbox, shadow=None).expect(200).json["shadow"], None, "taken away")
         patch(sandbox, policy="web").expect(200)
         before = sums("other")[0]
-        connect(sandbox, 9000)
-        check("shadow" not in records(sandbox, 9000)[-1], "nothing is asked any more")
+        connect(sandbox, 8001)
+        check("shadow" not in records(sandbox, 8001)[-1], "nothing is asked any more")
         check_equal(sums("other")[0], before, "nor counted")
 
 
@@ -129,6 +133,25 @@ def a_reload_asks_the_new_candidate():
         answer, _ = sums("narrow")
         check_equal((answer["agreed"], answer["would_deny"]), (1, 0), "counts of the new one alone")
         daemon().client.post("/v1/policies/narrow", web([7], "narrow")).expect(200)
+
+
+@test
+def a_candidate_that_is_gone_is_asked_again_when_it_is_back():
+    daemon().client.post("/v1/policies/passing", web([7], "passing")).expect(201)
+    with daemon().client.sandbox(policy="web") as sandbox:
+        patch(sandbox, shadow="passing").expect(200)
+        os.unlink(f"{daemon().policy_dir}/passing.json")
+        daemon().client.post("/v1/policies/reload").expect(200)
+        check_equal(sandbox.get().json["shadow"], {"name": "passing", "hash": None, "source": "own"}, "is missed")
+        told = [r for r in daemon().client.events(type="sandbox.shadow") if r.get("sandbox") == sandbox.id][-1]
+        check_equal(told["shadow_hash"], None, "recorded")
+        check_in("passing", told["shadow_error"], "with the reason")
+        check_equal(connect(sandbox, 8000), "ok", "the policy in force goes on")
+        check("shadow" not in records(sandbox, 8000)[-1], "nothing is asked")
+        daemon().client.post("/v1/policies/passing", web([7], "passing")).expect(201)
+        check(sandbox.get().json["shadow"]["hash"], "asked again")
+        connect(sandbox, 8000)
+        check_equal(records(sandbox, 8000)[-1]["shadow"]["verdict"], "deny", "and counted")
 
 
 @test

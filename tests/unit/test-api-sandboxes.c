@@ -103,6 +103,36 @@ TEST(creates_with_defaults_from_an_empty_body)
 	CHECK_INT(api_stop(&api), 0);
 }
 
+TEST(says_whose_candidate_is_asked_and_whether_it_can_be)
+{
+	static const char *const shown[] = {
+		"\"shadow\":{\"name\":\"narrow\",\"hash\":\"def\",\"source\":\"own\"}",
+		"\"shadow\":{\"name\":\"narrow\",\"hash\":null,\"source\":\"own\"}"};
+	static struct frame frame;
+	struct wire_sandbox row = sample(0xab);
+	struct response response;
+	struct api api;
+	int fd;
+
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	snprintf(row.shadow, sizeof(row.shadow), "narrow");
+	row.shadow_source = WIRE_SHADOW_OWN;
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+		snprintf(row.shadow_hash, sizeof(row.shadow_hash), "%s", i == 0 ? "def" : "");
+		api_request(fd, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+		api_expect(&api, &frame, WIRE_API_SANDBOX_GET, sizeof(struct wire_sandbox_ref));
+		api_answer(
+			&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
+		api_read(fd, &response);
+		CHECK_INT(response.status, 200);
+		CHECK(strstr(response.body, shown[i]));
+		api_response_fini(&response);
+	}
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
 TEST(lists_by_label_and_cursor)
 {
 	static struct frame frame;

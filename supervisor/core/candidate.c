@@ -1,0 +1,67 @@
+#include "supervisor/core/candidate.h"
+
+#include <stdio.h>
+
+#include "supervisor/core/sandbox.h"
+
+const char *candidate_source_name(enum candidate_source source)
+{
+	switch (source) {
+	case CANDIDATE_NONE:
+		return NULL;
+	case CANDIDATE_OWN:
+		return "own";
+	}
+	return NULL;
+}
+
+int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,
+	struct refusal *why)
+{
+	return effective_get(sandbox->core->policies, sandbox->tenant->row.policy,
+		sandbox->template, name, ret_effective, why);
+}
+
+static int get_named(const struct sandbox *sandbox, const char *name,
+	struct candidate *ret_candidate, struct refusal *why)
+{
+	int r;
+
+	if (!name[0])
+		return 0;
+	snprintf(ret_candidate->name, sizeof(ret_candidate->name), "%s", name);
+	r = candidate_get(sandbox, name, &ret_candidate->effective, why);
+	return r < 0 ? r : 1;
+}
+
+static int get_own(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return get_named(sandbox, sandbox->shadow_own, ret_candidate, why);
+}
+
+/* 1: it has decided; 0: it has nothing to say; a refusal, with the candidate's name. */
+typedef int (*source_get)(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why);
+
+static const struct {
+	enum candidate_source source;
+	source_get get;
+} sources[] = {
+	{CANDIDATE_OWN, get_own},
+};
+
+int candidate_find(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	*ret_candidate = (struct candidate){.source = CANDIDATE_NONE};
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		int r = sources[i].get(sandbox, ret_candidate, why);
+
+		if (r == 0)
+			continue;
+		ret_candidate->source = sources[i].source;
+		return r < 0 ? r : 0;
+	}
+	return 0;
+}
