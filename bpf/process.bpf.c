@@ -35,6 +35,8 @@ struct walk {
 	__u64 dentry, mount; /* struct dentry *, struct vfsmount * */
 	__u64 root_dentry, root_mount;
 	__u32 place, at; /* the path's text starts at `at` */
+	__u32 cut;       /* its beginning did not fit */
+	__u32 reserved;
 };
 
 /* Over a mount point, to the directory that it covers. 0 when there is none above. */
@@ -61,8 +63,12 @@ MATCH_INLINE int prepend(struct walk *walk, struct path_text *path)
 	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
 	__u32 at = walk->at;
 
-	if (length == 0 || length >= PATH_BYTES || at > PATH_BYTES || length + 1 > at)
+	if (length == 0)
 		return 0;
+	if (length >= PATH_BYTES || at > PATH_BYTES || length + 1 > at) {
+		walk->cut = 1;
+		return 0;
+	}
 	at -= length;
 	bpf_probe_read_kernel(&path->bytes[at & (PATH_BYTES - 1)], length & (PATH_BYTES - 1), name);
 	at--;
@@ -112,6 +118,7 @@ MATCH_INLINE void write_path(
 {
 	struct walk walk = {.at = PATH_BYTES};
 	struct path_text *path = take_path(&walk.place);
+	bool whole = false;
 	__u32 at;
 
 	if (!path)
@@ -121,9 +128,12 @@ MATCH_INLINE void write_path(
 	walk.root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
 	walk.root_mount = (__u64)BPF_CORE_READ(task, fs, root.mnt);
 	for (int i = 0; i < PATH_DEPTH_MAX; i++)
-		if (!process_step(&walk))
+		if (!process_step(&walk)) {
+			whole = true;
 			break;
-	at = walk.at;
+		}
+	/* What is left of a longer path must not read as another one: it begins without a slash. */
+	at = walk.at + (walk.cut || !whole);
 	if (at < PATH_BYTES - (size - 1))
 		at = PATH_BYTES - (size - 1);
 	if (at <= PATH_BYTES)

@@ -60,6 +60,34 @@ def files_are_recorded_as_they_were_opened_and_changed():
                      and not r["created"]], [], "opens that only read")
 
 
+CODE_LONG = """
+import os
+for depth, name in ((2, "n" * 60), (6, "n" * 60), (2, "n" * 200), (40, "d")):
+    os.chdir("/tmp")
+    for _ in range(depth):
+        os.makedirs(name, exist_ok=True)
+        os.chdir(name)
+    open(f"deep{depth}.{len(name)}", "w").close()
+"""
+
+
+@test
+def what_is_left_of_a_long_path_does_not_begin_with_a_slash():
+    with client().sandbox(template="python") as sandbox:
+        sandbox.python(CODE_LONG)
+        paths = {r["path"].rsplit("/", 1)[1]: r["path"] for r in records(sandbox, "file.open")
+                 if "/deep" in r.get("path", "")}
+        name = "n" * 60
+        check_equal(paths["deep2.60"], f"/tmp/{name}/{name}/deep2.60", "a whole one")
+        # What is longer than the room is cut; where a name does not fit any more, or there are too
+        # many, it ends behind a slash.
+        check(not paths["deep6.60"].startswith("/"), f"six names: {paths['deep6.60']}")
+        check_equal(paths["deep2.200"], f"{'n' * 200}/deep2.200", "names that do not fit")
+        check(paths["deep40.1"].startswith("d/d/d/"), f"forty names: {paths['deep40.1']}")
+        made = {r["path"] for r in records(sandbox, "syscall.mkdir")}
+        check("d" in made, "directories that were made, by the program's word")
+
+
 @test
 def what_the_filter_refuses_is_recorded_with_its_errno():
     with client().sandbox(template="python") as sandbox:
