@@ -31,6 +31,8 @@ static const struct {
 	{"rmdir", TEXT(0, 0)},
 	{"mkdir", TEXT(0, 0)},
 	{"mkdirat", TEXT(0, 1)},
+	{"mknod", TEXT(0, 0)},
+	{"mknodat", TEXT(0, 1)},
 	{"rename", TEXT(0, 0) | TEXT(1, 1)},
 	{"renameat", TEXT(0, 1) | TEXT(1, 3)},
 	{"renameat2", TEXT(0, 1) | TEXT(1, 3)},

@@ -235,11 +235,12 @@ static int record_begin(const struct sandbox *sandbox)
 {
 	struct core *core = sandbox->core;
 	struct audit_subject subject;
-	json_t *details = json_pack("{s:o*, s:s, s:b, s:I, s:I, s:i, s:i}", "labels",
+	json_t *details = json_pack("{s:o*, s:s, s:b, s:I, s:I, s:i, s:i, s:s}", "labels",
 		labels_of(sandbox), "template", sandbox->template, "warm", sandbox->warm,
 		"memory_bytes", (json_int_t)sandbox->limits.memory_bytes, "disk_bytes",
 		(json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
-		(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids);
+		(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids, "syscalls",
+		policy_audit_word(&sandbox->effective->policy->audit));
 	int r;
 
 	if (sandbox->shadow_source != CANDIDATE_NONE)

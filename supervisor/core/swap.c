@@ -42,7 +42,8 @@ static void record(const struct sandbox *sandbox, const char *before)
 
 	sandbox_subject(sandbox, &subject);
 	audit_record(sandbox->core->audit, "sandbox.policy", &subject,
-		json_pack("{s:s}", "hash_before", before));
+		json_pack("{s:s, s:s}", "hash_before", before, "syscalls",
+			policy_audit_word(&sandbox->effective->policy->audit)));
 	audit_policy_changed(sandbox->core->audit);
 }
 

@@ -20,7 +20,8 @@ const char *const policy_audit_defaults[] = {
 	"accept", "accept4", "bind", "connect", "listen",
 	/* files */
 	"creat", "open", "openat", "openat2", "unlink", "unlinkat", "rmdir", "rename", "renameat",
-	"renameat2", "chmod", "fchmod", "fchmodat",
+	"renameat2", "chmod", "fchmod", "fchmodat", "mkdir", "mkdirat", "mknod", "mknodat", "link",
+	"linkat", "symlink", "symlinkat", "truncate",
 	/* processes */
 	"execve", "execveat", "kill", "tkill", "tgkill", "pidfd_send_signal", "rt_sigqueueinfo",
 	"rt_tgsigqueueinfo", "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd",
@@ -37,6 +38,11 @@ static const char *const on_loss_names[] = {
 	[POLICY_ON_LOSS_FREEZE] = "freeze",
 	[POLICY_ON_LOSS_KILL] = "kill",
 };
+
+const char *policy_audit_word(const struct policy_audit *audit)
+{
+	return audit->defaults ? "default" : audit->n_calls > 0 ? "listed" : "none";
+}
 
 static int read_calls(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_audit *audit)

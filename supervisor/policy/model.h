@@ -229,6 +229,10 @@ static inline bool policy_audits_calls(const struct policy *policy)
 	return policy->audit.defaults || policy->audit.n_calls > 0;
 }
 
+/* Which system calls are recorded, in a word: "default" (with or without more), "listed", "none".
+ */
+const char *policy_audit_word(const struct policy_audit *audit);
+
 /* True if a connection from outside, through the API, may reach this port on the loopback. */
 static inline bool policy_allows_inbound(const struct policy *policy, uint16_t port)
 {
