@@ -13,19 +13,33 @@
 #define DIGITS_MAX 18 /* fit into 63 bits */
 
 static const char *const keys[MEMBERS] = {
+	[MEMBER_ABI] = "abi",
+	[MEMBER_ABSTRACT] = "abstract",
 	[MEMBER_ADDRESS] = "address",
+	[MEMBER_CREATED] = "created",
 	[MEMBER_DIALLED] = "dialled",
+	[MEMBER_ERROR] = "error",
+	[MEMBER_EXTENDED_ERROR] = "extended_error",
+	[MEMBER_LOST] = "lost",
 	[MEMBER_NAME] = "name",
+	[MEMBER_PATH] = "path",
 	[MEMBER_PORT] = "port",
 	[MEMBER_PROTOCOL] = "protocol",
 	[MEMBER_QTYPE] = "qtype",
+	[MEMBER_RCODE] = "rcode",
 	[MEMBER_REASON] = "reason",
+	[MEMBER_RECORDS] = "records",
+	[MEMBER_REFUSED_BY] = "refused_by",
 	[MEMBER_SANDBOX] = "sandbox",
+	[MEMBER_SECOND_PATH] = "second_path",
 	[MEMBER_SEQ] = "seq",
+	[MEMBER_SYSCALL] = "syscall",
+	[MEMBER_SYSCALLS] = "syscalls",
 	[MEMBER_TEMPLATE] = "template",
 	[MEMBER_TIME] = "time",
 	[MEMBER_TYPE] = "type",
 	[MEMBER_VERDICT] = "verdict",
+	[MEMBER_WRITABLE] = "writable",
 };
 
 struct scan {
@@ -56,16 +70,17 @@ static bool scan_text(struct scan *scan, struct member *ret_member)
 	return scan->at < scan->end && *scan->at++ == '"';
 }
 
-/* What is no plain whole number is left to jansson: "-1", "1.5", "1e3", "01". */
+/* What is no plain whole number is left to jansson: "1.5", "1e3", "01". */
 static bool scan_number(struct scan *scan, struct member *ret_member)
 {
-	const char *start = scan->at;
+	bool negative = *scan->at == '-';
+	const char *start = scan->at += negative;
 	int64_t number = 0;
 
 	while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9' &&
 		scan->at - start < DIGITS_MAX)
 		number = number * 10 + (*scan->at++ - '0');
-	*ret_member = (struct member){.integer = number};
+	*ret_member = (struct member){.integer = negative ? -number : number};
 	return scan->at > start && (*start != '0' || scan->at == start + 1) &&
 	       scan->at < scan->end && strchr(" ,]}", *scan->at) && *scan->at;
 }
@@ -95,13 +110,58 @@ static bool scan_list(struct scan *scan, unsigned int depth)
 	return take(scan, ']');
 }
 
+struct key_range {
+	enum member_key first, last;
+};
+
+/* The keys that begin with a letter; {MEMBERS, 0} for none. */
+static struct key_range keys_from(char letter)
+{
+	switch (letter) {
+	case 'a':
+		return (struct key_range){MEMBER_ABI, MEMBER_ADDRESS};
+	case 'c':
+		return (struct key_range){MEMBER_CREATED, MEMBER_CREATED};
+	case 'd':
+		return (struct key_range){MEMBER_DIALLED, MEMBER_DIALLED};
+	case 'e':
+		return (struct key_range){MEMBER_ERROR, MEMBER_EXTENDED_ERROR};
+	case 'l':
+		return (struct key_range){MEMBER_LOST, MEMBER_LOST};
+	case 'n':
+		return (struct key_range){MEMBER_NAME, MEMBER_NAME};
+	case 'p':
+		return (struct key_range){MEMBER_PATH, MEMBER_PROTOCOL};
+	case 'q':
+		return (struct key_range){MEMBER_QTYPE, MEMBER_QTYPE};
+	case 'r':
+		return (struct key_range){MEMBER_RCODE, MEMBER_REFUSED_BY};
+	case 's':
+		return (struct key_range){MEMBER_SANDBOX, MEMBER_SYSCALLS};
+	case 't':
+		return (struct key_range){MEMBER_TEMPLATE, MEMBER_TYPE};
+	case 'v':
+		return (struct key_range){MEMBER_VERDICT, MEMBER_VERDICT};
+	case 'w':
+		return (struct key_range){MEMBER_WRITABLE, MEMBER_WRITABLE};
+	default:
+		return (struct key_range){MEMBERS, 0};
+	}
+}
+
 static enum member_key find_key(const struct member *key)
 {
-	for (size_t i = 0; i < MEMBERS; i++)
-		if (keys[i][0] == key->text[0] && strlen(keys[i]) == key->length &&
-			memcmp(keys[i], key->text, key->length) == 0)
+	struct key_range range = keys_from(key->length ? key->text[0] : '\0');
+
+	for (size_t i = range.first; i <= range.last; i++)
+		if (strlen(keys[i]) == key->length && memcmp(keys[i], key->text, key->length) == 0)
 			return (enum member_key)i;
 	return MEMBERS;
+}
+
+const char *member_name(enum member_key key)
+{
+	return keys[key];
 }
 
 /* Behind the opening brace. Of a key that is there twice the last one counts, as with jansson. */
@@ -117,8 +177,10 @@ static bool scan_object(struct scan *scan, unsigned int depth, struct members *m
 		if (!scan_text(scan, &key) || !take(scan, ':') || !scan_value(scan, depth, &value))
 			return false;
 		which = members ? find_key(&key) : MEMBERS;
-		if (which < MEMBERS)
-			members->list[which] = value;
+		if (which == MEMBERS)
+			continue;
+		members->list[which] = value;
+		members->list[which].is_there = true;
 	} while (take(scan, ','));
 	return take(scan, '}');
 }
@@ -140,6 +202,7 @@ static bool scan_value(struct scan *scan, unsigned int depth, struct member *ret
 		scan->at++;
 		return scan_list(scan, depth + 1);
 	case 't':
+		ret_member->integer = 1;
 		return scan_word(scan, "true");
 	case 'f':
 		return scan_word(scan, "false");
@@ -169,7 +232,8 @@ static void read_json(const json_t *json, struct members *members)
 
 		members->list[i] = (struct member){.text = json_string_value(value),
 			.length = json_string_length(value),
-			.integer = json_integer_value(value)};
+			.integer = json_is_true(value) ? 1 : json_integer_value(value),
+			.is_there = value};
 	}
 }
 

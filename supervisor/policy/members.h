@@ -6,28 +6,44 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In the order of their names. */
 enum member_key {
+	MEMBER_ABI,
+	MEMBER_ABSTRACT,
 	MEMBER_ADDRESS,
+	MEMBER_CREATED,
 	MEMBER_DIALLED,
+	MEMBER_ERROR,
+	MEMBER_EXTENDED_ERROR,
+	MEMBER_LOST,
 	MEMBER_NAME,
+	MEMBER_PATH,
 	MEMBER_PORT,
 	MEMBER_PROTOCOL,
 	MEMBER_QTYPE,
+	MEMBER_RCODE,
 	MEMBER_REASON,
+	MEMBER_RECORDS,
+	MEMBER_REFUSED_BY,
 	MEMBER_SANDBOX,
+	MEMBER_SECOND_PATH,
 	MEMBER_SEQ,
+	MEMBER_SYSCALL,
+	MEMBER_SYSCALLS,
 	MEMBER_TEMPLATE,
 	MEMBER_TIME,
 	MEMBER_TYPE,
 	MEMBER_VERDICT,
+	MEMBER_WRITABLE,
 	MEMBERS, /* how many */
 };
 
-/* What is absent, or neither text nor a whole number, is empty and 0. */
+/* What is absent, or neither text, a whole number nor `true`, is empty and 0. */
 struct member {
 	const char *text; /* not terminated; NULL: no text */
 	size_t length;
-	int64_t integer;
+	int64_t integer; /* of `true`: 1 */
+	bool is_there;
 };
 
 struct members {
@@ -43,6 +59,9 @@ void members_fini(struct members *members);
 /* The fast way, for lines as nearly all are: ASCII without escapes, whole numbers. False when the
  * line is not of that kind, which says nothing about whether it is good. */
 bool members_scan(const char *line, size_t size_bytes, struct members *ret_members);
+
+/* "verdict" */
+const char *member_name(enum member_key key);
 
 bool member_is(const struct member *member, const char *text);
 /* Copies the text, cut to what there is room for; empty when there is none. */

@@ -3,16 +3,28 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bpf/lib/match.h"
 #include "supervisor/base/cleanup.h"
-#include "supervisor/policy/members.h"
 #include "supervisor/policy/prefix.h"
+#include "supervisor/policy/recorded-calls.h"
 
 #define HEAD_BYTES 256 /* a record's type stands within these */
+
+/* Of DNS (RFC 1035, 8914): what the gate answers by what it was told, and what it adds to it. */
+#define RCODE_SERVFAIL 2
+#define RCODE_NXDOMAIN 3
+#define REASON_OTHER 0
+#define REASON_BLOCKED 15
+#define TYPE_A 1
+#define TYPE_MX 15
+#define TYPE_TXT 16
+#define TYPE_AAAA 28
+#define TYPE_SRV 33
 
 static void cleanup_json(json_t **value)
 {
@@ -24,6 +36,15 @@ static const char *text_of(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "";
+}
+
+struct policy_recorded_act *recorded_act_add(
+	struct policy_recorded *record, enum policy_act_kind kind)
+{
+	struct policy_recorded_act *act = &record->acts[record->n_acts++];
+
+	*act = (struct policy_recorded_act){.act.kind = kind};
+	return act;
 }
 
 /* Denials that no policy decides; the names are audit's. */
@@ -68,12 +89,19 @@ static bool read_port(const struct member *list, struct policy_act *act)
 	return port > 0 && port <= UINT16_MAX;
 }
 
+static bool is_allowed(const struct member *list)
+{
+	return !member_is(&list[MEMBER_VERDICT], "deny");
+}
+
 /* connect(2) and sendmsg(2). A synthetic address is a name's; without that it says nothing. */
 static bool read_network(const struct member *list, struct policy_recorded *record)
 {
-	struct policy_act *act = &record->act;
+	struct policy_recorded_act *recorded = recorded_act_add(record,
+		member_is(&list[MEMBER_PROTOCOL], "udp") ? POLICY_ACT_SEND : POLICY_ACT_CONNECT);
+	struct policy_act *act = &recorded->act;
 
-	act->kind = member_is(&list[MEMBER_PROTOCOL], "udp") ? POLICY_ACT_SEND : POLICY_ACT_CONNECT;
+	recorded->allowed = is_allowed(list);
 	if (!is_policys(&list[MEMBER_REASON]) || !read_port(list, act) ||
 		!read_address(&list[MEMBER_ADDRESS], &act->address))
 		return false;
@@ -82,32 +110,119 @@ static bool read_network(const struct member *list, struct policy_recorded *reco
 	return !match_is_synthetic(&act->address);
 }
 
-/* Queries for addresses alone: other types are answered by other rules, or never. */
+enum answer {
+	ANSWER_ALLOWED,
+	ANSWER_DENIED,
+	ANSWER_UNTOLD, /* it would have been the same under each policy, or may have been */
+};
+
+/* With a query for addresses nobody else is asked, so what went wrong says that it was denied, but
+ * for floods and what has no room. One for records that was allowed may find none, or nobody. */
+static enum answer judge_answer(const struct member *list, enum policy_query query)
+{
+	const struct member *reason = &list[MEMBER_EXTENDED_ERROR];
+
+	if (reason->is_there && reason->integer == REASON_BLOCKED)
+		return ANSWER_DENIED;
+	if (query == POLICY_QUERY_ADDRESS)
+		return is_allowed(list)   ? ANSWER_ALLOWED
+		       : reason->is_there ? ANSWER_UNTOLD
+					  : ANSWER_DENIED;
+	switch (list[MEMBER_RCODE].integer) {
+	case 0:
+		return list[MEMBER_RECORDS].integer > 0 ? ANSWER_ALLOWED : ANSWER_UNTOLD;
+	case RCODE_NXDOMAIN:
+		return ANSWER_ALLOWED;
+	case RCODE_SERVFAIL:
+		return reason->is_there && reason->integer != REASON_OTHER ? ANSWER_ALLOWED
+									   : ANSWER_UNTOLD;
+	default:
+		return ANSWER_UNTOLD;
+	}
+}
+
+static bool read_query(int64_t type, enum policy_query *ret_query)
+{
+	switch (type) {
+	case TYPE_A:
+	case TYPE_AAAA:
+		*ret_query = POLICY_QUERY_ADDRESS;
+		return true;
+	case TYPE_MX:
+		*ret_query = POLICY_QUERY_MX;
+		return true;
+	case TYPE_SRV:
+		*ret_query = POLICY_QUERY_SRV;
+		return true;
+	case TYPE_TXT:
+		*ret_query = POLICY_QUERY_TXT;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Queries that a policy decides on: other types are answered by none. */
 static bool read_dns(const struct member *list, struct policy_recorded *record)
 {
-	int64_t type = list[MEMBER_QTYPE].integer;
+	struct policy_recorded_act *recorded = recorded_act_add(record, POLICY_ACT_RESOLVE);
+	struct policy_act *act = &recorded->act;
+	enum answer answer;
 
-	record->act.kind = POLICY_ACT_RESOLVE;
-	return (type == 1 || type == 28) && read_name(&list[MEMBER_NAME], &record->act);
+	if (!read_query(list[MEMBER_QTYPE].integer, &act->query) ||
+		!read_name(&list[MEMBER_NAME], act))
+		return false;
+	answer = judge_answer(list, act->query);
+	recorded->allowed = answer == ANSWER_ALLOWED;
+	if (answer == ANSWER_UNTOLD) {
+		record->n_acts = 0;
+		record->passed[POLICY_PASSED_ANSWER]++;
+	}
+	return true;
 }
 
 static bool read_inbound(const struct member *list, struct policy_recorded *record)
 {
-	record->act.kind = POLICY_ACT_INBOUND;
-	return read_port(list, &record->act);
+	struct policy_recorded_act *recorded = recorded_act_add(record, POLICY_ACT_INBOUND);
+
+	recorded->allowed = is_allowed(list);
+	return read_port(list, &recorded->act);
 }
 
 static bool read_dial(const struct member *list, struct policy_recorded *record)
 {
-	record->act.kind = POLICY_ACT_CONNECT;
-	return read_name(&list[MEMBER_NAME], &record->act) && read_port(list, &record->act) &&
-	       read_address(&list[MEMBER_DIALLED], &record->act.address);
+	struct policy_act *act = &recorded_act_add(record, POLICY_ACT_CONNECT)->act;
+
+	return read_name(&list[MEMBER_NAME], act) && read_port(list, act) &&
+	       read_address(&list[MEMBER_DIALLED], &act->address);
+}
+
+static void read_calls(const struct member *list, struct policy_recorded *record)
+{
+	const struct member *calls = &list[MEMBER_SYSCALLS];
+
+	if (calls->length)
+		record->calls = member_is(calls, "default") ? POLICY_RECORDED_CALLS_USUAL
+							    : POLICY_RECORDED_CALLS_OTHER;
 }
 
 static bool read_create(const struct member *list, struct policy_recorded *record)
 {
 	member_copy(&list[MEMBER_TEMPLATE], record->template, sizeof(record->template));
+	read_calls(list, record);
 	return true;
+}
+
+static bool read_swap(const struct member *list, struct policy_recorded *record)
+{
+	read_calls(list, record);
+	return true;
+}
+
+static bool read_lost(const struct member *list, struct policy_recorded *record)
+{
+	record->n_lost = (uint64_t)list[MEMBER_LOST].integer;
+	return list[MEMBER_LOST].integer > 0;
 }
 
 static const struct type {
@@ -115,12 +230,16 @@ static const struct type {
 	enum policy_recorded_kind kind;
 	bool (*read)(const struct member *list, struct policy_recorded *record);
 } types[] = {
-	{"network.connect", POLICY_RECORDED_ACT, read_network},
-	{"network.send", POLICY_RECORDED_ACT, read_network},
-	{"network.dns", POLICY_RECORDED_ACT, read_dns},
-	{"network.inbound", POLICY_RECORDED_ACT, read_inbound},
+	{"network.connect", POLICY_RECORDED_ACTS, read_network},
+	{"network.send", POLICY_RECORDED_ACTS, read_network},
+	{"network.dns", POLICY_RECORDED_ACTS, read_dns},
+	{"network.inbound", POLICY_RECORDED_ACTS, read_inbound},
 	{"network.flow", POLICY_RECORDED_DIAL, read_dial},
+	{"file.open", POLICY_RECORDED_ACTS, recorded_read_call},
+	{"syscall.", POLICY_RECORDED_ACTS, recorded_read_call}, /* and a name */
 	{"sandbox.create", POLICY_RECORDED_CREATE, read_create},
+	{"sandbox.policy", POLICY_RECORDED_SWAP, read_swap},
+	{"audit.lost", POLICY_RECORDED_LOST, read_lost},
 };
 
 /* The text of the member "type", which stands before all that programs choose; whoever wrote the
@@ -143,6 +262,15 @@ static const char *find_value(const char *line, size_t size_bytes, size_t *ret_l
 	return at + 1;
 }
 
+static bool is_type(const struct type *type, const char *value, size_t length)
+{
+	size_t wanted = strlen(type->name);
+	bool is_prefix = type->name[wanted - 1] == '.';
+
+	return (length == wanted || (is_prefix && length > wanted)) &&
+	       memcmp(type->name, value, wanted) == 0;
+}
+
 /* Most lines are about something else, and are not worth reading whole. */
 static const struct type *find_type(const char *line, size_t size_bytes)
 {
@@ -150,7 +278,7 @@ static const struct type *find_type(const char *line, size_t size_bytes)
 	const char *value = find_value(line, size_bytes, &length);
 
 	for (size_t i = 0; value && i < ARRAY_SIZE(types); i++)
-		if (strlen(types[i].name) == length && memcmp(types[i].name, value, length) == 0)
+		if (is_type(&types[i], value, length))
 			return &types[i];
 	return NULL;
 }
@@ -167,10 +295,18 @@ static void fill(const struct member *list, const struct type *type, struct poli
 {
 	record->sequence = (uint64_t)list[MEMBER_SEQ].integer;
 	record->sandbox = read_sandbox(&list[MEMBER_SANDBOX]);
-	record->allowed = !member_is(&list[MEMBER_VERDICT], "deny");
 	member_copy(&list[MEMBER_TIME], record->time, sizeof(record->time));
 	if (type->read(list, record))
 		record->kind = type->kind;
+}
+
+/* The acts are as large as all else, and made when they are met. */
+static void begin(const char *line, size_t size_bytes, struct policy_recorded *record)
+{
+	memset(record, 0, offsetof(struct policy_recorded, acts));
+	record->template[0] = '\0';
+	record->line = line;
+	record->size_bytes = size_bytes;
 }
 
 int policy_recorded_read(const char *line, size_t size_bytes, struct policy_recorded *ret_record)
@@ -179,19 +315,35 @@ int policy_recorded_read(const char *line, size_t size_bytes, struct policy_reco
 	struct members members;
 	int r = 0;
 
-	*ret_record = (struct policy_recorded){.line = line, .size_bytes = size_bytes};
+	begin(line, size_bytes, ret_record);
 	if (size_bytes == 0 || line[0] != '{')
 		return -EBADMSG;
 	if (!type)
 		return 0;
 	if (members_read(line, size_bytes, &members) < 0)
 		return -EBADMSG;
-	if (member_is(&members.list[MEMBER_TYPE], type->name))
+	if (is_type(type, members.list[MEMBER_TYPE].text, members.list[MEMBER_TYPE].length))
 		fill(members.list, type, ret_record);
 	else
 		r = -EBADMSG;
 	members_fini(&members);
 	return r;
+}
+
+void policy_recorded_fault(
+	const char *line, size_t size_bytes, char ret_text[POLICY_RECORDED_FAULT_SIZE])
+{
+	json_error_t error = {.column = 1};
+	_cleanup_(cleanup_json) json_t *json = json_loadb(line, size_bytes, 0, &error);
+
+	if (!json)
+		snprintf(ret_text, POLICY_RECORDED_FAULT_SIZE, "column %d: %s", error.column,
+			error.text);
+	else if (!json_is_object(json))
+		snprintf(ret_text, POLICY_RECORDED_FAULT_SIZE, "column 1: it is no object");
+	else
+		snprintf(ret_text, POLICY_RECORDED_FAULT_SIZE,
+			"column 1: its first \"type\" is not its type");
 }
 
 bool policy_recorded_has_label(const struct policy_recorded *record, const char *label)

@@ -18,7 +18,8 @@ static uint64_t mix(uint64_t hash, const void *data, size_t size)
 
 static uint64_t hash_of(const struct policy_act *act, bool allowed)
 {
-	uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)act->kind << 1 ^ allowed;
+	uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)act->query << 8 ^
+			(uint64_t)act->kind << 1 ^ allowed;
 
 	hash = mix(hash, &act->port, sizeof(act->port));
 	if (act->is_name)
@@ -29,7 +30,8 @@ static uint64_t hash_of(const struct policy_act *act, bool allowed)
 static bool same(const struct tally_row *row, const struct policy_act *act, bool allowed)
 {
 	if (row->allowed != allowed || row->act.kind != act->kind || row->act.port != act->port ||
-		row->act.is_name != act->is_name || strcmp(row->act.name, act->name) != 0)
+		row->act.query != act->query || row->act.is_name != act->is_name ||
+		strcmp(row->act.name, act->name) != 0)
 		return false;
 	return act->is_name || memcmp(&row->act.address, &act->address, sizeof(act->address)) == 0;
 }
@@ -86,10 +88,11 @@ static int find_row(
 	return 0;
 }
 
-int tally_add(struct tally *tally, const struct policy_recorded *record)
+static int add_act(struct tally *tally, const struct policy_recorded *record,
+	const struct policy_recorded_act *act)
 {
 	struct tally_row *row;
-	int r = find_row(tally, &record->act, record->allowed, &row);
+	int r = find_row(tally, &act->act, act->allowed, &row);
 
 	if (r < 0)
 		return r;
@@ -98,8 +101,19 @@ int tally_add(struct tally *tally, const struct policy_recorded *record)
 		row->sandbox = record->sandbox;
 		strcpy(row->first, record->time);
 	}
+	row->in_directory |= act->in_directory;
+	row->made_directory |= act->made_directory;
 	strcpy(row->last, record->time);
 	return 0;
+}
+
+int tally_add(struct tally *tally, const struct policy_recorded *record)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < record->n_acts; i++)
+		r = add_act(tally, record, &record->acts[i]);
+	return r;
 }
 
 int tally_note_dial(struct tally *tally, const struct policy_recorded *record)
@@ -107,12 +121,30 @@ int tally_note_dial(struct tally *tally, const struct policy_recorded *record)
 	struct tally_row *row;
 	int r;
 
-	if (!special_is_private(&record->act.address))
+	if (!special_is_private(&record->acts[0].act.address))
 		return 0;
-	r = find_row(tally, &record->act, true, &row);
+	r = find_row(tally, &record->acts[0].act, true, &row);
 	if (r == 0)
 		row->is_private = true;
 	return r;
+}
+
+uint64_t tally_know_calls(struct tally *tally, const struct policy_calls *calls)
+{
+	uint64_t n_unknown = 0;
+
+	for (size_t i = 0; i < tally->n; i++) {
+		struct tally_row *row = &tally->rows[i];
+		int level = row->act.kind == POLICY_ACT_SYSCALL ? calls->level(row->act.name) : 0;
+
+		if (level >= 0) {
+			row->act.call_level = (uint8_t)level;
+			continue;
+		}
+		n_unknown += row->n;
+		row->n = 0;
+	}
+	return n_unknown;
 }
 
 void tally_fini(struct tally *tally)

@@ -33,30 +33,41 @@ static const struct policy_trial *trial_get(void)
 	return trial;
 }
 
+static void check_act(const struct policy_act *act)
+{
+	char text[POLICY_ACT_TEXT_SIZE];
+	struct policy_act again;
+
+	policy_act_format(act, text);
+	BROKEN_IF(strlen(text) < 6);
+	BROKEN_IF((act->kind == POLICY_ACT_CONNECT || act->kind == POLICY_ACT_SEND ||
+			  act->kind == POLICY_ACT_INBOUND) &&
+		  act->port == 0);
+	BROKEN_IF((act->kind == POLICY_ACT_READ || act->kind == POLICY_ACT_WRITE) &&
+		  policy_act_parse(text, NULL, &again, NULL) < 0);
+	policy_trial_judge(trial_get(), act);
+}
+
 static void check_record(const struct policy_recorded *record)
 {
 	json_t *object = json_loadb(record->line, record->size_bytes, 0, NULL);
-	char text[POLICY_ACT_TEXT_SIZE];
 
 	BROKEN_IF(!json_is_object(object));
 	json_decref(object);
 	BROKEN_IF(memchr(record->time, 0, sizeof(record->time)) == NULL);
+	BROKEN_IF(record->n_acts > POLICY_RECORDED_ACTS_MAX);
 	if (record->kind == POLICY_RECORDED_CREATE) {
 		policy_recorded_has_label(record, "job=17");
 		policy_recorded_has_label(record, "=");
 		return;
 	}
-	policy_act_format(&record->act, text);
-	BROKEN_IF(strlen(text) < 8);
-	BROKEN_IF(record->act.kind != POLICY_ACT_RESOLVE && record->act.port == 0);
-	policy_trial_judge(trial_get(), &record->act);
+	for (size_t i = 0; i < record->n_acts; i++)
+		check_act(&record->acts[i].act);
 }
 
 /* What the fast way takes, jansson takes too, and both read the same. */
 static void check_scan(const char *line, size_t size)
 {
-	static const char *const keys[MEMBERS] = {"address", "dialled", "name", "port", "protocol",
-		"qtype", "reason", "sandbox", "seq", "template", "time", "type", "verdict"};
 	struct members members;
 	json_t *object;
 
@@ -65,12 +76,14 @@ static void check_scan(const char *line, size_t size)
 	object = json_loadb(line, size, 0, NULL);
 	BROKEN_IF(!json_is_object(object));
 	for (size_t i = 0; i < MEMBERS; i++) {
-		const json_t *value = json_object_get(object, keys[i]);
+		const json_t *value = json_object_get(object, member_name((enum member_key)i));
 		const char *text = json_string_value(value);
 
 		BROKEN_IF(!text != !members.list[i].text);
 		BROKEN_IF(text && !member_is(&members.list[i], text));
-		BROKEN_IF(json_integer_value(value) != members.list[i].integer);
+		BROKEN_IF(!value != !members.list[i].is_there);
+		BROKEN_IF((json_is_true(value) ? 1 : json_integer_value(value)) !=
+			  members.list[i].integer);
 	}
 	json_decref(object);
 }
@@ -86,6 +99,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(line, data, size);
 	check_scan(line, size);
 	r = policy_recorded_read(line, size, &record);
+	if (r == -EBADMSG) {
+		char fault[POLICY_RECORDED_FAULT_SIZE];
+
+		policy_recorded_fault(line, size, fault);
+	}
 	BROKEN_IF(r != 0 && r != -EBADMSG);
 	if (r == 0 && record.kind != POLICY_RECORDED_OTHER)
 		check_record(&record);

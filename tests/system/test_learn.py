@@ -8,6 +8,19 @@ from cloche_harness import BUILD, check, check_equal, check_in, fixture, main, t
 from named_internet import NAMES, OTHERS, NamedDaemon, NamedInternet
 
 
+CODE_FILES = """
+import ctypes, os
+os.makedirs("/tmp/learn/out")
+os.chdir("/tmp/learn")
+for i in range(3): open(f"out/{i}", "w").close()
+os.rename("/tmp/learn/out/0", "/tmp/learn/out/3")
+os.unlink("out/1")
+try: open("/usr/share/nowhere")
+except OSError: pass
+ctypes.CDLL(None).ptrace(0, 0, 0, 0)
+"""
+
+
 @fixture
 def internet():
     made = NamedInternet()
@@ -38,6 +51,7 @@ def records():
                timeout_seconds=60)
     sandbox.python("import socket\ns = socket.socket()\n"
                    "try: s.connect(('203.0.113.99', 443))\nexcept OSError as e: print(e.errno)\n")
+    sandbox.python(CODE_FILES)
     sandbox.delete().expect(204)
     rows = daemon().client.events()
     yield "\n".join(json.dumps(row) for row in rows)
@@ -84,6 +98,37 @@ def a_tighter_policy_shows_what_it_would_have_denied():
     check_in(("connect allowed.example:443", "would_deny"), changes, "used and not allowed")
     check_in(("resolve other.example", "would_allow"), changes, "refused and allowed")
     check(all(act != "connect 203.0.113.99:443" for act, _ in changes), "denied by both")
+
+
+def replay(name, document):
+    """Of a candidate, against the run: the exit code, what changes, and all of the answer."""
+    path = f"{daemon().directory}/{name}.json"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"version": 1, "name": name, **document}, file)
+    code, out, errors = policy("replay", path, "--audit", "-", "--label", "run=learn", "--json",
+                               stdin=records())
+    check_equal(errors, "", "nothing is wrong")
+    found = json.loads(out)
+    return code, {(row["act"], row["change"]) for row in found["changes"]}, found
+
+
+@test
+def what_was_written_and_called_is_replayed():
+    network = {"network": NAMES["network"]}
+    code, changes, found = replay("as-it-was", network)
+    check_equal((code, changes), (0, set()), f"the policy of the run: {found}")
+    check(found["passed_over"]["relative"] >= 1, "os.unlink() of a relative path")
+    check(found["passed_over"]["failed"] >= 1, "an open that failed")
+    _, changes, _ = replay("tight", {**network, "files": {"read_only": ["/"], "writable": ["/workspace"]},
+                                     "syscalls": {"deny": ["rename"], "allow": ["ptrace"]}})
+    for act in ["write /tmp/learn", "write /tmp/learn/out/2", "write /tmp/learn/out/3", "syscall rename"]:
+        check_in((act, "would_deny"), changes, "what was done")
+    check_in(("syscall ptrace", "would_allow"), changes, "what was refused")
+    check(all("/proc" not in act and "/usr/share/nowhere" not in act for act, _ in changes), "no policy's")
+    _, changes, found = replay("twin", {**network, "files": {"read_only": ["/"], "writable": ["/tmp"]},
+                                        "syscalls": {"deny": ["kexec_load"]}})
+    check_equal(changes, set(), "with what was done allowed")
+    check_equal([row["path"] for row in found["writable"] if row["count"] > 0], ["/tmp"], "by path")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include "tests/harness/check.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "supervisor/policy/members.h"
 
@@ -29,6 +30,8 @@ TEST(plain_lines_are_read_the_fast_way)
 	check_members("{\"port\":1,\"port\":2}", true, "", 2);
 	check_members("{\"name\":7,\"port\":\"7\"}", true, "", 0);
 	check_members("{\"name\":\"\",\"names\":\"b\",\"nam\":\"c\",\"\":1}", true, "", 0);
+	check_members("{\"port\":-443}", true, "", -443);
+	check_members("{\"port\":true,\"name\":false}", true, "", 1);
 	check_members("{\"name\":\"0123456789abcdefghi\"}", true, "0123456789abcde", 0);
 }
 
@@ -37,7 +40,6 @@ TEST(other_good_lines_are_left_to_jansson)
 	check_members("{\"name\":\"\\u0061.org\",\"port\":443}", false, "a.org", 443);
 	check_members("{\"n\\u0061me\":\"a.org\"}", false, "a.org", 0);
 	check_members("{\"name\":\"\xc3\xa4.org\"}", false, "\xc3\xa4.org", 0);
-	check_members("{\"port\":-443}", false, "", -443);
 	check_members("{\"port\":443.5}", false, "", 0);
 	check_members("{\"port\":1e3,\"name\":\"x\"}", false, "x", 0);
 	check_members("{\"port\":9223372036854775807}", false, "", INT64_MAX);
@@ -50,7 +52,8 @@ TEST(what_is_no_object_is_refused)
 	static const char *const lines[] = {"", "{", "{\"a\":1", "{\"a\":1}}", "{\"a\":1,}",
 		"{\"a\":01}", "{\"a\":1 2}", "{\"a\":tru}", "{\"a\":truee}", "{\"a\"}", "{a:1}",
 		"{\"a\":\"b}", "{\"a\":[1,]}", "{\"a\":[1}", "[]", "1", "{\"a\":\"\n\"}",
-		"{\"a\":\"\xff\"}", "{\"port\":9223372036854775808}", "{\"a\":1,,\"b\":1}"};
+		"{\"a\":\"\xff\"}", "{\"port\":9223372036854775808}", "{\"a\":1,,\"b\":1}",
+		"{\"a\":-}", "{\"a\":-01}", "{\"a\":--1}"};
 	struct members members;
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -66,4 +69,20 @@ TEST(members_are_compared_whole)
 	CHECK(!member_is(&name, "deny"));
 	CHECK(!member_is(&name, "de"));
 	CHECK(!member_is(&none, ""));
+}
+
+TEST(every_member_is_found_by_its_name_alone)
+{
+	for (size_t i = 0; i < MEMBERS; i++) {
+		struct members members;
+		char line[128];
+
+		snprintf(line, sizeof(line), "{\"%s\":7,\"%sx\":8}",
+			member_name((enum member_key)i), member_name((enum member_key)i));
+		CHECK(members_scan(line, strlen(line), &members));
+		for (size_t j = 0; j < MEMBERS; j++) {
+			CHECK_INT(members.list[j].integer, i == j ? 7 : 0);
+			CHECK_INT(members.list[j].is_there, i == j);
+		}
+	}
 }

@@ -57,8 +57,9 @@ static int compare_rows(const void *a, const void *b)
 
 static bool is_destination(const struct tally_row *row)
 {
-	return row->allowed && row->n > 0 && row->act.kind != POLICY_ACT_INBOUND &&
-	       row->act.kind != POLICY_ACT_SYSCALL;
+	return row->allowed && row->n > 0 &&
+	       (row->act.kind == POLICY_ACT_CONNECT || row->act.kind == POLICY_ACT_SEND ||
+		       (row->act.kind == POLICY_ACT_RESOLVE && !row->act.query));
 }
 
 static int add_port(struct need *need, uint16_t port)

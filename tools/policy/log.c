@@ -2,12 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "supervisor/base/cleanup.h"
+#include "tools/policy/file.h"
 
 #define STAGE "read log"
 #define BUFFER_BYTES (1 << 20)
@@ -15,27 +17,12 @@
 struct reader {
 	const struct arguments *arguments;
 	struct log_reading *reading;
-	uint64_t *chosen; /* sandboxes that pass the filters, sorted */
-	size_t n_chosen, room;
 	uint64_t sandbox; /* --sandbox; 0: any */
 	bool by_creation;
+	const char *path;
+	uint64_t line;
 	struct failure *why;
 };
-
-static int compare_ids(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
-static bool is_chosen(const struct reader *reader, uint64_t sandbox)
-{
-	if (reader->sandbox)
-		return sandbox == reader->sandbox;
-	return !reader->by_creation ||
-	       bsearch(&sandbox, reader->chosen, reader->n_chosen, sizeof(sandbox), compare_ids);
-}
 
 static bool passes(const struct reader *reader, const struct policy_recorded *record)
 {
@@ -49,48 +36,68 @@ static bool passes(const struct reader *reader, const struct policy_recorded *re
 	return true;
 }
 
-static int choose(struct reader *reader, const struct policy_recorded *record)
+static void note_malformed(struct reader *reader, const char *line, size_t size)
 {
-	if (!passes(reader, record))
-		return 0;
-	if (reader->n_chosen == reader->room) {
-		size_t room = reader->room ? reader->room * 2 : 64;
-		void *larger = reallocarray(reader->chosen, room, sizeof(*reader->chosen));
+	struct log_reading *reading = reader->reading;
+	char fault[POLICY_RECORDED_FAULT_SIZE];
 
-		if (!larger)
-			return -ENOMEM;
-		reader->chosen = larger;
-		reader->room = room;
+	if (reading->n_malformed++ > 0)
+		return;
+	policy_recorded_fault(line, size, fault);
+	snprintf(reading->fault, sizeof(reading->fault), "%.100s:%" PRIu64 ": %s", reader->path,
+		reader->line, fault);
+}
+
+static int add_acts(
+	struct reader *reader, struct log_sandbox *sandbox, const struct policy_recorded *record)
+{
+	struct log_reading *reading = reader->reading;
+
+	sandbox->acted = true;
+	sandbox->shows_opens |= record->shows_opens;
+	reading->n_acts += record->n_acts;
+	for (size_t i = 0; i < POLICY_PASSED; i++)
+		reading->n_passed[i] += record->passed[i];
+	return tally_add(&reading->tally, record);
+}
+
+static int take_record(struct reader *reader, const struct policy_recorded *record)
+{
+	struct log_reading *reading = reader->reading;
+	struct log_sandbox *sandbox;
+
+	if (record->kind == POLICY_RECORDED_LOST) {
+		reading->n_lost += record->n_lost;
+		return 0;
 	}
-	reader->chosen[reader->n_chosen++] = record->sandbox;
-	qsort(reader->chosen, reader->n_chosen, sizeof(*reader->chosen), compare_ids);
-	reader->reading->n_sandboxes++;
-	return 0;
+	if (record->sandbox == 0 || (reader->sandbox && record->sandbox != reader->sandbox))
+		return 0;
+	sandbox = log_sandboxes_get(&reading->sandboxes, record->sandbox);
+	if (!sandbox)
+		return -ENOMEM;
+	if (record->kind == POLICY_RECORDED_CREATE)
+		sandbox->chosen = passes(reader, record);
+	sandbox->says_usual |= record->calls == POLICY_RECORDED_CALLS_USUAL;
+	sandbox->says_other |= record->calls == POLICY_RECORDED_CALLS_OTHER;
+	if (reader->by_creation && !sandbox->chosen)
+		return 0;
+	if (record->kind == POLICY_RECORDED_DIAL)
+		return tally_note_dial(&reading->tally, record);
+	return record->kind == POLICY_RECORDED_ACTS ? add_acts(reader, sandbox, record) : 0;
 }
 
 static int take(struct reader *reader, const char *line, size_t size)
 {
-	struct log_reading *reading = reader->reading;
 	struct policy_recorded record;
 	int r = policy_recorded_read(line, size, &record);
 
-	reading->n_records++;
+	reader->line++;
+	reader->reading->n_records++;
 	if (r == -EBADMSG) {
-		reading->n_malformed++;
+		note_malformed(reader, line, size);
 		return 0;
 	}
-	if (r < 0 || record.kind == POLICY_RECORDED_OTHER)
-		return r;
-	if (record.kind == POLICY_RECORDED_CREATE)
-		return choose(reader, &record);
-	if (!is_chosen(reader, record.sandbox))
-		return 0;
-	if (record.kind == POLICY_RECORDED_DIAL)
-		return tally_note_dial(&reading->tally, &record);
-	reading->n_acts++;
-	reading->first = reading->first ? reading->first : record.sequence;
-	reading->last = record.sequence;
-	return tally_add(&reading->tally, &record);
+	return r < 0 || record.kind == POLICY_RECORDED_OTHER ? r : take_record(reader, &record);
 }
 
 static int read_stream(struct reader *reader, FILE *stream, const char *path)
@@ -100,6 +107,8 @@ static int read_stream(struct reader *reader, FILE *stream, const char *path)
 	ssize_t n;
 	int r = 0;
 
+	reader->path = path;
+	reader->line = 0;
 	setvbuf(stream, NULL, _IOFBF, BUFFER_BYTES);
 	while (r == 0 && (n = getline(&line, &room, stream)) > 0)
 		r = take(reader, line, (size_t)n);
@@ -194,16 +203,55 @@ int log_read(const char *path, const struct arguments *arguments, struct log_rea
 		return failure_set(
 			why, -EINVAL, STAGE, "\"%.40s\" is no id of a sandbox.", sandbox);
 	r = read_path(&reader, path);
-	free(reader.chosen);
 	if (r < 0) {
 		log_fini(&reading);
 		return r;
 	}
+	reading.n_passed[POLICY_PASSED_CALL] +=
+		tally_know_calls(&reading.tally, &policy_file_calls);
 	*ret_reading = reading;
 	return 0;
+}
+
+static const struct {
+	const char *key, *sentence;
+} rests[POLICY_PASSED] = {
+	[POLICY_PASSED_RELATIVE] = {"relative", "relative path"},
+	[POLICY_PASSED_CUT] = {"cut", "path that is not whole"},
+	[POLICY_PASSED_OWN] = {"own", "in /proc, /sys or /dev, which are no policy's"},
+	[POLICY_PASSED_FAILED] = {"failed", "failed, and not because of a policy"},
+	[POLICY_PASSED_UNCLEAR] = {"unclear", "refused by the filter of system calls for its "
+					      "arguments, or by the kernel"},
+	[POLICY_PASSED_CALL] = {"call", "a system call that this machine has not"},
+	[POLICY_PASSED_ANSWER] = {"answer", "an answer that says nothing of the policy"},
+};
+
+void log_print_rest(const struct log_reading *reading, FILE *stream)
+{
+	for (size_t i = 0; i < POLICY_PASSED; i++)
+		if (reading->n_passed[i])
+			fprintf(stream, "%" PRIu64 " acts passed over: %s.\n", reading->n_passed[i],
+				rests[i].sentence);
+	if (reading->n_lost)
+		fprintf(stream, "%" PRIu64 " records were lost: more was done than is here.\n",
+			reading->n_lost);
+	if (reading->n_malformed)
+		fprintf(stream, "%" PRIu64 " lines are no records; the first is %s.\n",
+			reading->n_malformed, reading->fault);
+}
+
+json_t *log_rest_json(const struct log_reading *reading)
+{
+	json_t *passed = json_object();
+
+	for (size_t i = 0; i < POLICY_PASSED; i++)
+		json_object_set_new(
+			passed, rests[i].key, json_integer((json_int_t)reading->n_passed[i]));
+	return passed;
 }
 
 void log_fini(struct log_reading *reading)
 {
 	tally_fini(&reading->tally);
+	log_sandboxes_fini(&reading->sandboxes);
 }

@@ -28,6 +28,8 @@ struct replay {
 	const struct log_reading *reading;
 	uint64_t n[FATES], n_different[FATES];
 	uint64_t *n_by_rule; /* acts that the policy allows, by rule; owned */
+	uint64_t *n_by_path; /* changes that it allows, by the path that decides; owned */
+	uint64_t n_calls;    /* system calls that it allows */
 	json_t *changes;     /* with --json */
 	uint64_t n_shown_max;
 };
@@ -68,6 +70,21 @@ static json_t *as_json(const struct replay *replay, const struct tally_row *row,
 	return object;
 }
 
+static void count(
+	struct replay *replay, const struct tally_row *row, const struct policy_opinion *opinion)
+{
+	const struct policy_path *path = row->act.kind == POLICY_ACT_WRITE
+						 ? policy_path_at(replay->policy, row->act.name)
+						 : NULL;
+
+	if (path)
+		replay->n_by_path[path - replay->policy->paths] += row->n;
+	if (row->act.kind == POLICY_ACT_SYSCALL)
+		replay->n_calls += row->n;
+	if (opinion->rule < POLICY_RULES_MAX)
+		replay->n_by_rule[opinion->rule] += row->n;
+}
+
 static void judge_row(struct replay *replay, const struct tally_row *row, bool json)
 {
 	struct policy_opinion opinion = policy_trial_judge(replay->trial, &row->act);
@@ -75,8 +92,8 @@ static void judge_row(struct replay *replay, const struct tally_row *row, bool j
 
 	replay->n[fate] += row->n;
 	replay->n_different[fate]++;
-	if (opinion.allowed && opinion.rule < POLICY_RULES_MAX)
-		replay->n_by_rule[opinion.rule] += row->n;
+	if (opinion.allowed)
+		count(replay, row, &opinion);
 	if (fate == FATE_SAME)
 		return;
 	if (json)
@@ -100,6 +117,13 @@ static void print_rules(const struct replay *replay)
 			opinion_rule(replay->policy, id, rule, sizeof(rule)),
 			replay->n_by_rule[id] ? "" : ": nothing needed it");
 	}
+	for (size_t i = 0; i < replay->policy->n_paths; i++)
+		if (replay->policy->paths[i].access == POLICY_ACCESS_WRITABLE)
+			printf("  %" PRIu64 "x by \"files.writable\" %s%s\n", replay->n_by_path[i],
+				replay->policy->paths[i].path,
+				replay->n_by_path[i] ? "" : ": nothing needed it");
+	if (replay->n_calls)
+		printf("  %" PRIu64 "x by \"syscalls\"\n", replay->n_calls);
 }
 
 static void conclude(const struct replay *replay)
@@ -115,27 +139,33 @@ static void conclude(const struct replay *replay)
 	       " would be denied, %" PRIu64 " would be allowed.\n",
 		reading->n_acts, reading->n_records, replay->n[FATE_SAME], replay->n[FATE_DENIED],
 		replay->n[FATE_ALLOWED]);
-	if (reading->n_malformed)
-		printf("%" PRIu64 " lines are no records.\n", reading->n_malformed);
+	log_print_rest(reading, stdout);
 	print_rules(replay);
 }
 
 static void conclude_json(const struct replay *replay)
 {
 	const struct log_reading *reading = replay->reading;
-	json_t *rules = json_array(), *root;
+	json_t *rules = json_array(), *paths = json_array(), *root;
 
 	for (size_t i = 0; i < replay->policy->n_rules; i++)
 		json_array_append_new(rules,
 			json_pack("{s:i, s:I}", "rule", (int)replay->policy->rules[i].id, "count",
 				(json_int_t)replay->n_by_rule[replay->policy->rules[i].id]));
-	root = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:o}", "policy",
-		replay->policy->name, "hash", replay->policy->hash, "records",
+	for (size_t i = 0; i < replay->policy->n_paths; i++)
+		if (replay->policy->paths[i].access == POLICY_ACCESS_WRITABLE)
+			json_array_append_new(paths,
+				json_pack("{s:s, s:I}", "path", replay->policy->paths[i].path,
+					"count", (json_int_t)replay->n_by_path[i]));
+	root = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:O, s:o, s:o, s:I}",
+		"policy", replay->policy->name, "hash", replay->policy->hash, "records",
 		(json_int_t)reading->n_records, "malformed", (json_int_t)reading->n_malformed,
-		"acts", (json_int_t)reading->n_acts, fate_words[FATE_SAME],
+		"lost", (json_int_t)reading->n_lost, "passed_over", log_rest_json(reading), "acts",
+		(json_int_t)reading->n_acts, fate_words[FATE_SAME],
 		(json_int_t)replay->n[FATE_SAME], fate_words[FATE_DENIED],
 		(json_int_t)replay->n[FATE_DENIED], fate_words[FATE_ALLOWED],
-		(json_int_t)replay->n[FATE_ALLOWED], "changes", replay->changes, "rules", rules);
+		(json_int_t)replay->n[FATE_ALLOWED], "changes", replay->changes, "rules", rules,
+		"writable", paths, "calls", (json_int_t)replay->n_calls);
 	print_json(root);
 	json_decref(root);
 }
@@ -143,7 +173,8 @@ static void conclude_json(const struct replay *replay)
 static int replay_all(const struct client *client, struct replay *replay)
 {
 	replay->n_by_rule = calloc(POLICY_RULES_MAX, sizeof(*replay->n_by_rule));
-	if (!replay->n_by_rule) {
+	replay->n_by_path = calloc(POLICY_PATHS_MAX + 1, sizeof(*replay->n_by_path));
+	if (!replay->n_by_rule || !replay->n_by_path) {
 		print_error("There is no memory left.");
 		return EXIT_CODE_USAGE;
 	}
@@ -155,6 +186,7 @@ static int replay_all(const struct client *client, struct replay *replay)
 	else
 		conclude(replay);
 	free(replay->n_by_rule);
+	free(replay->n_by_path);
 	return replay->n[FATE_DENIED] || replay->n[FATE_ALLOWED] ? EXIT_CODE_FAILED
 								 : EXIT_CODE_DONE;
 }

@@ -1,0 +1,235 @@
+/* A call is an act by its name: the filter let it through, whatever came of it then, or refused it.
+ * If it named files, these are acts as well, as far as the log knows what was decided and where:
+ *
+ * - what succeeded was allowed to change the path, or to read it;
+ * - EROFS is what the read-only parts of a sandbox answer, so changing the path was denied;
+ * - any other failure would be one under each policy, or it cannot be told from one: passed over.
+ *
+ * A path that was opened is the kernel's word. Others are the program's: they count if they are
+ * absolute, and symbolic links in them are not known here. */
+#include "supervisor/policy/recorded-calls.h"
+
+#include <string.h>
+
+#include "supervisor/base/cleanup.h"
+
+/* What a call does to the paths that it names. */
+enum effect {
+	EFFECT_NONE,
+	EFFECT_READ,
+	EFFECT_CHANGE, /* of the file itself */
+	EFFECT_ENTRY,  /* of the directory around: something there is made, named or taken away */
+	EFFECT_DIRECTORY, /* a directory is made */
+};
+
+static const struct call {
+	const char *name;
+	enum effect effects[2]; /* of "path", "second_path" */
+} calls[] = {
+	{"access", {EFFECT_READ}},
+	{"bind", {EFFECT_ENTRY}},
+	{"chdir", {EFFECT_READ}},
+	{"chmod", {EFFECT_CHANGE}},
+	{"chown", {EFFECT_CHANGE}},
+	{"faccessat", {EFFECT_READ}},
+	{"faccessat2", {EFFECT_READ}},
+	{"fchmodat", {EFFECT_CHANGE}},
+	{"fchownat", {EFFECT_CHANGE}},
+	{"lchown", {EFFECT_CHANGE}},
+	{"link", {EFFECT_NONE, EFFECT_ENTRY}},
+	{"linkat", {EFFECT_NONE, EFFECT_ENTRY}},
+	{"lstat", {EFFECT_READ}},
+	{"mkdir", {EFFECT_DIRECTORY}},
+	{"mkdirat", {EFFECT_DIRECTORY}},
+	{"mknod", {EFFECT_ENTRY}},
+	{"mknodat", {EFFECT_ENTRY}},
+	{"newfstatat", {EFFECT_READ}},
+	{"readlink", {EFFECT_READ}},
+	{"readlinkat", {EFFECT_READ}},
+	{"rename", {EFFECT_ENTRY, EFFECT_ENTRY}},
+	{"renameat", {EFFECT_ENTRY, EFFECT_ENTRY}},
+	{"renameat2", {EFFECT_ENTRY, EFFECT_ENTRY}},
+	{"rmdir", {EFFECT_ENTRY}},
+	{"stat", {EFFECT_READ}},
+	{"statx", {EFFECT_READ}},
+	{"symlink", {EFFECT_NONE, EFFECT_ENTRY}},
+	{"symlinkat", {EFFECT_NONE, EFFECT_ENTRY}},
+	{"truncate", {EFFECT_CHANGE}},
+	{"unlink", {EFFECT_ENTRY}},
+	{"unlinkat", {EFFECT_ENTRY}},
+};
+
+/* Their records have another form where they succeed: "file.open". */
+static const char *const opens[] = {"creat", "open", "openat", "openat2"};
+
+static const struct call *find_call(const struct member *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (member_is(name, calls[i].name))
+			return &calls[i];
+	return NULL;
+}
+
+static bool is_open(const struct member *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(opens); i++)
+		if (member_is(name, opens[i]))
+			return true;
+	return false;
+}
+
+static void pass_over(struct policy_recorded *record, enum policy_passed reason)
+{
+	record->passed[reason]++;
+}
+
+/* Writes the path without what says nothing ("//", "/./", "/" at its end). False when it leads
+ * back by "..", behind which a symbolic link may have been. */
+static bool write_normal(const struct member *path, char ret_path[POLICY_PATH_SIZE])
+{
+	const char *at = path->text, *end = path->text + path->length;
+	size_t n = 0;
+
+	while (at < end) {
+		const char *slash = memchr(at, '/', (size_t)(end - at));
+		size_t length = (size_t)((slash ? slash : end) - at);
+
+		if (length == 2 && at[0] == '.' && at[1] == '.')
+			return false;
+		if (length > 0 && !(length == 1 && at[0] == '.')) {
+			ret_path[n++] = '/';
+			memcpy(ret_path + n, at, length);
+			n += length;
+		}
+		at += length + 1;
+	}
+	if (n == 0)
+		ret_path[n++] = '/';
+	ret_path[n] = '\0';
+	return true;
+}
+
+/* Not decoded any more, or as long as the room that it was written to, which may have cut it. */
+static bool is_cut(const struct member *path)
+{
+	static const char replaced[] = "\xef\xbf\xbd", unnamed[] = "/memfd:";
+
+	return path->length == 0 || path->length >= POLICY_PATH_SIZE - 1 ||
+	       memmem(path->text, path->length, replaced, strlen(replaced)) ||
+	       memchr(path->text, '\0', path->length) ||
+	       (path->length > strlen(unnamed) &&
+		       memcmp(path->text, unnamed, strlen(unnamed)) == 0);
+}
+
+/* Returns the act, or NULL: the path can be asked about by nobody. */
+static struct policy_recorded_act *add_path(
+	struct policy_recorded *record, enum policy_act_kind kind, const struct member *path)
+{
+	char normal[POLICY_PATH_SIZE];
+	struct policy_recorded_act *act;
+
+	if (is_cut(path)) {
+		pass_over(record, POLICY_PASSED_CUT);
+		return NULL;
+	}
+	if (path->text[0] != '/' || !write_normal(path, normal)) {
+		pass_over(record, POLICY_PASSED_RELATIVE);
+		return NULL;
+	}
+	if (policy_path_owner(normal) || !policy_path_is_normal(normal)) {
+		pass_over(
+			record, policy_path_owner(normal) ? POLICY_PASSED_OWN : POLICY_PASSED_CUT);
+		return NULL;
+	}
+	act = recorded_act_add(record, kind);
+	act->act.is_name = true;
+	strcpy(act->act.name, normal);
+	return act;
+}
+
+static void add_effect(const struct member *list, struct policy_recorded *record,
+	enum effect effect, const struct member *path)
+{
+	const struct member *error = &list[MEMBER_ERROR];
+	struct policy_recorded_act *act;
+
+	if (effect == EFFECT_NONE || !path->is_there)
+		return;
+	if (error->length > 0 && (effect == EFFECT_READ || !member_is(error, "EROFS"))) {
+		pass_over(record, POLICY_PASSED_FAILED);
+		return;
+	}
+	act = add_path(record, effect == EFFECT_READ ? POLICY_ACT_READ : POLICY_ACT_WRITE, path);
+	if (!act)
+		return;
+	act->allowed = error->length == 0;
+	act->in_directory = effect == EFFECT_ENTRY || effect == EFFECT_DIRECTORY;
+	act->made_directory = effect == EFFECT_DIRECTORY;
+}
+
+/* Of an open that failed, EROFS alone says what it was for. */
+static void add_files(
+	const struct member *list, const struct member *name, struct policy_recorded *record)
+{
+	const struct call *call = find_call(name);
+
+	if (is_open(name)) {
+		record->shows_opens = true;
+		add_effect(list, record, EFFECT_CHANGE, &list[MEMBER_PATH]);
+	}
+	/* A socket's name that begins with NUL is in no directory. */
+	if (!call || list[MEMBER_ABSTRACT].integer)
+		return;
+	add_effect(list, record, call->effects[0], &list[MEMBER_PATH]);
+	add_effect(list, record, call->effects[1], &list[MEMBER_SECOND_PATH]);
+}
+
+static void add_opened(const struct member *list, struct policy_recorded *record)
+{
+	bool created = list[MEMBER_CREATED].integer;
+	struct policy_recorded_act *act = add_path(record,
+		created || list[MEMBER_WRITABLE].integer ? POLICY_ACT_WRITE : POLICY_ACT_READ,
+		&list[MEMBER_PATH]);
+
+	record->shows_opens = true;
+	if (!act)
+		return;
+	act->allowed = true;
+	act->in_directory = created;
+}
+
+/* By which the filter refused, "seccomp or kernel" and numbers of foreign tables apart. */
+static bool add_call(
+	const struct member *list, const struct member *name, struct policy_recorded *record)
+{
+	const struct member *refused = &list[MEMBER_REFUSED_BY];
+	struct policy_recorded_act *act;
+
+	if (name->length == 0 || name->length >= POLICY_CALL_NAME_SIZE ||
+		(list[MEMBER_ABI].length > 0 && !member_is(&list[MEMBER_ABI], "native"))) {
+		pass_over(record, POLICY_PASSED_CALL);
+		return false;
+	}
+	if (member_is(refused, "seccomp or kernel")) {
+		pass_over(record, POLICY_PASSED_UNCLEAR);
+		return false;
+	}
+	act = recorded_act_add(record, POLICY_ACT_SYSCALL);
+	act->act.is_name = true;
+	act->allowed = refused->length == 0;
+	member_copy(name, act->act.name, POLICY_CALL_NAME_SIZE);
+	return act->allowed;
+}
+
+bool recorded_read_call(const struct member *list, struct policy_recorded *record)
+{
+	const struct member *name = &list[MEMBER_SYSCALL];
+
+	if (!add_call(list, name, record))
+		return true;
+	if (member_is(&list[MEMBER_TYPE], "file.open"))
+		add_opened(list, record);
+	else
+		add_files(list, name, record);
+	return true;
+}

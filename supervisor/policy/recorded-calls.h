@@ -1,0 +1,12 @@
+/* Inside the policy room: records of system calls and of files that were opened, as acts. */
+#pragma once
+
+#include "supervisor/policy/members.h"
+#include "supervisor/policy/recorded.h"
+
+/* The next act of the record, all of it empty; there is room. */
+struct policy_recorded_act *recorded_act_add(
+	struct policy_recorded *record, enum policy_act_kind kind);
+
+/* "syscall.NAME" and "file.open". False: nothing that a policy decides. */
+bool recorded_read_call(const struct member *list, struct policy_recorded *record);
