@@ -17,6 +17,7 @@
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/shadow.h"
 #include "supervisor/core/sinks.h"
+#include "supervisor/launch/digests.h"
 
 #define STOCK_PERIOD_MS 20
 #define REMOVE_PERIOD_MS 50
@@ -274,6 +275,7 @@ struct core *core_free(struct core *core)
 	peer_stop(core->gate);
 	pool_free(core->pool);
 	launch_free(core->launch);
+	digests_free(core->digests);
 	/* Its last checkpoint still says what is in force. */
 	audit_free(core->audit);
 	policies_free(core->policies);

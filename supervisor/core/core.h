@@ -69,6 +69,7 @@ struct core {
 	struct enforce *enforce;
 	struct cgroup_tree *tree;
 	struct launch *launch;
+	struct digests *digests; /* of executables; NULL: no policy asked for one yet */
 	struct pool *pool;
 	struct tenants *tenants;
 	struct policies *policies;

@@ -1,7 +1,8 @@
 /* A claim: tenant, policy, limits, labels and environment arrive late, in a sandbox that is up.
  *
- * On a hybrid host PID 1 first joins a memory cgroup; until it says so the claim is not answered,
- * so no command ever runs without a memory limit. */
+ * On a hybrid host PID 1 first joins a memory cgroup, and under a policy that limits executables it
+ * restricts itself to them; until it says so the claim is neither stored nor answered, so no
+ * command ever runs without, and a restart in between finds nobody's sandbox. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/shadow.h"
 #include "supervisor/core/terms.h"
-#include "supervisor/launch/paths.h"
 #include "supervisor/wire/init.h"
 #include "supervisor/wire/strings.h"
 
@@ -54,8 +54,8 @@ static int keep_strings(struct sandbox *sandbox, const struct claim *claim)
 	return 0;
 }
 
-/* Sets limits; `*ret_waits` when PID 1 has to join a memory cgroup first. */
-static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure *why)
+/* PID 1 may have to join a memory cgroup first. */
+static int apply_limits(struct sandbox *sandbox, struct failure *why)
 {
 	const struct cgroup_limits limits = {.memory_bytes = sandbox->limits.memory_bytes,
 		.cpu_millis = sandbox->limits.cpu_millis,
@@ -65,11 +65,11 @@ static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure
 
 	if (r < 0)
 		return r;
-	*ret_waits = join_fd >= 0;
 	if (join_fd >= 0) {
 		r = channel_send(sandbox->init, WIRE_INIT_JOIN, 1, NULL, 0, NULL, 0, &join_fd, 1);
 		if (r < 0)
 			return failure_set(why, r, "memory limit", "PID 1 cannot be asked to join");
+		sandbox->n_claim_answers++;
 	}
 	if (sandbox->limits.disk_bytes != DISK_BYTES_DEFAULT) {
 		r = launch_set_disk_bytes(sandbox->pid, sandbox->limits.disk_bytes);
@@ -78,36 +78,6 @@ static int apply_limits(struct sandbox *sandbox, bool *ret_waits, struct failure
 				why, r, "disk limit", "the writable layer was not resized");
 	}
 	return 0;
-}
-
-/* Nothing has run in it yet, so the paths mean what they say. */
-static int apply_paths(struct sandbox *sandbox, struct failure *why)
-{
-	const struct policy *policy = sandbox->effective->policy;
-	struct launch_path devices[POLICY_DEVICES];
-	_cleanup_free_ struct launch_path *paths = calloc(policy->n_paths + 1, sizeof(*paths));
-	char names[POLICY_DEVICES][32];
-	size_t n_devices = 0;
-	int r = 0;
-
-	if (!paths)
-		return failure_set(why, -ENOMEM, "files", "out of memory");
-	for (size_t i = 0; i < policy->n_paths; i++)
-		paths[i] = (struct launch_path){
-			policy->paths[i].path, (enum launch_access)policy->paths[i].access};
-	for (size_t i = 0; i < POLICY_DEVICES; i++) {
-		if (policy->devices & 1U << i)
-			continue;
-		snprintf(names[n_devices], sizeof(names[0]), "/dev/%s", policy_device_names[i]);
-		devices[n_devices] = (struct launch_path){names[n_devices], LAUNCH_HIDDEN};
-		n_devices++;
-	}
-	if (policy->n_paths > 0)
-		r = launch_set_paths(
-			sandbox->pidfd, paths, policy->n_paths, policy->paths_best_effort, why);
-	if (r == 0 && n_devices > 0)
-		r = launch_set_paths(sandbox->pidfd, devices, n_devices, false, why);
-	return r;
 }
 
 /* After this the kernel judges by the effective policy. */
@@ -246,6 +216,9 @@ static int record_begin(const struct sandbox *sandbox)
 	if (sandbox->shadow_source != CANDIDATE_NONE)
 		json_object_update_new(details, shadow_describe(sandbox));
 	sandbox_subject(sandbox, &subject);
+	if (sandbox->executables_by)
+		json_object_set_new(
+			details, "executables_by", json_string(sandbox->executables_by));
 	r = audit_sandbox_begin(core->audit, &subject, details);
 	if (r == 0)
 		audit_policy_changed(core->audit);
@@ -256,12 +229,15 @@ static void claim_done(struct sandbox *sandbox, struct claim *claim)
 {
 	struct core *core = sandbox->core;
 	struct failure failure = {0};
-	int r;
+	int r = remember(sandbox, &failure);
 
-	shadow_begin(sandbox);
-	r = record_begin(sandbox);
+	if (r == 0) {
+		shadow_begin(sandbox);
+		r = record_begin(sandbox);
+		if (r < 0)
+			failure_set(&failure, r, "audit log", "its start cannot be recorded");
+	}
 	if (r < 0) {
-		failure_set(&failure, r, "audit log", "its start cannot be recorded");
 		claim_failed(sandbox, claim, &failure);
 		return;
 	}
@@ -280,7 +256,6 @@ static void claim_done(struct sandbox *sandbox, struct claim *claim)
 void claim_begin(struct sandbox *sandbox, struct claim *claim)
 {
 	struct failure failure = {0};
-	bool waits = false;
 	int r = keep_strings(sandbox, claim);
 
 	sandbox->phase = PHASE_CLAIMING;
@@ -292,9 +267,9 @@ void claim_begin(struct sandbox *sandbox, struct claim *claim)
 	if (r < 0)
 		failure_set(&failure, r, "claim", "out of memory");
 	if (r == 0)
-		r = apply_limits(sandbox, &waits, &failure);
+		r = apply_limits(sandbox, &failure);
 	if (r == 0)
-		r = apply_paths(sandbox, &failure);
+		r = claim_set_files(sandbox, &failure);
 	if (r == 0)
 		r = apply_policy(sandbox, &failure);
 	if (r == 0) {
@@ -302,31 +277,29 @@ void claim_begin(struct sandbox *sandbox, struct claim *claim)
 		if (r < 0)
 			failure_set(&failure, r, "timeout", "no timer");
 	}
-	if (r == 0)
-		r = remember(sandbox, &failure);
 	if (r < 0) {
 		claim_failed(sandbox, claim, &failure);
 		return;
 	}
-	if (waits)
+	if (sandbox->n_claim_answers > 0)
 		sandbox->claim = claim;
 	else
 		claim_done(sandbox, claim);
 }
 
-void claim_joined(struct sandbox *sandbox, int error)
+void claim_answered(struct sandbox *sandbox, const char *stage, int error)
 {
-	struct claim *claim = steal_ptr(&sandbox->claim);
 	struct failure failure = {0};
 
-	if (!claim)
+	if (!sandbox->claim || sandbox->n_claim_answers == 0)
 		return;
-	if (error == 0) {
-		claim_done(sandbox, claim);
-		return;
+	sandbox->n_claim_answers--;
+	if (error < 0) {
+		failure_set(&failure, error, stage, "PID 1 could not do its part");
+		claim_failed(sandbox, steal_ptr(&sandbox->claim), &failure);
+	} else if (sandbox->n_claim_answers == 0) {
+		claim_done(sandbox, steal_ptr(&sandbox->claim));
 	}
-	failure_set(&failure, error, "memory limit", "PID 1 could not join its memory cgroup");
-	claim_failed(sandbox, claim, &failure);
 }
 
 static bool template_is_there(const struct core *core, const char *name, struct refusal *why)

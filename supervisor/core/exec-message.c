@@ -120,9 +120,21 @@ int exec_message_send(struct exec *exec, const struct wire_exec_start *request, 
 	return 0;
 }
 
-void exec_message_explain(const struct wire_init_refused *row, struct refusal *ret_why)
+void exec_message_explain(
+	const struct wire_init_refused *row, const struct policy *policy, struct refusal *ret_why)
 {
 	const char *text = strerror(-row->error);
+
+	/* The kernel does not say which of the two it was. */
+	if (row->stage == WIRE_INIT_STAGE_EXEC && row->error == -EACCES &&
+		policy->executables.limited) {
+		refuse(ret_why, WIRE_CODE_COMMAND,
+			"Policy \"%s\" does not allow to execute the command, the interpreter that "
+			"its first line names, or /bin/sh for a script without one: they are not "
+			"in its \"executables\". Or its mode does not: %s.",
+			policy->name, text);
+		return;
+	}
 
 	switch ((enum wire_init_stage)row->stage) {
 	case WIRE_INIT_STAGE_CWD:

@@ -9,4 +9,6 @@
 int exec_message_send(struct exec *exec, const struct wire_exec_start *request, const char *tail,
 	const int theirs[3], struct refusal *why);
 
-void exec_message_explain(const struct wire_init_refused *row, struct refusal *ret_why);
+/* `policy` is the one in force. */
+void exec_message_explain(
+	const struct wire_init_refused *row, const struct policy *policy, struct refusal *ret_why);

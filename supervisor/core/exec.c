@@ -342,7 +342,7 @@ static void refused(struct exec *exec, const struct wire_init_refused *row)
 {
 	struct refusal why;
 
-	exec_message_explain(row, &why);
+	exec_message_explain(row, exec->sandbox->effective->policy, &why);
 	if (!exec->abandoned)
 		exec->callbacks.refused(&why, exec->userdata);
 	exec_free(exec);

@@ -206,22 +206,36 @@ struct effective *effective_unref(struct effective *effective)
 	return NULL;
 }
 
+/* Those of the list, and what would make a program of memory. Returns how many. */
+static size_t list_denied(const struct policy *policy, char (*ret_denied)[CONFINE_CALL_NAME_SIZE])
+{
+	size_t n = policy->n_syscalls_denied;
+
+	if (n > 0)
+		memcpy(ret_denied, policy->syscalls_denied, n * sizeof(*ret_denied));
+	if (policy->executables.limited)
+		strcpy(ret_denied[n++], POLICY_CALL_MEMORY_FILE);
+	return n;
+}
+
 /* A few microseconds, once for each effective policy. */
 static int make_filter(struct effective *effective, struct failure *why)
 {
 	const struct policy *policy = effective->policy;
+	_cleanup_free_ char(*denied)[CONFINE_CALL_NAME_SIZE] =
+		calloc(policy->n_syscalls_denied + 1, sizeof(*denied));
 	_cleanup_free_ char(*allowed)[CONFINE_CALL_NAME_SIZE] =
 		calloc(policy->n_syscalls_allowed + 1, sizeof(*allowed));
-	const struct confine_calls calls = {.profile = (enum confine_level)policy->profile,
+	struct confine_calls calls = {.profile = (enum confine_level)policy->profile,
 		.allowed = (const char(*)[CONFINE_CALL_NAME_SIZE])allowed,
 		.n_allowed = policy->n_syscalls_allowed,
-		.denied = (const char(*)[CONFINE_CALL_NAME_SIZE])policy->syscalls_denied,
-		.n_denied = policy->n_syscalls_denied};
+		.denied = (const char(*)[CONFINE_CALL_NAME_SIZE])denied};
 
-	if (!allowed)
+	if (!allowed || !denied)
 		return failure_set(why, -ENOMEM, "system call filter", "out of memory");
 	for (size_t i = 0; i < policy->n_syscalls_allowed; i++)
 		memcpy(allowed[i], policy->syscalls_allowed[i].name, sizeof(allowed[i]));
+	calls.n_denied = list_denied(policy, denied);
 	return confine_policy_filter(&calls, &effective->filter, &effective->n_filter, why);
 }
 

@@ -59,6 +59,8 @@ struct sandbox {
 	bool stored;
 	bool counted_cold; /* in core->n_cold_starts */
 	struct claim *claim;
+	uint32_t n_claim_answers;   /* of PID 1 that the claim waits for */
+	const char *executables_by; /* what limits them, in words; NULL: nothing does */
 
 	struct cgroup cgroup;
 	bool has_cgroup, has_slot;
@@ -123,11 +125,17 @@ bool sandbox_is_somebodys(const struct sandbox *sandbox);
 /* Ends the sandbox at `expires_ns`, at once when that has passed; 0: never. */
 int sandbox_arm_expiry(struct sandbox *sandbox);
 void claim_begin(struct sandbox *sandbox, struct claim *claim);
-void claim_joined(struct sandbox *sandbox, int error);
+/* PID 1 has done what it was asked to at the claim, or not. */
+void claim_answered(struct sandbox *sandbox, const char *stage, int error);
 void claim_fail(struct claim *claim, const struct refusal *why);
 /* A claim that did not come through: the sandbox is nobody's again, and not in the store. */
 void claim_undo(struct sandbox *sandbox);
 struct claim *claim_free(struct claim *claim);
+
+/* ---- claim-files.c */
+/* May ask PID 1 for an answer, which is then counted in `n_claim_answers`. 0 or -errno with `why`.
+ */
+int claim_set_files(struct sandbox *sandbox, struct failure *why);
 
 /* ---- end.c */
 /* PID 1 is gone, whatever the phase. */

@@ -131,9 +131,12 @@ static int on_message(
 		is_up(sandbox);
 		return 0;
 	case WIRE_INIT_JOINED:
+	case WIRE_INIT_RESTRICTED:
 		if (message->body_size != sizeof(*joined) || sandbox->phase != PHASE_CLAIMING)
 			return -EPROTO;
-		claim_joined(sandbox, joined->error);
+		claim_answered(sandbox,
+			message->header->type == WIRE_INIT_JOINED ? "memory limit" : "executables",
+			joined->error);
 		return 0;
 	case WIRE_INIT_STARTED:
 	case WIRE_INIT_EXITED:

@@ -103,14 +103,14 @@ static int check_files(
 
 	/* A reload must not be held up: what it narrows elsewhere would not hold. */
 	if (strcmp(now->name, then->name) == 0 ||
-		(now->devices == then->devices && now->n_paths == then->n_paths &&
+		(policy_executables_equal(now, then) && now->devices == then->devices &&
+			now->n_paths == then->n_paths &&
 			(now->n_paths == 0 || memcmp(now->paths, then->paths,
 						      now->n_paths * sizeof(*now->paths)) == 0)))
 		return 0;
 	return refuse(why, WIRE_CODE_CONFLICT,
-		"Policy \"%s\" has other \"files\" or \"devices\" than \"%s\"; those are settled "
-		"when a "
-		"sandbox is created. Create another one.",
+		"Policy \"%s\" has other \"files\", \"executables\" or \"devices\" than \"%s\"; "
+		"those are settled when a sandbox is created. Create another one.",
 		then->name, now->name);
 }
 

@@ -133,6 +133,18 @@ static int serve_kill(struct init *init, const struct message *message)
 	return 0;
 }
 
+/* Holds for all that is started from here on; cloched made the ruleset, inside. */
+static int serve_restrict(struct init *init, const struct message *message)
+{
+	struct wire_init_joined restricted = {0, 0};
+
+	if (message->body_size != 0 || message->n_fds != 1)
+		return -EPROTO;
+	restricted.error = (int32_t)syscall2(__NR_landlock_restrict_self, message->fds[0], 0);
+	return connection_send(init, WIRE_INIT_RESTRICTED, message->header->cookie, &restricted,
+		sizeof(restricted));
+}
+
 /* "0" means the writer itself. Written to `tasks` of a v1 hierarchy it moves this one thread, which
  * is the whole process, without the wait that a write to cgroup.procs may cost. */
 static int serve_join(struct init *init, const struct message *message)
@@ -158,6 +170,8 @@ static int serve(struct init *init, const struct message *message)
 		return serve_kill(init, message);
 	case WIRE_INIT_JOIN:
 		return serve_join(init, message);
+	case WIRE_INIT_RESTRICT:
+		return serve_restrict(init, message);
 	}
 	return -EPROTO;
 }

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 /* include/uapi/linux/landlock.h; newer than the headers that we may be built with. */
+#define ACCESS_EXECUTE (1ULL << 0)
 #define ACCESS_MAKE_CHAR (1ULL << 6)
 #define ACCESS_MAKE_BLOCK (1ULL << 11)
 #define ACCESS_REFER (1ULL << 13)
@@ -33,15 +34,38 @@ struct path_beneath {
 	int32_t parent_fd;
 } __attribute__((packed)); /* as the kernel has it */
 
+static int allow(int ruleset_fd, int fd, uint64_t access)
+{
+	struct path_beneath rule = {.allowed = access, .parent_fd = fd};
+
+	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno
+											   : 0;
+}
+
 static int allow_refer(int ruleset_fd)
 {
 	_cleanup_close_ int root_fd = open("/", O_PATH | O_CLOEXEC);
-	struct path_beneath rule = {.allowed = ACCESS_REFER, .parent_fd = root_fd};
 
-	if (root_fd < 0)
-		return -errno;
-	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno
-											   : 0;
+	return root_fd < 0 ? -errno : allow(ruleset_fd, root_fd, ACCESS_REFER);
+}
+
+int landlock_make_execute(void)
+{
+	const struct ruleset ruleset = {.handled_fs = ACCESS_EXECUTE | ACCESS_REFER};
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (abi < ABI_REFER)
+		return -EOPNOTSUPP;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset.handled_fs), 0);
+	r = fd < 0 ? -errno : allow_refer(fd);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+int landlock_allow_execute(int ruleset_fd, int fd)
+{
+	return allow(ruleset_fd, fd, ACCESS_EXECUTE);
 }
 
 int landlock_restrict(struct failure *why)

@@ -9,17 +9,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "supervisor/base/cleanup.h"
 #include "supervisor/base/log.h"
+#include "supervisor/launch/cover.h"
+#include "supervisor/launch/executables.h"
 #include "supervisor/launch/spawner-root.h"
 
 #define STAGE "files"
@@ -31,30 +32,6 @@ static int fail(struct failure *why, const char *what, const char *path)
 	return failure_set(why, -errno, STAGE, "cannot %s %.128s: %s", what, path, strerror(errno));
 }
 
-static int open_target(const char *path)
-{
-	const struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-
-	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-}
-
-/* Lays a clone of `source_fd`, with other attributes, over `target_fd`. */
-static int cover(int source_fd, const char *source, unsigned int recursive,
-	const struct mount_attr *change, int target_fd)
-{
-	_cleanup_close_ int fd = open_tree(source_fd, source,
-		OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (source[0] ? 0 : AT_EMPTY_PATH) | recursive);
-
-	if (fd < 0 ||
-		mount_setattr(fd, "", AT_EMPTY_PATH | recursive, (struct mount_attr *)change,
-			sizeof(*change)) < 0 ||
-		move_mount(fd, "", target_fd, "",
-			MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return -errno;
-	return 0;
-}
-
 /* /sys is an empty directory (mounts.c), /dev/null a file that a nodev mount lets nobody open. */
 static int hide(int target_fd)
 {
@@ -64,7 +41,7 @@ static int hide(int target_fd)
 
 	if (fstat(target_fd, &status) < 0)
 		return -errno;
-	return cover(
+	return cover_lay(
 		AT_FDCWD, S_ISDIR(status.st_mode) ? "/sys" : "/dev/null", 0, &change, target_fd);
 }
 
@@ -81,30 +58,65 @@ static int make_root_read_only(void)
 	return 0;
 }
 
-static int apply(const char *path, enum launch_access access, bool best_effort, struct failure *why)
+/* What is around a step comes before it, so the deepest decides. */
+struct step {
+	const char *path;
+	enum {
+		STEP_ACCESS,    /* as a path of "files" */
+		STEP_DIRECTORY, /* of libraries or programs; over a path of "files" */
+		STEP_PROGRAM,   /* a file: behind all others, whatever link its path goes through */
+	} kind;
+	enum launch_access access;
+	bool optional;
+	const struct launch_program *program; /* NULL: of libraries */
+};
+
+static int set_access(const struct step *step, bool limited, struct failure *why)
 {
 	static const char *const acts[] = {[LAUNCH_HIDDEN] = "hide",
 		[LAUNCH_READ_ONLY] = "make read-only",
 		[LAUNCH_WRITABLE] = "make writable"};
-	const struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY},
-				writable = {.attr_clr = MOUNT_ATTR_RDONLY};
-	_cleanup_close_ int target_fd = open_target(path);
+	const struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+	/* A part of a directory of libraries ceases to be one. */
+	const struct mount_attr writable = {
+		.attr_set = limited ? MOUNT_ATTR_NOEXEC : 0, .attr_clr = MOUNT_ATTR_RDONLY};
+	_cleanup_close_ int target_fd = cover_find(step->path, true);
 	int r = 0;
 
-	if (target_fd < 0 && best_effort && (errno == ENOENT || errno == ENOTDIR))
+	if (step->optional && (target_fd == -ENOENT || target_fd == -ENOTDIR))
 		return 0;
-	if (target_fd < 0)
-		return fail(why, "find", path);
-	if (access == LAUNCH_HIDDEN)
+	if (target_fd < 0) {
+		errno = -target_fd;
+		return fail(why, "find", step->path);
+	}
+	if (step->access == LAUNCH_HIDDEN)
 		r = hide(target_fd);
-	else if (access == LAUNCH_WRITABLE)
-		r = cover(target_fd, "", AT_RECURSIVE, &writable, target_fd);
-	else if (path[1] == '\0')
+	else if (step->access == LAUNCH_WRITABLE)
+		r = cover_lay(target_fd, "", AT_RECURSIVE, &writable, target_fd);
+	else if (step->path[1] == '\0')
 		r = make_root_read_only();
 	else
-		r = cover(target_fd, "", AT_RECURSIVE, &read_only, target_fd);
+		r = cover_lay(target_fd, "", AT_RECURSIVE, &read_only, target_fd);
 	errno = -r;
-	return r < 0 ? fail(why, acts[access], path) : 0;
+	return r < 0 ? fail(why, acts[step->access], step->path) : 0;
+}
+
+static int take(const struct step *step, const struct launch_executables *executables,
+	int ruleset_fd, struct failure *why)
+{
+	struct launch_program program;
+
+	switch (step->kind) {
+	case STEP_ACCESS:
+		return set_access(step, executables, why);
+	case STEP_DIRECTORY:
+		return executables_open_directory(
+			step->path, step->program ? ruleset_fd : -1, step->optional, why);
+	case STEP_PROGRAM:
+		program = (struct launch_program){step->path, step->program->sha256};
+		return executables_open_file(&program, executables, ruleset_fd, why);
+	}
+	return -EINVAL;
 }
 
 /* The other path of the same file; false when it has none. */
@@ -123,22 +135,102 @@ static bool find_twin(const char *path, char *ret_twin, size_t size)
 	return false;
 }
 
-static int apply_all(
-	const struct launch_path *paths, size_t n, bool best_effort, struct failure *why)
+static int compare_steps(const void *a, const void *b)
 {
-	char twin[PATH_MAX];
+	const struct step *left = a, *right = b;
+	int order = (left->kind == STEP_PROGRAM) - (right->kind == STEP_PROGRAM);
+
+	if (order == 0)
+		order = strcmp(left->path, right->path);
+	return order ? order : (int)left->kind - (int)right->kind;
+}
+
+static int add_programs(const struct launch_executables *executables, struct step *steps, size_t *n,
+	struct failure *why)
+{
+	for (size_t i = 0; i < executables->n_libraries; i++) {
+		const struct launch_library *library = &executables->libraries[i];
+
+		steps[(*n)++] = (struct step){.path = library->path,
+			.kind = STEP_DIRECTORY,
+			.optional = library->optional || executables->best_effort};
+	}
+	for (size_t i = 0; i < executables->n_programs; i++) {
+		const struct launch_program *program = &executables->programs[i];
+		bool is_directory = executables_is_directory(program);
+
+		if (is_directory && program->sha256[0])
+			return failure_set(why, -EISDIR, STAGE,
+				"%.128s is a directory, which has no SHA-256", program->path);
+		steps[(*n)++] = (struct step){.path = program->path,
+			.kind = is_directory ? STEP_DIRECTORY : STEP_PROGRAM,
+			.program = program};
+	}
+	return 0;
+}
+
+static int list_steps(
+	const struct launch_files *files, struct step *steps, size_t *ret_n, struct failure *why)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < files->n_paths; i++)
+		steps[n++] = (struct step){.path = files->paths[i].path,
+			.access = files->paths[i].access,
+			.optional = files->best_effort};
+	if (files->executables) {
+		r = add_programs(files->executables, steps, &n, why);
+		qsort(steps, n, sizeof(*steps), compare_steps);
+	}
+	*ret_n = n;
+	return r;
+}
+
+static int take_all(struct step *steps, size_t n, const struct launch_files *files, int ruleset_fd,
+	struct failure *why)
+{
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = apply(paths[i].path, paths[i].access, best_effort, why);
-		if (r == 0 && find_twin(paths[i].path, twin, sizeof(twin)))
-			r = apply(twin, paths[i].access, best_effort, why);
+		struct step other = steps[i];
+		char twin[PATH_MAX];
+
+		r = take(&steps[i], files->executables, ruleset_fd, why);
+		if (r < 0 || !find_twin(steps[i].path, twin, sizeof(twin)))
+			continue;
+		other.path = twin;
+		r = take(&other, files->executables, ruleset_fd, why);
 	}
 	return r;
 }
 
-int launch_set_paths(
-	int pidfd, const struct launch_path *paths, size_t n, bool best_effort, struct failure *why)
+/* Runs inside. */
+static int set_files(const struct launch_files *files, int *ret_ruleset_fd, struct failure *why)
+{
+	const struct launch_executables *executables = files->executables;
+	size_t n = files->n_paths +
+		   (executables ? executables->n_programs + executables->n_libraries : 0);
+	_cleanup_free_ struct step *steps = calloc(n + 1, sizeof(*steps));
+	_cleanup_close_ int ruleset_fd = -1;
+	int r = steps ? list_steps(files, steps, &n, why)
+		      : failure_set(why, -ENOMEM, STAGE, "out of memory");
+
+	if (r == 0 && executables)
+		r = executables_make_ruleset(executables->best_effort, &ruleset_fd, why);
+	if (r == 0 && executables)
+		r = executables_close(why);
+	if (r == 0)
+		r = take_all(steps, n, files, ruleset_fd, why);
+	if (r == 0 && executables)
+		r = executables_open_loaders(ruleset_fd, why);
+	if (r == 0)
+		*ret_ruleset_fd = steal_fd(&ruleset_fd);
+	return r;
+}
+
+int launch_set_files(
+	int pidfd, const struct launch_files *files, int *ret_ruleset_fd, struct failure *why)
 {
 	_cleanup_close_ int home_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -147,7 +239,7 @@ int launch_set_paths(
 
 	if (home_fd < 0 || root_fd < 0 || cwd_fd < 0 || setns(pidfd, CLONE_NEWNS) < 0)
 		return fail(why, "enter", "the sandbox's mounts");
-	r = apply_all(paths, n, best_effort, why);
+	r = set_files(files, ret_ruleset_fd, why);
 	if (setns(home_fd, CLONE_NEWNS) < 0 || fchdir(root_fd) < 0 || chroot(".") < 0 ||
 		fchdir(cwd_fd) < 0) {
 		/* Going on among a tenant's files would be worse than to be started again. */

@@ -24,6 +24,7 @@ static const struct verb {
 	{"read", "read /etc/passwd", POLICY_ACT_READ},
 	{"write", "write /workspace/out", POLICY_ACT_WRITE},
 	{"open", "open /dev/ptmx", POLICY_ACT_OPEN},
+	{"execute", "execute /usr/bin/git", POLICY_ACT_EXECUTE},
 	{"use", "use memory 512MiB", POLICY_ACT_USE},
 	{"omit", "omit OPENAI_API_KEY", POLICY_ACT_OMIT},
 };
@@ -190,6 +191,7 @@ static int read_object(const char *text, const struct verb *verb, const struct p
 		return read_syscall(text, verb, calls, act, why);
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:
+	case POLICY_ACT_EXECUTE:
 		return read_path(text, verb, act, why);
 	case POLICY_ACT_OPEN:
 		return read_device(text, verb, act, why);
@@ -223,6 +225,7 @@ int policy_act_parse(const char *text, const struct policy_calls *calls, struct 
 	}
 	return failure_set(why, -EINVAL, STAGE,
 		"An act begins with connect, send, resolve, inbound, syscall, read, write, open, "
+		"execute, "
 		"use or omit, as in \"%s\".",
 		verbs[0].example);
 }
@@ -271,6 +274,7 @@ const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:
 	case POLICY_ACT_OPEN:
+	case POLICY_ACT_EXECUTE:
 	case POLICY_ACT_OMIT:
 		snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s", word, act->name);
 		break;

@@ -10,6 +10,7 @@
  *   read /etc/passwd              a file; its path as written: no symbolic link is followed
  *   write /workspace/out          change it, or what is in it
  *   open /dev/ptmx                a device
+ *   execute /usr/bin/git          a file, as a program; its path likewise
  *   use memory 512MiB             that much of a resource, a budget, a time to live
  *   omit OPENAI_API_KEY           create a sandbox without this variable */
 #pragma once
@@ -27,6 +28,7 @@ enum policy_act_kind {
 	POLICY_ACT_READ,
 	POLICY_ACT_WRITE,
 	POLICY_ACT_OPEN,
+	POLICY_ACT_EXECUTE,
 	POLICY_ACT_USE,
 	POLICY_ACT_OMIT,
 };

@@ -217,6 +217,10 @@ static int write_sections(json_t *root, const struct policy *policy, const json_
 	if (policy->n_paths > 0)
 		r |= json_object_set_new(
 			root, "files", write_files(policy, json_object_get(document, "files")));
+	if (policy->executables.limited)
+		r |= json_object_set_new(root, "executables",
+			policy_write_executables(
+				&policy->executables, json_object_get(document, "executables")));
 	if (policy->devices != POLICY_DEVICES_ALL)
 		r |= json_object_set_new(root, "devices", policy_write_devices(policy));
 	if (policy->lifecycle.time_to_live_s || policy->lifecycle.auto_stop_s)

@@ -13,6 +13,9 @@ json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t 
 /* These likewise, without a description. */
 json_t *policy_write_lifecycle(const struct policy_lifecycle *lifecycle);
 json_t *policy_write_files(const struct policy *policy);
+/* With the descriptions of `section`. */
+json_t *policy_write_executables(
+	const struct policy_executables *executables, const json_t *section);
 json_t *policy_write_devices(const struct policy *policy);
 json_t *policy_write_secrets(const struct policy *policy);
 json_t *policy_write_syscalls(const struct policy *policy);

@@ -158,6 +158,7 @@ int policy_diff(const struct policy *before, const struct policy *after,
 	compare_budgets(&differ);
 	compare_limits(&differ);
 	compare_syscalls(&differ);
+	diff_executables(&differ);
 	diff_terms(&differ);
 	diff_audit(&differ);
 	return 0;

@@ -27,5 +27,7 @@ void diff_terms(const struct differ *differ);
 /* In diff-addresses.c and diff-names.c. 0, -ENOMEM, or as policy_compile(). */
 int diff_addresses(const struct differ *differ, struct failure *why);
 int diff_names(const struct differ *differ, struct failure *why);
+/* In diff-executables.c. */
+void diff_executables(const struct differ *differ);
 /* In diff-audit.c. */
 void diff_audit(const struct differ *differ);

@@ -13,8 +13,7 @@ static const char *const words[] = {[POLICY_ACCESS_HIDDEN] = "hidden",
 	[POLICY_ACCESS_READ_ONLY] = "read_only",
 	[POLICY_ACCESS_WRITABLE] = "writable"};
 
-/* True if `path` is `around` or lies in it. */
-static bool lies_in(const char *path, const char *around)
+bool policy_path_lies_in(const char *path, const char *around)
 {
 	size_t length = strlen(around);
 
@@ -30,7 +29,7 @@ static const struct policy_path *find_around(
 	const struct policy_path *longest = NULL;
 
 	for (size_t i = 0; i < n; i++)
-		if (lies_in(path, paths[i].path) &&
+		if (policy_path_lies_in(path, paths[i].path) &&
 			!(outside && strcmp(path, paths[i].path) == 0) &&
 			(!longest || strlen(paths[i].path) > strlen(longest->path)))
 			longest = &paths[i];
@@ -98,7 +97,7 @@ const char *policy_path_owner(const char *path)
 	static const char *const own[] = {"/proc", "/sys", "/dev"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		if (lies_in(path, own[i]))
+		if (policy_path_lies_in(path, own[i]))
 			return own[i];
 	return NULL;
 }

@@ -251,6 +251,8 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	if (r == 0)
 		r = meet_paths(&meeting);
 	if (r == 0)
+		r = meet_executables(&meeting);
+	if (r == 0)
 		r = meet_audit(&meeting);
 	if (r == 0)
 		r = policy_canonicalize(meeting.policy, NULL, why);

@@ -34,6 +34,8 @@ int meet_records(struct meeting *meeting);
 void meet_lifecycle(struct meeting *meeting);
 /* At each path the narrower. Returns 0, -E2BIG, -ENOMEM. */
 int meet_paths(struct meeting *meeting);
+/* What both let be executed, and mapped. Returns 0, -E2BIG, -ENOMEM. */
+int meet_executables(struct meeting *meeting);
 /* What either wants. Returns 0, -E2BIG, -ENOMEM. */
 int meet_secrets(struct meeting *meeting);
 /* The narrower profile, what either denies, and what both allow beyond that profile. Returns 0,

@@ -27,6 +27,8 @@ struct policy *policy_unref(struct policy *policy)
 	free(policy->syscalls_allowed);
 	free(policy->secrets);
 	free(policy->paths);
+	free(policy->executables.programs);
+	free(policy->executables.libraries);
 	free(policy->audit.calls);
 	free(policy);
 	return NULL;
@@ -48,6 +50,8 @@ bool policy_allows_call(const struct policy *policy, const char *name, enum poli
 	if (policy->n_syscalls_denied > 0 &&
 		bsearch(name, policy->syscalls_denied, policy->n_syscalls_denied,
 			sizeof(*policy->syscalls_denied), compare_name))
+		return false;
+	if (policy->executables.limited && strcmp(name, POLICY_CALL_MEMORY_FILE) == 0)
 		return false;
 	return level <= policy->profile ||
 	       (policy->n_syscalls_allowed > 0 &&

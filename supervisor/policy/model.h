@@ -21,6 +21,8 @@
 #define POLICY_PATHS_MAX 64 /* of a policy; a meet may have twice as many */
 #define POLICY_PATH_SIZE 256
 #define POLICY_SECRET_SIZE 64
+#define POLICY_PROGRAMS_MAX 256 /* of a policy; a meet may have twice as many */
+#define POLICY_LIBRARIES_MAX 16 /* the same */
 #define POLICY_HASH_SIZE 65
 #define POLICY_AUDIT_RATE 20000 /* unless a policy says otherwise; ENFORCE_BULK_RATE */
 
@@ -113,6 +115,27 @@ struct policy_path {
 	uint8_t access;              /* enum policy_access */
 };
 
+/* A file that may be executed, or a directory: all that lies in it. */
+struct policy_program {
+	char path[POLICY_PATH_SIZE];   /* absolute, normal; never "/" */
+	char sha256[POLICY_HASH_SIZE]; /* of the file, lower-case hex; empty: whatever is in it */
+};
+
+/* A directory from which code may be mapped, but not executed. */
+struct policy_library {
+	char path[POLICY_PATH_SIZE];
+	bool optional; /* passed over where it is not there */
+};
+
+struct policy_executables {
+	bool limited;     /* else every file may be executed as its mode has it */
+	bool best_effort; /* paths that are not there, and a kernel without Landlock, are taken */
+	struct policy_program *programs; /* sorted by path; none lies in another one; owned */
+	size_t n_programs;
+	struct policy_library *libraries; /* the same */
+	size_t n_libraries;
+};
+
 /* Nodes of /dev, by bit. */
 enum policy_device {
 	POLICY_DEVICE_NULL,
@@ -168,7 +191,8 @@ struct policy {
 	struct policy_lifecycle lifecycle;
 	struct policy_path *paths; /* sorted by path; each differs from what is around it; owned */
 	size_t n_paths;
-	bool paths_best_effort;              /* those that are not there are passed over */
+	bool paths_best_effort; /* those that are not there are passed over */
+	struct policy_executables executables;
 	uint32_t devices;                    /* 1 << enum policy_device */
 	char (*secrets)[POLICY_SECRET_SIZE]; /* names; sorted, unique; owned */
 	size_t n_secrets;
@@ -200,11 +224,21 @@ bool policy_allows_call(
 /* What holds at `path`, and the longest path around it, which decides; NULL: none is. */
 enum policy_access policy_access_at(const struct policy *policy, const char *path);
 const struct policy_path *policy_path_at(const struct policy *policy, const char *path);
+/* True if `path` is `around` or lies in it. */
+bool policy_path_lies_in(const char *path, const char *around);
 /* Absolute, short enough, and written in the one way in which it can be compared. */
 bool policy_path_is_normal(const char *path);
 /* "/proc", "/sys" or "/dev" if the path is or lies in one: Cloche's own, not a policy's. Or NULL.
  */
 const char *policy_path_owner(const char *path);
+
+/* The program, or directory of programs, that `path` is or lies in; NULL: not to be executed where
+ * executables are limited. */
+const struct policy_program *policy_program_at(const struct policy *policy, const char *path);
+/* True if both let the same be executed and mapped. */
+bool policy_executables_equal(const struct policy *a, const struct policy *b);
+/* Makes programs of memory, past every list of files. */
+#define POLICY_CALL_MEMORY_FILE "memfd_create"
 
 /* True if a sandbox under the policy must be given the variable `name`. */
 static inline bool policy_wants_secret(const struct policy *policy, const char *name)

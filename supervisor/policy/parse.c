@@ -144,20 +144,6 @@ static int read_network(const struct policy_reader *reader, const struct policy_
 	return r == 0 && member ? read_inbound(reader, &inbound, member, policy) : r;
 }
 
-/* Named here, so that whoever writes it is told more than that there is no such key. */
-static int refuse_executables(
-	const struct policy_reader *reader, const struct policy_place *root, const json_t *document)
-{
-	const struct policy_place place = {root, "executables", 0};
-
-	if (!json_object_get(document, "executables"))
-		return 0;
-	return policy_fail(reader, &place, -EINVAL,
-		"Which programs may run cannot be limited yet, neither by path nor by hash. Leave "
-		"this "
-		"out; \"files\" can hide programs.");
-}
-
 static int read_sections(
 	const struct policy_reader *reader, const json_t *document, struct policy *policy)
 {
@@ -175,6 +161,9 @@ static int read_sections(
 			reader, &root, json_object_get(document, "syscalls"), policy);
 	if (r == 0)
 		r = policy_read_files(reader, &root, json_object_get(document, "files"), policy);
+	if (r == 0)
+		r = policy_read_executables(
+			reader, &root, json_object_get(document, "executables"), policy);
 	if (r == 0)
 		r = policy_read_devices(
 			reader, &root, json_object_get(document, "devices"), policy);
@@ -194,14 +183,12 @@ static int read_document(
 	const struct policy_reader *reader, const json_t *document, struct policy *policy)
 {
 	static const char *const keys[] = {"version", "name", "description", "extends", "network",
-		"budgets", "resources", "syscalls", "files", "devices", "lifecycle", "secrets",
-		"audit", NULL};
+		"budgets", "resources", "syscalls", "files", "executables", "devices", "lifecycle",
+		"secrets", "audit", NULL};
 	const struct policy_place root = {NULL, NULL, 0}, description = {&root, "description", 0};
 	const json_t *text;
-	int r = refuse_executables(reader, &root, document);
+	int r = policy_check_keys(reader, &root, document, keys);
 
-	if (r == 0)
-		r = policy_check_keys(reader, &root, document, keys);
 	if (r == 0)
 		r = read_name(reader, &root, json_object_get(document, "name"), policy);
 	text = json_object_get(document, "description");

@@ -113,6 +113,11 @@ int policy_read_files(const struct policy_reader *reader, const struct policy_pl
 int policy_read_devices(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *list, struct policy *policy);
 
+/* The object `executables` of `root`, which may be absent (NULL). After `files` and `syscalls`,
+ * which it must go with. */
+int policy_read_executables(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy *policy);
+
 /* The object `lifecycle` and the list `secrets` of `root`, which may be absent (NULL). */
 int policy_read_lifecycle(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_lifecycle *lifecycle);

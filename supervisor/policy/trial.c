@@ -197,6 +197,13 @@ struct policy_opinion policy_trial_judge(
 		opinion.layer = POLICY_LAYER_MOUNTS;
 		opinion.allowed = trial->policy->devices & 1U << act->device;
 		return opinion;
+	case POLICY_ACT_EXECUTE:
+		opinion.layer = POLICY_LAYER_MOUNTS;
+		opinion.allowed =
+			policy_access_at(trial->policy, act->name) != POLICY_ACCESS_HIDDEN &&
+			(!trial->policy->executables.limited ||
+				policy_program_at(trial->policy, act->name));
+		return opinion;
 	case POLICY_ACT_USE:
 		opinion.layer = POLICY_LAYER_LIMITS;
 		opinion.allowed = fits(trial->policy, act);

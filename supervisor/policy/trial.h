@@ -10,7 +10,8 @@ enum policy_layer {
 	POLICY_LAYER_RESOLVER, /* the sandbox's name server */
 	POLICY_LAYER_PREVIEW,  /* the API's way in */
 	POLICY_LAYER_SECCOMP,
-	POLICY_LAYER_MOUNTS,  /* of "files" and "devices"; beside paths owner and mode decide */
+	POLICY_LAYER_MOUNTS,  /* of "files", "devices" and "executables" (there Landlock, too);
+				 beside  paths owner and mode decide */
 	POLICY_LAYER_LIMITS,  /* cgroups, rlimits, budgets, timers */
 	POLICY_LAYER_REQUEST, /* what a request for a sandbox must have */
 };

@@ -263,6 +263,42 @@ def explain_judges_devices():
 
 
 @test
+def programs_are_broken_one_by_one():
+    ports, some = ("deny", "inbound 8000"), {"executables": {"allow": ["/usr/bin/git", "/bin/sh"]}}
+    git, sh, other = ("allow", "execute /usr/bin/git"), ("allow", "execute /bin/sh"), ("deny", "execute /bin/ls")
+    check_equal(noticed(some, ports), ["without /executables/allow/0", "without /executables/allow/1",
+                                       "without /executables"], "no case")
+    check_equal(noticed(some, ports, git, other), ["without /executables/allow/1"], "one of two")
+    check_equal(noticed(some, ports, git, sh), ["without /executables"], "what is allowed alone")
+    check_equal(noticed(some, ports, git, sh, other), [], "all")
+
+
+@test
+def explain_judges_executables():
+    digest = "0123456789abcdef" * 4
+    path = write("good.json", {"version": 1, "name": "good", "files": {"hidden": ["/opt/tools/key"]}, "executables": {
+        "allow": ["/opt/tools", {"path": "/usr/bin/git", "sha256": digest}], "best_effort": True}})
+    free = write("free.json", {"version": 1, "name": "free"})
+    rows = [("execute /opt/tools/a", "allow", '"executables.allow" has /opt/tools, as it is in the template.'),
+            ("execute /usr/bin/git", "allow", f"has /usr/bin/git, if its SHA-256 is {digest}: a sandbox with another"),
+            ("execute /bin/sh", "deny", '"executables.allow" does not have it (EACCES), and denied is the default.'),
+            ("execute /opt/tools/key", "deny", '"files.hidden" has /opt/tools/key'),
+            ("syscall memfd_create", "deny", 'It makes programs of memory, and "executables" limits those')]
+    told = json.loads(policy("explain", path, "--json", *(w for r in rows for w in ("--would", r[0])))[1])
+    for row, (act, verdict, why) in zip(told, rows, strict=True):
+        check_equal((row["act"], row["verdict"]), (act, verdict), "a row")
+        check_in(why, row["why"], act)
+    check_in('no "executables": owner and mode decide', policy("explain", free, "--would", "execute /x")[1], "free")
+    text = policy("explain", path)[1]
+    for part in ("\nExecutables: nothing that the sandbox itself writes; of the template's files these:\n  /opt/tools.\n",
+                 f"  /usr/bin/git, if its SHA-256 is {digest}.\n",
+                 "from libraries in /usr/lib, /usr/lib32, /usr/lib64, /usr/local/lib.\n",
+                 "Without Landlock programs in those directories can be executed, too.\n"):
+        check_in(part, text, "explain")
+    check("Executables" not in policy("explain", free)[1], "it says nothing of them")
+
+
+@test
 def records_are_broken_one_by_one():
     ports, of = ("deny", "inbound 8000"), {"name": "example.org", "records": ["MX", "TXT"]}
     rules = {"network": {"allow": [of]}}

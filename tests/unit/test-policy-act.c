@@ -72,6 +72,11 @@ TEST(act_is_written_as_it_is_read)
 		{"inbound 8000", "inbound 8000"},
 		{"syscall ptrace", "syscall ptrace"},
 		{"use memory 1048576", "use memory 1MiB"},
+		{"execute /usr/bin/git", "execute /usr/bin/git"},
+		{"execute  /", "execute /"},
+		{"execute git", NULL},
+		{"execute /dev/null", NULL},
+		{"execute", NULL},
 		{"use disk 1000", "use disk 1000"},
 		{"use cpu  1.5", "use cpu 1.5"},
 		{"use cpu 2", "use cpu 2"},
@@ -112,10 +117,11 @@ TEST(act_that_makes_no_sense_is_refused_with_an_example)
 {
 	static const char *const rows[][2] = {
 		{"", "An act begins with connect, send, resolve, inbound, syscall, read, write, "
-		     "open, use or omit, as in \"connect pypi.org:443\"."},
-		{"conect pypi.org:443", "An act begins with connect, send, resolve, inbound, "
-					"syscall, read, write, open, use or omit, as in \"connect "
-					"pypi.org:443\"."},
+		     "open, execute, use or omit, as in \"connect pypi.org:443\"."},
+		{"conect pypi.org:443",
+			"An act begins with connect, send, resolve, inbound, "
+			"syscall, read, write, open, execute, use or omit, as in \"connect "
+			"pypi.org:443\"."},
 		{"resolve a.org PTR", "Behind the name stands nothing, or a type: A, AAAA, MX, "
 				      "SRV, TXT or HTTPS. Write, for example, \"resolve "
 				      "pypi.org\"."},
@@ -126,6 +132,8 @@ TEST(act_that_makes_no_sense_is_refused_with_an_example)
 		{"open /dev/sda", "A sandbox has the devices null, zero, full, random, urandom, "
 				  "tty and ptmx in /dev at most. Write, for example, \"open "
 				  "/dev/ptmx\"."},
+		{"execute git", "A path is absolute, without \"//\", \".\", \"..\" and no / at its "
+				"end. Write, for example, \"execute /usr/bin/git\"."},
 		{"connect", "A port from 1 to 65535 is missing after a colon. Write, for example, "
 			    "\"connect pypi.org:443\"."},
 		{"connect pypi.org", "A port from 1 to 65535 is missing after a colon. Write, for "

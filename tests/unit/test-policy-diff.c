@@ -162,6 +162,26 @@ TEST(rule_for_records_in_words)
 	policy_unref(policy);
 }
 
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+
+TEST(diff_tells_executables)
+{
+	check_diff("", "\"executables\":{\"allow\":[\"/bin/a\",\"/bin/b\"]}",
+		"-executables any program but the 2 that are listed\n");
+	check_diff("\"executables\":{\"allow\":[]}", "",
+		"+executables any program but the 0 that are listed\n");
+	check_diff("\"executables\":{\"allow\":[\"/bin\",\"/opt/a\"]}",
+		"\"executables\":{\"allow\":[\"/bin/a\",{\"path\":\"/opt/a\",\"sha256\":\"" ONES
+		"\"},\"/opt/b\"],\"libraries\":[\"/usr/lib/x\",\"/usr/local/lib\",\"/opt\"],"
+		"\"best_effort\":true}",
+		"+executables /opt/b\n+executables libraries in /opt\n-executables /bin\n"
+		"-executables /opt/a\n-executables libraries in /usr/lib\n"
+		"-executables libraries in /usr/lib32\n-executables libraries in /usr/lib64\n"
+		"+executables a sandbox without some of the paths, or without Landlock\n");
+	check_diff("\"executables\":{\"allow\":[{\"path\":\"/a\",\"sha256\":\"" ONES "\"}]}",
+		"\"executables\":{\"allow\":[\"/a\"]}", "+executables /a\n");
+}
+
 TEST(diff_tells_files_devices_life_and_secrets)
 {
 	check_diff(

@@ -74,14 +74,18 @@ json_t *json_loadb(const char *buffer, size_t size, size_t flags, json_error_t *
 static const char bound_text[] =
 	"{\"version\":1,\"name\":\"bound\",\"network\":{\"allow\":[{\"cidr\":\"0.0.0.0/0\"},"
 	"{\"cidr\":\"10.0.0.0/8\",\"ports\":[443]},{\"name\":\"*.example.org\"},"
-	"{\"name\":\"b\u00fccher.de\"}]},\"syscalls\":{\"deny\":[\"a\",\"b\"]}}";
+	"{\"name\":\"b\u00fccher.de\"}]},\"syscalls\":{\"deny\":[\"a\",\"b\"]},"
+	"\"executables\":{\"allow\":[\"/bin\"]}}";
 static const char request_text[] = "{\"version\":1,\"name\":\"request\",\"description\":\"d\","
 				   "\"extends\":\"base\","
 				   "\"network\":{\"allow\":[{\"cidr\":"
 				   "\"10.1.1.1\",\"ports\":[443,\"1-9\"],\"description\":\"e\"},{"
 				   "\"cidr\":\"203.0.113.0/24\"},{\"name\":\"a.example.org\"},"
 				   "{\"name\":\"xn--bcher-kva.de\"}]},"
-				   "\"resources\":{\"cpu\":1.5},\"syscalls\":{\"deny\":[\"c\"]}}";
+				   "\"resources\":{\"cpu\":1.5},\"syscalls\":{\"deny\":[\"c\"]},"
+				   "\"executables\":{\"allow\":[\"/bin/a\",{\"path\":"
+				   "\"/bin/b\",\"description\":\"d\"}],\"libraries\":["
+				   "\"/usr/lib/x\"]}}";
 
 static int read_base(void *userdata _unused_, const char *name _unused_, char **ret_text,
 	size_t *ret_size, char **ret_file, struct failure *why _unused_)

@@ -15,8 +15,9 @@ static const struct {
 	const char *name;
 	enum policy_call_level level;
 } known[] = {{"read", POLICY_CALL_STRICT}, {"execveat", POLICY_CALL_DEFAULT},
-	{"ptrace", POLICY_CALL_DEBUG}, {"splice", POLICY_CALL_OPENABLE},
-	{"tee", POLICY_CALL_OPENABLE}, {"mount", POLICY_CALL_NEVER}};
+	{"memfd_create", POLICY_CALL_DEFAULT}, {"ptrace", POLICY_CALL_DEBUG},
+	{"splice", POLICY_CALL_OPENABLE}, {"tee", POLICY_CALL_OPENABLE},
+	{"mount", POLICY_CALL_NEVER}};
 
 static int level_of(const char *name)
 {

@@ -103,6 +103,28 @@ static void explain_files(const struct policy *policy)
 	printf("%s\n", policy->devices ? "." : " none.");
 }
 
+static void explain_executables(const struct policy_executables *executables)
+{
+	if (!executables->limited)
+		return;
+	printf("\nExecutables: nothing that the sandbox itself writes; of the template's files "
+	       "%s\n",
+		executables->n_programs ? "these:" : "none.");
+	for (size_t i = 0; i < executables->n_programs; i++) {
+		const struct policy_program *program = &executables->programs[i];
+
+		printf(program->sha256[0] ? "  %s, if its SHA-256 is %s.\n" : "  %s%s.\n",
+			program->path, program->sha256);
+	}
+	printf("  Code is mapped from them, and from libraries in");
+	for (size_t i = 0; i < executables->n_libraries; i++)
+		printf("%s %s", i ? "," : "", executables->libraries[i].path);
+	printf("%s.\n", executables->n_libraries ? "" : " no directory");
+	if (executables->best_effort)
+		printf("  What is not there is passed over. Without Landlock programs in those "
+		       "directories can be executed, too.\n");
+}
+
 static void explain_terms(const struct policy *policy)
 {
 	if (policy->lifecycle.time_to_live_s)
@@ -139,6 +161,7 @@ static void explain(const struct policy *policy)
 	explain_limits(policy);
 	explain_syscalls(policy);
 	explain_files(policy);
+	explain_executables(&policy->executables);
 	explain_terms(policy);
 	explain_audit(&policy->audit);
 	printf("\nHash: %s\n", policy->hash);

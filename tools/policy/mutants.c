@@ -34,7 +34,7 @@ static void give(const struct mutation *mutation, json_t *document, const char *
 /* Lists from which each element is taken in turn. A list that is then empty goes too. */
 static const char *const lists[][2] = {{"network", "allow"}, {"network", "inbound"},
 	{"syscalls", "deny"}, {"syscalls", "allow"}, {"files", "hidden"}, {"files", "read_only"},
-	{"files", "writable"}, {NULL, "secrets"}, {NULL, "devices"}};
+	{"files", "writable"}, {"executables", "allow"}, {NULL, "secrets"}, {NULL, "devices"}};
 
 static json_t *list_in(json_t *document, size_t which, json_t **ret_holder)
 {
@@ -190,6 +190,14 @@ static void add_devices(const struct mutation *mutation)
 	}
 }
 
+static void open_executables(const struct mutation *mutation)
+{
+	json_t *copy = json_deep_copy(mutation->original);
+
+	json_object_del(copy, "executables");
+	give(mutation, copy, "without /executables");
+}
+
 /* `amount` 0 takes the key away. */
 static void change_amount(
 	const struct mutation *mutation, enum policy_term term, uint64_t amount, const char *how)
@@ -276,6 +284,7 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 	change_profile(&mutation);
 	change_files(&mutation);
 	add_devices(&mutation);
+	open_executables(&mutation);
 	for (size_t i = 0; i < POLICY_TERMS; i++)
 		change_term(&mutation, (enum policy_term)i);
 	open_inbound(&mutation);

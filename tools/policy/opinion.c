@@ -158,6 +158,28 @@ static void why_mounts(const struct policy *policy, const struct policy_act *act
 	}
 }
 
+static void why_executes(const struct policy *policy, const struct policy_act *act, char *text)
+{
+	const struct policy_program *program = policy_program_at(policy, act->name);
+
+	if (!policy->executables.limited)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"The policy has no \"executables\": owner and mode decide, which this does "
+			"not look at.");
+	else if (!program)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"executables.allow\" does not have it (EACCES), and denied is the "
+			"default.");
+	else if (program->sha256[0])
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"executables.allow\" has %s, if its SHA-256 is %s: a sandbox with "
+			"another one is refused.",
+			program->path, program->sha256);
+	else
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"executables.allow\" has %s, as it is in the template.", program->path);
+}
+
 static void why_limits(const struct policy *policy, const struct policy_act *act, char *text)
 {
 	uint64_t limit = policy_term_limit(policy, act->term);
@@ -188,14 +210,22 @@ const char *opinion_why(const struct policy *policy, const struct policy_act *ac
 		break;
 	case POLICY_LAYER_SECCOMP:
 		snprintf(ret_text, OPINION_TEXT_SIZE,
-			opinion->allowed ? "The profile has it, or \"syscalls.allow\"."
+			policy->executables.limited &&
+					strcmp(act->name, POLICY_CALL_MEMORY_FILE) == 0
+				? "It makes programs of memory, and \"executables\" limits those; "
+				  "it fails with EPERM."
+			: opinion->allowed ? "The profile has it, or \"syscalls.allow\"."
 			: act->call_level == POLICY_CALL_NEVER
 				? "Nothing opens it; it fails with EPERM or ENOSYS."
 				: "\"syscalls.deny\" has it, or the profile has not; it fails with "
 				  "EPERM or ENOSYS.");
 		break;
 	case POLICY_LAYER_MOUNTS:
-		why_mounts(policy, act, ret_text);
+		if (act->kind == POLICY_ACT_EXECUTE &&
+			policy_access_at(policy, act->name) != POLICY_ACCESS_HIDDEN)
+			why_executes(policy, act, ret_text);
+		else
+			why_mounts(policy, act, ret_text);
 		break;
 	case POLICY_LAYER_LIMITS:
 		why_limits(policy, act, ret_text);

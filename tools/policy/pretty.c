@@ -19,7 +19,7 @@ static const char *const key_order[] = {"version", "name", "cidr", "extends", "d
 	"private", "records", "inbound", "budgets", "bytes_out", "bytes_in", "connections",
 	"dns_queries", "per", "resources", "class", "memory", "cpu", "pids", "disk", "open_files",
 	"syscalls", "profile", "deny", "files", "read_only", "writable", "hidden", "executables",
-	"devices", "lifecycle", "secrets", "audit", NULL};
+	"libraries", "path", "sha256", "devices", "lifecycle", "secrets", "audit", NULL};
 
 static int write_value(FILE *stream, const json_t *value, unsigned int depth, size_t column);
 
