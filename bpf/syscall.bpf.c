@@ -13,6 +13,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define EPERM 1
+#define EACCES 13
 #define ENOSYS 38
 #define EPROTONOSUPPORT 93
 #define SIGSYS 31
@@ -84,13 +85,15 @@ MATCH_INLINE __u64 file_at(__s64 fd)
 	return file;
 }
 
-/* Only an errno that a filter of ours gives. */
+/* Only an errno that a filter of ours gives, or what is no program of the policy. */
 MATCH_INLINE __u32 refusal_of(__u32 word, __s64 result)
 {
 	if ((word & ABI_AUDIT_REFUSED) && (result == -EPERM || result == -ENOSYS))
 		return ABI_REFUSAL_SECCOMP;
 	if ((word & ABI_AUDIT_BY_ARGUMENTS) && (result == -EPERM || result == -EPROTONOSUPPORT))
 		return ABI_REFUSAL_EITHER;
+	if ((word & ABI_AUDIT_EXECUTES) && result == -EACCES)
+		return ABI_REFUSAL_EXECUTABLE;
 	return ABI_REFUSAL_NONE;
 }
 
@@ -254,7 +257,8 @@ static __noinline int look_at(struct abi_audited *row, struct call *call)
 	__u32 index = call->number < ABI_SYSCALL_OTHER ? call->number : ABI_SYSCALL_OTHER;
 
 	call->refusal = refusal_of(call->word, call->result);
-	if (call->refusal && call->abi == ABI_CALL_NATIVE && index < ABI_SYSCALLS_MAX)
+	if (call->refusal && call->refusal != ABI_REFUSAL_EXECUTABLE &&
+		call->abi == ABI_CALL_NATIVE && index < ABI_SYSCALLS_MAX)
 		sandbox_count(&row->refused[index], 1);
 	if ((call->word & ABI_AUDIT_OPENS) && call->result >= 0) {
 		file = (struct file *)file_at(call->result);

@@ -28,8 +28,11 @@ enum abi_audit_when {
 	(((word) >> (8 + 4 * (n))) & 7) /* number of an argument, from 1                           \
 					 */
 #define ABI_AUDIT_TEXT_AT(n, argument) ((unsigned int)((argument) + 1) << (8 + 4 * (n)))
+#define ABI_AUDIT_EXECUTES                                                                         \
+	(1u << 11) /* EACCES is for want of the policy's leave, or the mode's                      \
+		    */
 /* Any of it makes a call worth a second look. */
-#define ABI_AUDIT_LOOK (7u | ABI_AUDIT_REFUSED | ABI_AUDIT_BY_ARGUMENTS)
+#define ABI_AUDIT_LOOK (7u | ABI_AUDIT_REFUSED | ABI_AUDIT_BY_ARGUMENTS | ABI_AUDIT_EXECUTES)
 
 /* Value of the array `audit_sets`, by image. Written before the image is bound to any slot. */
 struct abi_audit_set {

@@ -124,7 +124,8 @@ enum abi_refusal {
 	ABI_REFUSAL_NONE = 0, /* or the kernel itself, by its own rules */
 	ABI_REFUSAL_SECCOMP = 1,
 	ABI_REFUSAL_EITHER = 2,
-	ABI_REFUSAL_KILLED = 3, /* seccomp, and the process is ended for it */
+	ABI_REFUSAL_KILLED = 3,     /* seccomp, and the process is ended for it */
+	ABI_REFUSAL_EXECUTABLE = 4, /* no program of the policy, or owner and mode forbid it */
 };
 
 /* Whose word a text is. */

@@ -15,6 +15,7 @@ static const char *const refusal_names[] = {
 	[ABI_REFUSAL_SECCOMP] = "seccomp",
 	[ABI_REFUSAL_EITHER] = "seccomp or kernel",
 	[ABI_REFUSAL_KILLED] = "seccomp, by a signal",
+	[ABI_REFUSAL_EXECUTABLE] = "executables or mode",
 };
 
 static const char *const abi_names[] = {

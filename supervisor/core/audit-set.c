@@ -129,6 +129,19 @@ static void set_treatment(
 	}
 }
 
+/* Where a policy limits executables, one that it refused is a denial. */
+static void set_executes(struct abi_audit_set *set)
+{
+	static const char *const calls[] = {"execve", "execveat"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		int number = confine_call_number(calls[i]);
+
+		if (number >= 0 && number < ABI_SYSCALL_OTHER)
+			set->calls[number] |= ABI_AUDIT_EXECUTES;
+	}
+}
+
 void audit_set_make(const struct policy *policy, const struct sock_filter *filter, size_t n_filter,
 	struct abi_audit_set *ret_set)
 {
@@ -139,6 +152,8 @@ void audit_set_make(const struct policy *policy, const struct sock_filter *filte
 		return;
 	set_facts(ret_set);
 	set_treatment(ret_set, filter, n_filter);
+	if (policy->executables.limited)
+		set_executes(ret_set);
 	for (size_t i = 0; audit->defaults && policy_audit_defaults[i]; i++) {
 		uint16_t when = facts_of(policy_audit_defaults[i]) & 7;
 

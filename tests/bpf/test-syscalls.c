@@ -31,6 +31,7 @@ static const struct {
 	{SYS_open, ABI_AUDIT_ALWAYS | ABI_AUDIT_OPENS | ABI_AUDIT_TEXT_AT(0, 0)},
 	{SYS_renameat2, ABI_AUDIT_ALWAYS | ABI_AUDIT_TEXT_AT(0, 1) | ABI_AUDIT_TEXT_AT(1, 3)},
 	{SYS_execve, ABI_AUDIT_FAILURES | ABI_AUDIT_TEXT_AT(0, 0)},
+	{SYS_execveat, ABI_AUDIT_EXECUTES | ABI_AUDIT_TEXT_AT(0, 1)},
 	{SYS_kill, ABI_AUDIT_OTHERS},
 	{SYS_connect, ABI_AUDIT_ALWAYS | ABI_AUDIT_SOCKADDR},
 	{SYS_setns, ABI_AUDIT_ALWAYS | ABI_AUDIT_SECURITY},
@@ -214,6 +215,38 @@ TEST(what_the_kernel_refused_is_told_apart)
 	CHECK_INT(event->call.header.class, ABI_CLASS_SECURITY);
 	CHECK_INT(event->call.result, -EBADF);
 	CHECK_INT((int)event->call.arguments[0], -1);
+	kernel_sandbox_end(scene, &sandbox);
+}
+
+/* /proc is no file, "nowhere" is not there. */
+static int act_execute(struct kernel_scene *scene, const void *argument)
+{
+	(void)scene;
+	syscall(SYS_execveat, AT_FDCWD, argument, NULL, NULL, 0);
+	return 0;
+}
+
+TEST(a_program_that_a_policy_has_not_is_a_denial)
+{
+	struct kernel_scene *scene = kernel_scene();
+	const struct abi_file_event *event;
+	struct kernel_sandbox sandbox;
+
+	make(scene, &sandbox);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_execute, "/proc"), 0);
+	/* By no filter. */
+	CHECK_INT(counts_of(scene, &sandbox).refused[SYS_execveat], 0);
+	kernel_scene_events(scene);
+	event = event_of(scene, SYS_execveat);
+	CHECK(event);
+	CHECK_INT(event->call.refusal, ABI_REFUSAL_EXECUTABLE);
+	CHECK_INT(event->call.header.class, ABI_CLASS_SECURITY);
+	CHECK_INT(event->call.result, -EACCES);
+	CHECK_TEXT(event->texts[0], "/proc");
+	/* The twin: what is not there was refused by nobody, and is asked for all the time. */
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_execute, "/nowhere"), 0);
+	kernel_scene_events(scene);
+	CHECK(!event_of(scene, SYS_execveat));
 	kernel_sandbox_end(scene, &sandbox);
 }
 

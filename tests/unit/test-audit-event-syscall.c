@@ -78,6 +78,20 @@ TEST(a_call_that_was_refused_names_who_did_it)
 		"\"0xffffffffffffffff\",\"0x3\",\"0x4\",\"0x5\",\"0x6\"]}\n");
 }
 
+TEST(what_is_no_program_of_the_policy_was_refused)
+{
+	struct abi_file_event event = event_of(ABI_EVENT_SYSCALL);
+
+	event.call.result = -EACCES;
+	event.call.refusal = ABI_REFUSAL_EXECUTABLE;
+	check_body(&event, "syscall.open",
+		"\"syscall\":\"open\",\"number\":2,\"abi\":\"native\",\"result\":-13,\"error\":"
+		"\"EACCES\","
+		"\"verdict\":\"deny\",\"refused_by\":\"executables or "
+		"mode\",\"arguments\":[\"0x1\","
+		"\"0xffffffffffffffff\",\"0x3\",\"0x4\",\"0x5\",\"0x6\"]}\n");
+}
+
 TEST(a_process_that_was_killed_has_no_result)
 {
 	struct abi_file_event event = event_of(ABI_EVENT_SYSCALL);
@@ -186,7 +200,7 @@ TEST(what_no_program_of_ours_writes_is_counted_as_lost)
 	event.call.abi = 3;
 	check_malformed(&event);
 	event = event_of(ABI_EVENT_SYSCALL);
-	event.call.refusal = 4;
+	event.call.refusal = ABI_REFUSAL_EXECUTABLE + 1;
 	check_malformed(&event);
 	event = event_of(ABI_EVENT_SYSCALL);
 	event.call.header.size--;
