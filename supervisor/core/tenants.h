@@ -11,7 +11,7 @@
 #define TENANTS_MAX 4096
 #define KEYS_MAX 65536
 #define TENANT_ADMIN "admin"
-#define TENANT_POLICY_DEFAULT "deny-all"
+#define TENANT_POLICY_DEFAULT POLICY_DENY_ALL
 
 struct tenant {
 	struct store_tenant row;

@@ -243,6 +243,10 @@ int policy_canonicalize(struct policy *policy, const json_t *document, struct fa
 	r |= json_object_set_new(root, "name", json_string(policy->name));
 	if (policy->description[0])
 		r |= json_object_set_new(root, "description", json_string(policy->description));
+	/* Left out otherwise: hashes stay what they were before there were modes. */
+	if (policy->mode != POLICY_MODE_ENFORCE)
+		r |= json_object_set_new(
+			root, "mode", json_string(policy_mode_names[policy->mode]));
 	r |= write_sections(root, policy, document);
 	/* 12 digits: thousandths of a CPU as they are written, not as they are stored. */
 	if (r == 0)

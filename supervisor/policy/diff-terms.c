@@ -58,6 +58,21 @@ static void compare_secrets(const struct differ *differ, const struct policy *a,
 				differ, kind, "secrets", "a sandbox without %s", a->secrets[i]);
 }
 
+/* Of the two the bigger change, whatever else is another. */
+void diff_mode(const struct differ *differ)
+{
+	if (differ->before->mode == differ->after->mode)
+		return;
+	if (differ->after->mode == POLICY_MODE_LEARN)
+		differ_report(differ, POLICY_CHANGE_ALLOWED, "mode",
+			"learn instead of enforce: ALL that the tenant's and the template's "
+			"policies allow; what follows is asked for the record alone, but for "
+			"amounts and secrets");
+	else
+		differ_report(differ, POLICY_CHANGE_DENIED, "mode",
+			"enforce instead of learn: all that the policy does not allow");
+}
+
 void diff_terms(const struct differ *differ)
 {
 	const struct policy_lifecycle *a = &differ->before->lifecycle,

@@ -147,8 +147,10 @@ int policy_diff(const struct policy *before, const struct policy *after,
 	policy_change_callback each, void *userdata, struct failure *why)
 {
 	const struct differ differ = {before, after, each, userdata};
-	int r = diff_addresses(&differ, why);
+	int r;
 
+	diff_mode(&differ);
+	r = diff_addresses(&differ, why);
 	if (r == 0)
 		r = diff_names(&differ, why);
 	if (r < 0)

@@ -19,8 +19,9 @@ struct policy_change {
 
 typedef void (*policy_change_callback)(const struct policy_change *change, void *userdata);
 
-/* Calls `each` for every change, addresses first, from wide to narrow. Addresses are compared as
- * the kernel judges them, names as the resolver and the relay do; descriptions, names of policies
- * and the order of rules are no changes. Returns 0, -ENOMEM, or as policy_compile(). */
+/* Calls `each` for every change: of the mode, then of what each says as written, addresses first,
+ * from wide to narrow. Addresses are compared as the kernel judges them, names as the resolver and
+ * the relay do; descriptions, names of policies and the order of rules are no changes. Returns 0,
+ * -ENOMEM, or as policy_compile(). */
 int policy_diff(const struct policy *before, const struct policy *after,
 	policy_change_callback each, void *userdata, struct failure *why);

@@ -22,7 +22,8 @@ void diff_records(const struct differ *differ);
 void differ_report_amount(const struct differ *differ, const char *section, const char *what,
 	uint64_t before, uint64_t after, bool zero_is_none);
 
-/* In diff-terms.c: files, devices, life cycle, secrets. */
+/* In diff-terms.c: the mode; files, devices, life cycle, secrets. */
+void diff_mode(const struct differ *differ);
 void diff_terms(const struct differ *differ);
 /* In diff-addresses.c and diff-names.c. 0, -ENOMEM, or as policy_compile(). */
 int diff_addresses(const struct differ *differ, struct failure *why);

@@ -88,7 +88,7 @@ static int merge(json_t *json, const json_t *base)
 
 static int merge_base(const struct policy_reader *reader, json_t *json, json_t *base)
 {
-	static const char *const own[] = {"version", "name", "description", "extends"};
+	static const char *const own[] = {"version", "name", "description", "extends", "mode"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		json_object_del(base, own[i]);

@@ -68,7 +68,7 @@ static int refuse_key(const struct policy_reader *reader, const struct policy_pl
 		used += (size_t)snprintf(
 			list + used, sizeof(list) - used, "%s\"%s\"", used ? ", " : "", *keys);
 	return policy_fail(
-		reader, &at, -EINVAL, "There is no key \"%s\" here; there are %s.", brief, list);
+		reader, &at, -EINVAL, "There is no key \"%s\" here, but %s.", brief, list);
 }
 
 static bool is_among(const char *text, const char *const *words)

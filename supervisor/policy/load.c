@@ -11,7 +11,6 @@
 #include "supervisor/policy/reader.h"
 
 #define STAGE "load policies"
-#define DEFAULT_NAME "deny-all"
 #define NAMES_MAX POLICY_FILES_MAX
 
 struct loader {
@@ -216,13 +215,13 @@ static int load_file(struct loader *loader, size_t i)
 static int check_default(struct loader *loader)
 {
 	for (size_t i = 0; i < loader->n_policies; i++)
-		if (strcmp(loader->policies[i]->name, DEFAULT_NAME) == 0)
+		if (strcmp(loader->policies[i]->name, POLICY_DENY_ALL) == 0)
 			return 0;
 	failure_set(loader->why, -ENOENT, STAGE,
 		"There is no policy \"%s\", which binds tenants that have no other; install the "
 		"one that comes with Cloche.",
-		DEFAULT_NAME);
-	failure_at(loader->why, "%s/%s.json", loader->directory, DEFAULT_NAME);
+		POLICY_DENY_ALL);
+	failure_at(loader->why, "%s/%s.json", loader->directory, POLICY_DENY_ALL);
 	return -ENOENT;
 }
 

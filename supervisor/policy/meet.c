@@ -232,6 +232,8 @@ int policy_meet(const struct policy *bound, const struct policy *request,
 	meeting.policy->n_references = 1;
 	strcpy(meeting.policy->name, request->name);
 	strcpy(meeting.policy->description, request->description);
+	if (bound->mode == request->mode)
+		meeting.policy->mode = bound->mode;
 	meeting.policy->limits = meet_limits(&bound->limits, &request->limits);
 	meet_lifecycle(&meeting);
 	meeting.policy->devices = bound->devices & request->devices;

@@ -11,6 +11,18 @@ struct policy *policy_ref(struct policy *policy)
 	return policy;
 }
 
+static void free_acts(struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		free(policy->rules[i].name);
+	free(policy->rules);
+	free(policy->syscalls_denied);
+	free(policy->syscalls_allowed);
+	free(policy->paths);
+	free(policy->executables.programs);
+	free(policy->executables.libraries);
+}
+
 struct policy *policy_unref(struct policy *policy)
 {
 	if (!policy)
@@ -18,17 +30,13 @@ struct policy *policy_unref(struct policy *policy)
 	assert(policy->n_references > 0);
 	if (--policy->n_references > 0)
 		return NULL;
-	for (size_t i = 0; i < policy->n_rules; i++)
-		free(policy->rules[i].name);
+	if (policy->acts_of)
+		policy_unref(policy->acts_of);
+	else
+		free_acts(policy);
 	free(policy->canonical);
 	free(policy->text);
-	free(policy->rules);
-	free(policy->syscalls_denied);
-	free(policy->syscalls_allowed);
 	free(policy->secrets);
-	free(policy->paths);
-	free(policy->executables.programs);
-	free(policy->executables.libraries);
 	free(policy->audit.calls);
 	free(policy);
 	return NULL;

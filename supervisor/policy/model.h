@@ -171,6 +171,13 @@ struct policy_audit {
 	uint32_t rate; /* records of the bulk class in a second */
 };
 
+enum policy_mode {
+	POLICY_MODE_ENFORCE, /* what it does not allow is denied; also when it is left out */
+	POLICY_MODE_LEARN,   /* its amounts hold; for the rest its bound decides alone */
+};
+
+extern const char *const policy_mode_names[]; /* ends with NULL */
+
 struct policy {
 	char name[POLICY_NAME_SIZE];
 	char description[POLICY_DESCRIPTION_SIZE];
@@ -199,6 +206,9 @@ struct policy {
 	char file_hash[POLICY_HASH_SIZE]; /* SHA-256 of its file, hex; empty: not of one */
 	char *text;                       /* what its file says; owned; NULL likewise */
 	size_t text_size_bytes;
+	enum policy_mode mode;
+	struct policy
+		*acts_of; /* whose all lists are but `secrets` and those of `audit`; or NULL */
 	unsigned int n_references;
 };
 

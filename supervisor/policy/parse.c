@@ -182,9 +182,9 @@ static int read_sections(
 static int read_document(
 	const struct policy_reader *reader, const json_t *document, struct policy *policy)
 {
-	static const char *const keys[] = {"version", "name", "description", "extends", "network",
-		"budgets", "resources", "syscalls", "files", "executables", "devices", "lifecycle",
-		"secrets", "audit", NULL};
+	static const char *const keys[] = {"version", "name", "description", "extends", "mode",
+		"network", "budgets", "resources", "syscalls", "files", "executables", "devices",
+		"lifecycle", "secrets", "audit", NULL};
 	const struct policy_place root = {NULL, NULL, 0}, description = {&root, "description", 0};
 	const json_t *text;
 	int r = policy_check_keys(reader, &root, document, keys);
@@ -194,6 +194,8 @@ static int read_document(
 	text = json_object_get(document, "description");
 	if (r == 0 && text)
 		r = policy_read_description(reader, &description, text, policy->description);
+	if (r == 0)
+		r = policy_read_mode(reader, &root, json_object_get(document, "mode"), policy);
 	return r < 0 ? r : read_sections(reader, document, policy);
 }
 

@@ -73,6 +73,20 @@ int policy_load_dir_with(const char *directory, const struct policy_calls *calls
 int policy_meet(const struct policy *bound, const struct policy *request,
 	struct policy **ret_policy, struct failure *why);
 
+/* What a sandbox is judged by whose request is in mode "learn": what it may do is what `bound`
+ * allows, by the bound's rules and under its name; what it may use, how long it lives, the secrets
+ * it wants and what is recorded are those of the meet of both. The result is in mode "learn".
+ * Returns 0, or as policy_meet(); -EINVAL also when the bound itself learns. */
+int policy_meet_learning(const struct policy *bound, const struct policy *request,
+	struct policy **ret_policy, struct failure *why);
+
+/* The policy that binds every tenant that has no other. */
+#define POLICY_DENY_ALL "deny-all"
+/* The policy that binds every sandbox of the template NAME, where there is one, has this name. */
+#define POLICY_OF_TEMPLATE "template-"
+/* True for these two: whatever they are asked for, they bind. */
+bool policy_name_binds(const char *name);
+
 /* True if a secret may have this name: that of a variable. */
 bool policy_secret_valid(const char *name);
 

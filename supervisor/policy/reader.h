@@ -103,6 +103,10 @@ int policy_read_calls(const struct policy_reader *reader, const struct policy_pl
 int policy_read_audit(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_audit *audit);
 
+/* The value `mode` of `root`, which may be absent (NULL); the policy has its name already. */
+int policy_read_mode(const struct policy_reader *reader, const struct policy_place *root,
+	const json_t *value, struct policy *policy);
+
 /* The object `syscalls` of `root`, which may be absent (NULL). */
 int policy_read_syscalls(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy *policy);

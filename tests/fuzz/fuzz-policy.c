@@ -7,6 +7,21 @@
 #include "supervisor/base/cleanup.h"
 #include "supervisor/policy/policy.h"
 
+/* Whatever the two say, a bound that does not learn allows no less, and is not lost. */
+static void check_learning(const struct policy *bound, const struct policy *request)
+{
+	struct policy *learning = NULL;
+	struct failure why = {0};
+	int r = policy_meet_learning(bound, request, &learning, &why);
+
+	BROKEN_IF(r < 0 && r != -E2BIG && r != -EINVAL);
+	BROKEN_IF(r == 0 && bound->mode == POLICY_MODE_LEARN);
+	if (r == 0)
+		check_image(learning);
+	BROKEN_IF(r == 0 && learning->n_rules != bound->n_rules);
+	policy_unref(learning);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BROKEN_IF(condition)                                                                       \
@@ -112,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BROKEN_IF(r < 0 && r != -E2BIG && r != -EINVAL);
 		if (r == 0)
 			check_image(both);
+		check_learning(bound, request);
 	}
 	policy_unref(both);
 	policy_unref(bound);

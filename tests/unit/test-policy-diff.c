@@ -197,3 +197,16 @@ TEST(diff_tells_files_devices_life_and_secrets)
 		"+lifecycle auto_stop in seconds: 120 instead of 60\n"
 		"+secrets a sandbox without A\n-secrets a sandbox without B\n");
 }
+
+/* First of all, since it counts more than all that follows. */
+TEST(diff_tells_the_mode_before_all_else)
+{
+	check_diff(ALLOW("{\"cidr\":\"203.0.113.7\",\"ports\":[443]}"), "\"mode\":\"learn\"",
+		"+mode learn instead of enforce: ALL that the tenant's and the template's policies "
+		"allow; what follows is asked for the record alone, but for amounts and secrets\n"
+		"-network 203.0.113.7/32 tcp 443\n");
+	check_diff("\"mode\":\"learn\"", "",
+		"-mode enforce instead of learn: all that the policy does not allow\n");
+	check_diff("\"mode\":\"learn\"", "\"mode\":\"learn\"", "");
+	check_diff("", "\"mode\":\"enforce\"", "");
+}

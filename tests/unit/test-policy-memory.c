@@ -114,7 +114,7 @@ static const struct policy_context context = {.read_base = read_base};
 /* Everything from two texts to an image. */
 static int run(struct failure *why)
 {
-	struct policy *bound = NULL, *request = NULL, *policy = NULL;
+	struct policy *bound = NULL, *request = NULL, *policy = NULL, *learning = NULL;
 	struct policy_image *image = NULL;
 	int r = policy_parse(bound_text, strlen(bound_text), "b", NULL, &bound, why);
 
@@ -123,8 +123,11 @@ static int run(struct failure *why)
 	if (r == 0)
 		r = policy_meet(bound, request, &policy, why);
 	if (r == 0)
+		r = policy_meet_learning(bound, request, &learning, why);
+	if (r == 0)
 		r = policy_compile(policy, &image, why);
 	policy_image_free(image);
+	policy_unref(learning);
 	policy_unref(policy);
 	policy_unref(request);
 	policy_unref(bound);
