@@ -22,6 +22,7 @@ static void write_policy(struct writer *writer, const struct wire_policy_row *ro
 	json_write_text(writer, "name", row->name);
 	json_write_text(writer, "hash", row->hash);
 	json_write_text(writer, "description", row->description);
+	json_write_text(writer, "mode", row->learns ? "learn" : "enforce");
 	json_write_number(writer, "rules", row->n_rules);
 	json_write_number(writer, "sandboxes", row->n_sandboxes);
 	json_write_close(writer, '}');

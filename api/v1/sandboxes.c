@@ -41,6 +41,8 @@ static const char *shadow_source_name(uint8_t source)
 		return NULL;
 	case WIRE_SHADOW_OWN:
 		return "own";
+	case WIRE_SHADOW_LEARN:
+		return "learn";
 	}
 	return NULL;
 }
@@ -50,7 +52,8 @@ static bool sandbox_is_valid(const struct wire_sandbox *sandbox)
 	return state_name(sandbox->state) && sandbox->n_labels <= WIRE_LABELS_MAX &&
 	       WIRE_TEXT_VALID(sandbox->tenant) && WIRE_TEXT_VALID(sandbox->template) &&
 	       WIRE_TEXT_VALID(sandbox->policy) && WIRE_TEXT_VALID(sandbox->policy_hash) &&
-	       WIRE_TEXT_VALID(sandbox->shadow) && WIRE_TEXT_VALID(sandbox->shadow_hash) &&
+	       WIRE_TEXT_VALID(sandbox->judged_by) && WIRE_TEXT_VALID(sandbox->shadow) &&
+	       WIRE_TEXT_VALID(sandbox->shadow_hash) &&
 	       (!sandbox->shadow[0] || shadow_source_name(sandbox->shadow_source)) &&
 	       WIRE_TEXT_VALID(sandbox->reason);
 }
@@ -98,6 +101,19 @@ static void write_shadow(struct writer *writer, const struct wire_sandbox *sandb
 	json_write_close(writer, '}');
 }
 
+static void write_policy(struct writer *writer, const struct wire_sandbox *sandbox)
+{
+	json_write_name(writer, "policy");
+	json_write_open(writer, '{');
+	json_write_text(writer, "name", sandbox->policy);
+	json_write_text(writer, "hash", sandbox->policy_hash);
+	json_write_number(writer, "generation", sandbox->generation);
+	json_write_text(writer, "mode", sandbox->judged_by[0] ? "learn" : "enforce");
+	if (sandbox->judged_by[0])
+		json_write_text(writer, "judged_by", sandbox->judged_by);
+	json_write_close(writer, '}');
+}
+
 static int write_sandbox(
 	struct writer *writer, const struct wire_sandbox *sandbox, const char *labels)
 {
@@ -111,12 +127,7 @@ static int write_sandbox(
 	json_write_boolean(writer, "warm", sandbox->warm);
 	json_write_text(writer, "template", sandbox->template);
 	json_write_text(writer, "tenant", sandbox->tenant);
-	json_write_name(writer, "policy");
-	json_write_open(writer, '{');
-	json_write_text(writer, "name", sandbox->policy);
-	json_write_text(writer, "hash", sandbox->policy_hash);
-	json_write_number(writer, "generation", sandbox->generation);
-	json_write_close(writer, '}');
+	write_policy(writer, sandbox);
 	write_shadow(writer, sandbox);
 	r = write_labels(writer, labels, sandbox->n_labels);
 	if (r < 0)

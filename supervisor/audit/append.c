@@ -30,6 +30,8 @@ static void put_policy(struct json_line *line, const struct audit_subject *subje
 	if (subject->policy_hash)
 		json_line_add_text(line, "hash", subject->policy_hash);
 	json_line_add_unsigned(line, "generation", subject->policy_generation);
+	if (subject->policy_learns)
+		json_line_add_text(line, "learns", subject->policy_learns);
 	json_line_raw(line, "}");
 }
 

@@ -29,7 +29,8 @@ struct audit_subject {
 	uint64_t sandbox;
 	uint32_t tenant;
 	const char *tenant_name;
-	const char *policy_name, *policy_hash;
+	const char *policy_name, *policy_hash; /* of what decides */
+	const char *policy_learns; /* the policy in mode "learn" that was asked for, if one was */
 	uint32_t policy_generation;
 	const char *host; /* of a kernel event: the name that its address stands for */
 	const char *shadow_name, *shadow_hash; /* likewise: the candidate that said otherwise */
@@ -62,7 +63,8 @@ struct audit *audit_free(struct audit *audit);
 void audit_record(
 	struct audit *audit, const char *type, const struct audit_subject *subject, json_t *body);
 /* The same from a kernel event. `subject` is whom the event's slot belongs to now; generation of
- * the policy is the event's own, and the hash is left out when `subject` has another generation. */
+ * the policy is the event's own, and all else of it is left out when `subject` has another
+ * generation: it would be another policy's. */
 void audit_event(struct audit *audit, const struct abi_event_header *event,
 	const struct audit_subject *subject);
 /* The native table's names by number, "" without; borrowed until the log is freed. */

@@ -305,7 +305,7 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	}
 	who.sandbox = event->sandbox;
 	if (generation != who.policy_generation)
-		who.policy_hash = NULL;
+		who.policy_name = who.policy_hash = who.policy_learns = NULL;
 	who.policy_generation = generation;
 	audit_line_begin(audit, &line, type, realtime_of(event->boottime_ns), &who);
 	add_process(&audit->pending, &event->process);

@@ -12,7 +12,8 @@ void policy_fill_row(
 	struct sandbox *sandbox;
 	size_t position = 0;
 
-	*ret_row = (struct wire_policy_row){.n_rules = (uint32_t)policy->n_rules};
+	*ret_row = (struct wire_policy_row){
+		.n_rules = (uint32_t)policy->n_rules, .learns = policy->mode == POLICY_MODE_LEARN};
 	snprintf(ret_row->name, sizeof(ret_row->name), "%s", policy->name);
 	snprintf(ret_row->hash, sizeof(ret_row->hash), "%s", policy->hash);
 	snprintf(ret_row->description, sizeof(ret_row->description), "%s", policy->description);

@@ -104,7 +104,8 @@ void handle_sandbox_delete(struct request *request, const void *body, const char
 }
 
 _Static_assert((int)WIRE_SHADOW_NOBODYS == (int)CANDIDATE_NONE &&
-		       (int)WIRE_SHADOW_OWN == (int)CANDIDATE_OWN,
+		       (int)WIRE_SHADOW_OWN == (int)CANDIDATE_OWN &&
+		       (int)WIRE_SHADOW_LEARN == (int)CANDIDATE_LEARN,
 	"sources of candidates are the same numbers on the wire");
 
 static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata)

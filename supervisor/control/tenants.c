@@ -39,6 +39,24 @@ static void record(
 		json_pack("{s:s, s:s}", "by_key", request->key->row.id, member, value));
 }
 
+/* Answers and returns false if not. */
+static bool may_bind(struct request *request, const char *name)
+{
+	const struct policy *policy = policies_find(request->control->core->policies, name);
+
+	if (strcmp(name, STORE_TENANT_UNBOUND) == 0)
+		return true;
+	if (!policy)
+		request_fail(request, WIRE_CODE_NOT_FOUND,
+			"There is no policy \"%s\" to bind the tenant by.", name);
+	else if (policy->mode == POLICY_MODE_LEARN)
+		request_fail(request, WIRE_CODE_CONFLICT,
+			"Policy \"%s\" is in mode \"learn\", so it would bind the tenant by "
+			"nothing.",
+			name);
+	return policy && policy->mode != POLICY_MODE_LEARN;
+}
+
 void handle_tenant_create(struct request *request, const void *body, const char *tail _unused_,
 	size_t tail_size _unused_)
 {
@@ -52,11 +70,8 @@ void handle_tenant_create(struct request *request, const void *body, const char 
 		request_fail(request, WIRE_CODE_INVALID, "A name is not a text.");
 		return;
 	}
-	if (strcmp(policy, STORE_TENANT_UNBOUND) != 0 && !policies_find(core->policies, policy)) {
-		request_fail(request, WIRE_CODE_NOT_FOUND,
-			"There is no policy \"%s\" to bind the tenant by.", policy);
+	if (!may_bind(request, policy))
 		return;
-	}
 	if (tenants_create(core->tenants, create->name, policy, create->n_sandboxes_max, &tenant,
 		    &why) < 0) {
 		request_refuse(request, &why);

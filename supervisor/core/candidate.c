@@ -11,6 +11,8 @@ const char *candidate_source_name(enum candidate_source source)
 		return NULL;
 	case CANDIDATE_OWN:
 		return "own";
+	case CANDIDATE_LEARN:
+		return "learn";
 	}
 	return NULL;
 }
@@ -18,7 +20,7 @@ const char *candidate_source_name(enum candidate_source source)
 int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,
 	struct refusal *why)
 {
-	return effective_get(sandbox->core->policies, sandbox->tenant->row.policy,
+	return effective_get_as_written(sandbox->core->policies, sandbox->tenant->row.policy,
 		sandbox->template, name, ret_effective, why);
 }
 
@@ -40,6 +42,16 @@ static int get_own(
 	return get_named(sandbox, sandbox->shadow_own, ret_candidate, why);
 }
 
+/* Last of all: the record says what the policy lacks unless somebody wants to know something else.
+ */
+static int get_learning(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return sandbox->effective->learns
+		       ? get_named(sandbox, sandbox->effective->name, ret_candidate, why)
+		       : 0;
+}
+
 /* 1: it has decided; 0: it has nothing to say; a refusal, with the candidate's name. */
 typedef int (*source_get)(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why);
@@ -49,6 +61,7 @@ static const struct {
 	source_get get;
 } sources[] = {
 	{CANDIDATE_OWN, get_own},
+	{CANDIDATE_LEARN, get_learning},
 };
 
 int candidate_find(

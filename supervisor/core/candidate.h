@@ -7,8 +7,9 @@ struct sandbox;
 
 /* In the order of their precedence. */
 enum candidate_source {
-	CANDIDATE_NONE = 0, /* nobody named one */
-	CANDIDATE_OWN = 1,  /* the sandbox itself */
+	CANDIDATE_NONE = 0,  /* nobody named one */
+	CANDIDATE_OWN = 1,   /* the sandbox itself */
+	CANDIDATE_LEARN = 5, /* its policy, which learns, as it is written */
 };
 
 /* "own", …; NULL for CANDIDATE_NONE. */
@@ -24,6 +25,7 @@ struct candidate {
  * without `effective`, cannot be made; nobody else is asked then. */
 int candidate_find(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why);
-/* What `sandbox` would be judged by if it were under policy `name`. */
+/* What `sandbox` would be judged by if it were under policy `name`; one in mode "learn" as it is
+ * written. */
 int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,
 	struct refusal *why);

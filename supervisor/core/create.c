@@ -129,7 +129,7 @@ static int remember(struct sandbox *sandbox, struct failure *why)
 	int r;
 
 	snprintf(row.template, sizeof(row.template), "%s", sandbox->template);
-	snprintf(row.policy, sizeof(row.policy), "%s", sandbox->effective->policy->name);
+	snprintf(row.policy, sizeof(row.policy), "%s", sandbox->effective->name);
 	r = store_sandbox_insert(sandbox->core->store, &row);
 	if (r < 0)
 		return failure_set(why, r, "store", "%s",
@@ -205,9 +205,10 @@ static int record_begin(const struct sandbox *sandbox)
 {
 	struct core *core = sandbox->core;
 	struct audit_subject subject;
-	json_t *details = json_pack("{s:o*, s:s, s:b, s:I, s:I, s:i, s:i, s:s}", "labels",
-		labels_of(sandbox), "template", sandbox->template, "warm", sandbox->warm,
-		"memory_bytes", (json_int_t)sandbox->limits.memory_bytes, "disk_bytes",
+	json_t *details = json_pack("{s:o*, s:s*, s:s, s:b, s:I, s:I, s:i, s:i, s:s}", "labels",
+		labels_of(sandbox), "mode", effective_mode(sandbox->effective), "template",
+		sandbox->template, "warm", sandbox->warm, "memory_bytes",
+		(json_int_t)sandbox->limits.memory_bytes, "disk_bytes",
 		(json_int_t)sandbox->limits.disk_bytes, "cpu_millis",
 		(int)sandbox->limits.cpu_millis, "pids", (int)sandbox->limits.pids, "syscalls",
 		policy_audit_word(&sandbox->effective->policy->audit));

@@ -275,7 +275,30 @@ static int install(struct policies *policies, struct effective *effective, struc
 struct layers {
 	const char *bound_name, *template_name, *name;
 	const struct policy *bound, *template, *wanted;
+	bool learns;
 };
+
+/* The bound under the template's policy, keeping the numbers of the bound's rules, around what
+ * learns. */
+static int meet_learning(
+	const struct layers *layers, struct policy **ret_policy, struct refusal *why)
+{
+	const struct policy *template = layers->template == layers->bound ? NULL : layers->template;
+	struct policy *outer = NULL;
+	struct failure failure = {0};
+	int r = policy_meet(template, layers->bound, &outer, &failure);
+
+	if (r < 0)
+		return refuse(why, WIRE_CODE_INVALID,
+			"The tenant's policy \"%s\" under the template's \"%s\": %s",
+			layers->bound_name, layers->template_name, failure.sentence);
+	r = policy_meet_learning(outer, layers->wanted, ret_policy, &failure);
+	policy_unref(outer);
+	if (r < 0)
+		return refuse(why, WIRE_CODE_INVALID, "Policy \"%s\" under the tenant's \"%s\": %s",
+			layers->name, layers->bound_name, failure.sentence);
+	return 0;
+}
 
 static int meet_layers(const struct layers *layers, struct policy **ret_policy, struct refusal *why)
 {
@@ -307,7 +330,8 @@ static int make(struct policies *policies, const struct layers *layers,
 
 	if (!effective)
 		return refuse(why, WIRE_CODE_INTERNAL, "Out of memory.");
-	r = meet_layers(layers, &effective->policy, why);
+	r = layers->learns ? meet_learning(layers, &effective->policy, why)
+			   : meet_layers(layers, &effective->policy, why);
 	if (r == 0)
 		r = install(policies, effective, why);
 	if (r < 0) {
@@ -319,6 +343,8 @@ static int make(struct policies *policies, const struct layers *layers,
 	effective->owner = policies;
 	effective->n_references = 1;
 	effective->current = true;
+	effective->learns = layers->learns;
+	snprintf(effective->name, sizeof(effective->name), "%s", layers->wanted->name);
 	snprintf(effective->hash_asked, sizeof(effective->hash_asked), "%s", layers->wanted->hash);
 	snprintf(effective->bound, sizeof(effective->bound), "%s", layers->bound_name);
 	if (layers->template)
@@ -335,42 +361,87 @@ static struct effective *find_current(const struct policies *policies, const str
 	const char *template = layers->template ? layers->template_name : "";
 
 	for (struct effective *each = policies->effectives; each; each = each->next)
-		if (each->current && strcmp(each->bound, layers->bound_name) == 0 &&
+		if (each->current && each->learns == layers->learns &&
+			strcmp(each->bound, layers->bound_name) == 0 &&
 			strcmp(each->template, template) == 0 &&
-			strcmp(each->policy->name, layers->name) == 0)
+			strcmp(each->name, layers->name) == 0)
 			return each;
 	return NULL;
 }
 
-int effective_get(struct policies *policies, const char *bound, const char *template,
-	const char *name, struct effective **ret_effective, struct refusal *why)
+static bool is_learning(const struct policy *policy)
+{
+	return policy && policy->mode == POLICY_MODE_LEARN;
+}
+
+/* What binds holds, or nothing does. */
+static int check_modes(const struct layers *layers, bool unbound, struct refusal *why)
+{
+	if (is_learning(layers->bound) || is_learning(layers->template))
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"The sandbox would be bound by policy \"%s\", which is in mode \"learn\" "
+			"and "
+			"bounds nothing, so nothing may start. Ask the administrator to enforce "
+			"it.",
+			is_learning(layers->bound) ? layers->bound_name : layers->template_name);
+	if (layers->learns && unbound)
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"Policy \"%s\" is in mode \"learn\", in which all passes that the tenant's "
+			"policy allows, and this tenant is not bound by any. Use a tenant that is.",
+			layers->name);
+	return 0;
+}
+
+static int get(struct policies *policies, struct layers *layers, bool unbound,
+	struct effective **ret_effective, struct refusal *why)
+{
+	struct effective *found = find_current(policies, layers);
+	int r;
+
+	if (found) {
+		*ret_effective = effective_ref(found);
+		return 0;
+	}
+	if (!layers->wanted)
+		return refuse(why, WIRE_CODE_NOT_FOUND,
+			"There is no policy \"%s\". GET /v1/policies lists those in force.",
+			layers->name);
+	layers->bound = unbound ? NULL : policies_find(policies, layers->bound_name);
+	if (!unbound && !layers->bound)
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
+			"start. Ask the administrator to load it.",
+			layers->bound_name);
+	r = check_modes(layers, unbound, why);
+	return r < 0 ? r : make(policies, layers, ret_effective, why);
+}
+
+static int get_in_mode(struct policies *policies, const char *bound, const char *template,
+	const char *name, bool as_written, struct effective **ret_effective, struct refusal *why)
 {
 	bool unbound = strcmp(bound, STORE_TENANT_UNBOUND) == 0;
 	char template_name[POLICY_NAME_SIZE];
-	struct layers layers = {bound, template_name, name, NULL, NULL, NULL};
-	struct effective *found;
+	struct layers layers = {.bound_name = bound, .template_name = template_name, .name = name};
 
 	if (!name[0])
 		layers.name = unbound ? TENANT_POLICY_DEFAULT : bound;
 	snprintf(template_name, sizeof(template_name), POLICY_OF_TEMPLATE "%s", template);
 	layers.template = policies_find(policies, template_name);
-	found = find_current(policies, &layers);
-	if (found) {
-		*ret_effective = effective_ref(found);
-		return 0;
-	}
 	layers.wanted = policies_find(policies, layers.name);
-	if (!layers.wanted)
-		return refuse(why, WIRE_CODE_NOT_FOUND,
-			"There is no policy \"%s\". GET /v1/policies lists those in force.",
-			layers.name);
-	layers.bound = unbound ? NULL : policies_find(policies, bound);
-	if (!unbound && !layers.bound)
-		return refuse(why, WIRE_CODE_CONFLICT,
-			"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
-			"start. Ask the administrator to load it.",
-			bound);
-	return make(policies, &layers, ret_effective, why);
+	layers.learns = !as_written && is_learning(layers.wanted);
+	return get(policies, &layers, unbound, ret_effective, why);
+}
+
+int effective_get(struct policies *policies, const char *bound, const char *template,
+	const char *name, struct effective **ret_effective, struct refusal *why)
+{
+	return get_in_mode(policies, bound, template, name, false, ret_effective, why);
+}
+
+int effective_get_as_written(struct policies *policies, const char *bound, const char *template,
+	const char *name, struct effective **ret_effective, struct refusal *why)
+{
+	return get_in_mode(policies, bound, template, name, true, ret_effective, why);
 }
 
 const char *effective_find_layer(
@@ -381,11 +452,11 @@ const char *effective_find_layer(
 	} layers[] = {{"the tenant's policy", effective->bound},
 		{"the template's policy", effective->template}};
 
-	snprintf(ret_text, POLICY_LAYER_SIZE, "policy \"%s\"", effective->policy->name);
+	snprintf(ret_text, POLICY_LAYER_SIZE, "policy \"%s\"", effective->name);
 	for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
 		const struct policy *policy = policies_find(effective->owner, layers[i].name);
 
-		if (!policy || strcmp(policy->name, effective->policy->name) == 0 ||
+		if (!policy || strcmp(policy->name, effective->name) == 0 ||
 			amount(policy) > amount(effective->policy))
 			continue;
 		snprintf(ret_text, POLICY_LAYER_SIZE, "%s \"%s\"", layers[i].words, policy->name);

@@ -16,14 +16,16 @@ struct sock_filter;
 struct policies;
 
 struct effective {
-	struct policy *policy;
+	struct policy *policy;       /* judges; of its name its rules are */
+	char name[POLICY_NAME_SIZE]; /* of what was asked for: the policy's own unless it learns */
+	bool learns;                 /* what was asked for is in mode "learn": the bound judges */
 	uint32_t image;
 	struct sock_filter *filter; /* of its system calls; every command gets it */
 	size_t n_filter;
 	unsigned int n_references;
 	struct effective *next;
 	struct policies *owner;
-	/* The key together with the policy's name. */
+	/* The key together with `name` and `learns`. */
 	char bound[POLICY_NAME_SIZE],
 		template[POLICY_NAME_SIZE]; /* empty: no policy of the template */
 	char hash_asked[POLICY_HASH_SIZE];  /* of what was asked for, before the meet */
@@ -66,9 +68,6 @@ const struct policy *policies_find(const struct policies *policies, const char *
 size_t policies_count(const struct policies *policies);
 const struct policy *policies_at(const struct policies *policies, size_t index);
 
-/* The policy that binds every sandbox of the template NAME, where there is one, has this name. */
-#define POLICY_OF_TEMPLATE "template-"
-
 /* Something that a policy sets an upper bound to. */
 typedef uint64_t (*policy_amount)(const struct policy *policy);
 
@@ -80,8 +79,19 @@ const char *effective_find_layer(
 	const struct effective *effective, policy_amount amount, char ret_text[POLICY_LAYER_SIZE]);
 
 /* `bound`: a policy's name or STORE_TENANT_UNBOUND; `name` empty: the bound itself (deny-all when
- * not bound). Returns a new reference; a refusal when a name is unknown or the kernel is full. */
+ * not bound). Of a policy in mode "learn" what it bounds by amounts holds, for the rest the layers
+ * around it. Returns a new reference; a refusal when a name is unknown, what binds is in mode
+ * "learn", what learns is not bound by a tenant's policy, or the kernel is full. */
 int effective_get(struct policies *policies, const char *bound, const char *template,
 	const char *name, struct effective **ret_effective, struct refusal *why);
+/* The same, but what is in mode "learn" is taken as it is written: what a candidate says. */
+int effective_get_as_written(struct policies *policies, const char *bound, const char *template,
+	const char *name, struct effective **ret_effective, struct refusal *why);
+/* "learn" if it does, as records have it; else NULL. */
+static inline const char *effective_mode(const struct effective *effective)
+{
+	return effective->learns ? policy_mode_names[POLICY_MODE_LEARN] : NULL;
+}
+
 struct effective *effective_ref(struct effective *effective);
 struct effective *effective_unref(struct effective *effective);

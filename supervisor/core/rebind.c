@@ -20,7 +20,7 @@ static bool is_unchanged(struct sandbox *sandbox)
 	struct refusal why;
 
 	if (effective_get(sandbox->core->policies, sandbox->tenant->row.policy, sandbox->template,
-		    sandbox->effective->policy->name, &effective, &why) < 0)
+		    sandbox->effective->name, &effective, &why) < 0)
 		return false;
 	if (strcmp(effective->policy->hash, sandbox->effective->policy->hash) != 0 ||
 		effective->image != sandbox->effective->image) {
@@ -41,8 +41,7 @@ void sandbox_rebind_all(struct core *core)
 		if (sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING)
 			continue;
 		if (!is_unchanged(sandbox))
-			sandbox_set_policy(
-				sandbox, sandbox->effective->policy->name, on_swapped, NULL);
+			sandbox_set_policy(sandbox, sandbox->effective->name, on_swapped, NULL);
 		shadow_settle(sandbox);
 	}
 }

@@ -105,7 +105,9 @@ void sandbox_describe(
 		.tail_size = (uint32_t)sandbox->labels_size};
 	snprintf(ret_row->tenant, sizeof(ret_row->tenant), "%s", sandbox->tenant->row.name);
 	snprintf(ret_row->template, sizeof(ret_row->template), "%s", sandbox->template);
-	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", policy->name);
+	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", sandbox->effective->name);
+	if (sandbox->effective->learns)
+		snprintf(ret_row->judged_by, sizeof(ret_row->judged_by), "%s", policy->name);
 	snprintf(ret_row->policy_hash, sizeof(ret_row->policy_hash), "%s", policy->hash);
 	snprintf(ret_row->shadow, sizeof(ret_row->shadow), "%s", sandbox->shadow_name);
 	if (sandbox->shadow)
@@ -144,6 +146,8 @@ void sandbox_subject(const struct sandbox *sandbox, struct audit_subject *ret_su
 		ret_subject->policy_name = sandbox->effective->policy->name;
 		ret_subject->policy_hash = sandbox->effective->policy->hash;
 		ret_subject->policy_generation = sandbox->generation;
+		if (sandbox->effective->learns)
+			ret_subject->policy_learns = sandbox->effective->name;
 	}
 }
 

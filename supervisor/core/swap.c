@@ -42,8 +42,9 @@ static void record(const struct sandbox *sandbox, const char *before)
 
 	sandbox_subject(sandbox, &subject);
 	audit_record(sandbox->core->audit, "sandbox.policy", &subject,
-		json_pack("{s:s, s:s}", "hash_before", before, "syscalls",
-			policy_audit_word(&sandbox->effective->policy->audit)));
+		json_pack("{s:s, s:s, s:s*}", "hash_before", before, "syscalls",
+			policy_audit_word(&sandbox->effective->policy->audit), "mode",
+			effective_mode(sandbox->effective)));
 	audit_policy_changed(sandbox->core->audit);
 }
 
@@ -60,7 +61,7 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 	if (r == 0)
 		r = names_prepare(sandbox, effective->policy, generation);
 	if (r == 0 && sandbox->stored)
-		r = store_sandbox_set_policy(core->store, sandbox->id, effective->policy->name);
+		r = store_sandbox_set_policy(core->store, sandbox->id, effective->name);
 	if (r < 0)
 		return why->error ? r : failure_set(why, r, "policy", "the swap was not made");
 	r = sandbox_set_budgets(sandbox, effective->policy);
@@ -70,8 +71,7 @@ static int flip(struct sandbox *sandbox, struct effective *effective, struct fai
 		r = enforce_slot_bind(core->enforce, sandbox->slot, sandbox->tenant->row.id,
 			sandbox->sockets.relay_port, effective->image, &sandbox->generation);
 	if (r < 0 && sandbox->stored)
-		store_sandbox_set_policy(
-			core->store, sandbox->id, sandbox->effective->policy->name);
+		store_sandbox_set_policy(core->store, sandbox->id, sandbox->effective->name);
 	if (r < 0)
 		return failure_set(why, r, "policy", "the kernel's slot was not bound");
 	memcpy(before, sandbox->effective->policy->hash, sizeof(before));
@@ -102,7 +102,7 @@ static int check_files(
 	const struct policy *now = sandbox->effective->policy, *then = effective->policy;
 
 	/* A reload must not be held up: what it narrows elsewhere would not hold. */
-	if (strcmp(now->name, then->name) == 0 ||
+	if (strcmp(sandbox->effective->name, effective->name) == 0 ||
 		(policy_executables_equal(now, then) && now->devices == then->devices &&
 			now->n_paths == then->n_paths &&
 			(now->n_paths == 0 || memcmp(now->paths, then->paths,
@@ -111,7 +111,7 @@ static int check_files(
 	return refuse(why, WIRE_CODE_CONFLICT,
 		"Policy \"%s\" has other \"files\", \"executables\" or \"devices\" than \"%s\"; "
 		"those are settled when a sandbox is created. Create another one.",
-		then->name, now->name);
+		effective->name, sandbox->effective->name);
 }
 
 static void begin_first(struct sandbox *sandbox)

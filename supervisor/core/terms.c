@@ -117,7 +117,7 @@ static int check_secrets(const struct effective *effective,
 				"The sandbox's policy \"%s\" wants the secret %s, and \"env\" has "
 				"no value "
 				"for it.",
-				policy->name, policy->secrets[i]);
+				effective->name, policy->secrets[i]);
 	return 0;
 }
 

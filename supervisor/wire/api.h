@@ -196,10 +196,7 @@ enum wire_sandbox_state {
 };
 
 /* Who named a sandbox's candidate: as enum candidate_source. */
-enum wire_shadow_source {
-	WIRE_SHADOW_NOBODYS = 0,
-	WIRE_SHADOW_OWN = 1,
-};
+enum wire_shadow_source { WIRE_SHADOW_NOBODYS = 0, WIRE_SHADOW_OWN = 1, WIRE_SHADOW_LEARN = 5 };
 
 struct wire_sandbox {
 	uint64_t sandbox;
@@ -215,6 +212,7 @@ struct wire_sandbox {
 	char template[WIRE_NAME_SIZE];
 	char policy[WIRE_NAME_SIZE];
 	char policy_hash[WIRE_HASH_SIZE]; /* of the effective policy */
+	char judged_by[WIRE_NAME_SIZE];   /* the bound, if `policy` learns; else empty */
 	char shadow[WIRE_NAME_SIZE];      /* a candidate that is asked too; empty: none */
 	char shadow_hash[WIRE_HASH_SIZE]; /* its effective policy; empty: it cannot be asked */
 	char reason[WIRE_REASON_SIZE];
@@ -460,7 +458,8 @@ struct wire_name_ref {
 struct wire_policy_row {
 	char name[WIRE_NAME_SIZE];
 	char hash[WIRE_HASH_SIZE]; /* SHA-256 of the canonical JSON */
-	uint8_t reserved[7];
+	uint8_t learns;            /* 1: in mode "learn" */
+	uint8_t reserved[6];
 	uint32_t n_rules;
 	uint32_t n_sandboxes; /* the caller's sandboxes that use it */
 	char description[WIRE_REASON_SIZE];

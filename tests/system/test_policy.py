@@ -41,7 +41,7 @@ def policies_are_listed_and_read_with_their_hash():
     rows = {row["name"]: row for row in
             daemon().client.get("/v1/policies").expect(200).json["policies"]}
     check_equal(set(rows), {"deny-all", "web"}, "names")
-    check_equal(set(rows["web"]), {"name", "hash", "description", "rules", "sandboxes"}, "keys")
+    check_equal(set(rows["web"]), {"name", "hash", "description", "mode", "rules", "sandboxes"}, "keys")
     check_equal((rows["web"]["rules"], rows["web"]["description"]), (1, "The test internet."), "web")
     answer = daemon().client.get("/v1/policies/web").expect(200)
     check_equal(answer.headers["ETag"].strip('"'), rows["web"]["hash"], "ETag")

@@ -192,7 +192,7 @@ static const struct wire_policy_row policy = {
 
 #define POLICIES                                                                                   \
 	"{\"policies\":[{\"name\":\"web\",\"hash\":\"abc\",\"description\":\"the web\","           \
-	"\"rules\":2,\"sandboxes\":3}]}"
+	"\"mode\":\"enforce\",\"rules\":2,\"sandboxes\":3}]}"
 
 TEST(lists_and_reloads_policies)
 {

@@ -27,7 +27,8 @@ static struct wire_sandbox sample(uint64_t id)
 #define SAMPLE_JSON                                                                                \
 	"{\"id\":\"sb-00000000000000ab\",\"state\":\"claimed\",\"warm\":true,"                     \
 	"\"template\":\"python\",\"tenant\":\"acme\",\"policy\":{\"name\":\"deny-all\","           \
-	"\"hash\":\"abc\",\"generation\":3},\"shadow\":null,\"labels\":{\"team\":\"red\"},"        \
+	"\"hash\":\"abc\",\"generation\":3,\"mode\":\"enforce\"},\"shadow\":null,\"labels\":{"     \
+	"\"team\":\"red\"},"                                                                       \
 	"\"limits\":{"                                                                             \
 	"\"memory_bytes\":536870912,\"disk_bytes\":268435456,\"cpu\":1.5,\"pids\":64},"            \
 	"\"created_at\":\"2025-11-21T21:20:00.123Z\",\"expires_at\":null,\"reason\":null}"
