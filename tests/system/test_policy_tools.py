@@ -333,6 +333,83 @@ def explain_judges_files_and_records_and_says_what_it_does_not_know():
     check_in("A path is absolute", errors, "the sentence")
 
 
+LEARNER = dict(GOOD, mode="learn")
+AS_WRITTEN = ('Policy "good" is in mode "learn". This is about the policy as it is written; while it learns, its '
+              "bound alone decides.\n")
+
+
+@test
+def a_policy_that_learns_is_good_and_warned_of():
+    path = write("good.json", LEARNER)
+    code, out, errors = policy("check", path)
+    check_equal((code, out), (0, "1 policy is good.\n"), "it is no error")
+    check_equal(errors, f'{path}: /mode: warning: The policy is in mode "learn": it denies nothing by itself. '
+                        'Take "mode" away to enforce it.\n', "the warning")
+    code, out, _ = policy("check", path, "--json")
+    found = json.loads(out)["findings"]
+    check_equal((code, [(f["pointer"], f["severity"]) for f in found]), (0, [("/mode", "warning")]), "for programs")
+    result = json.loads(policy("check", path, "--sarif")[1])["runs"][0]["results"][0]
+    check_equal((result["level"], result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]),
+                ("warning", "/mode"), "for code review")
+    write("good.json", GOOD)
+    check_equal(policy("check", path), (0, "1 policy is good.\n", ""), "its twin")
+
+
+@test
+def whoever_asks_a_policy_that_learns_is_told_so():
+    path = write("good.json", LEARNER)
+    out = policy("explain", path)[1]
+    check_in("Mode: learn. It denies NOTHING by itself", out.splitlines()[2], "the first sentence")
+    code, out, errors = policy("explain", path, "--would", "connect 198.51.100.1:80")
+    check_equal((code, out.split()[0], errors), (1, "deny", AS_WRITTEN), "as written")
+    rows = json.loads(policy("explain", path, "--json", "--would", "connect 198.51.100.1:80")[1])
+    check_equal((rows[0]["verdict"], rows[0]["mode"]), ("deny", "learn"), "for programs")
+    code, out, errors = policy("compile", path, "--json")
+    check_equal((code, json.loads(out)["mode"], errors), (0, "learn", AS_WRITTEN), "its image")
+    write("good.json", GOOD)
+    check("Mode:" not in policy("explain", path)[1], "one that enforces says nothing")
+    rows = json.loads(policy("explain", path, "--json", "--would", "connect 198.51.100.1:80")[1])
+    check("mode" not in rows[0], f"one that enforces: {rows}")
+    check("mode" not in json.loads(policy("compile", path, "--json")[1]), "the image of one that enforces")
+    os.unlink(path)
+
+
+@test
+def diff_shouts_when_a_policy_begins_to_learn():
+    before, after = write("good.json", GOOD), write("after.json", LEARNER)
+    code, out, _ = policy("diff", before, after)
+    check_equal(code, 1, "exit code")
+    check(out.startswith("+ mode      learn instead of enforce: ALL that"), f"to learn: {out}")
+    check_equal(len(out.splitlines()), 1, "and nothing else")
+    check_equal(policy("diff", after, before)[:2],
+                (1, "- mode      enforce instead of learn: all that the policy does not allow\n"), "to enforce")
+    rows = json.loads(policy("diff", "--json", before, after)[1])
+    check_equal([(r["change"], r["section"]) for r in rows], [("allows", "mode")], "for programs")
+    check_equal(policy("diff", after, after), (0, "Both allow the same.\n", ""), "no change")
+    other = write("other.json", dict(LEARNER, network={}))
+    check_equal(policy("diff", after, other)[2], AS_WRITTEN, "a change of what is written")
+    for path in [before, after, other]:
+        os.unlink(path)
+
+
+@test
+def cases_are_for_a_mode():
+    path, cases = write("good.json", LEARNER), write("good.test.json", CASES)
+    code, out, errors = policy("test", path)
+    check_equal((code, out), (1, "good: 8 of 8 cases as written\n"), "cases that say nothing of it")
+    check_in('good is in mode "learn", and its cases are for "enforce": write "mode": "learn"', errors, "the reason")
+    write("good.test.json", dict(CASES, mode="learn"))
+    check_equal(policy("test", path, "--mutate")[0], 0, "the twin: cases for the mode")
+    write("good.json", GOOD)
+    check_equal(policy("test", path)[0], 1, "the other way round")
+    write("good.test.json", dict(CASES, mode="complain"))
+    code, _, errors = policy("test", path)
+    check_equal(code, 2, "no mode")
+    check_in('/mode: "mode" is the policy\'s', errors, "the sentence")
+    for each in [path, cases]:
+        os.unlink(each)
+
+
 @test
 def what_a_base_says_is_broken_too():
     write("good.json", GOOD)

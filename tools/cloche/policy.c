@@ -14,9 +14,10 @@ static void policies_print(const json_t *answer)
 	json_array_foreach(json_object_get(answer, "policies"), i, policy)
 	{
 		char rules[PRINT_CELL_SIZE], sandboxes[PRINT_CELL_SIZE], hash[PRINT_CELL_SIZE];
+		char name[PRINT_CELL_SIZE + sizeof(" (learns)")];
 
 		snprintf(hash, sizeof(hash), "%.12s", print_member(policy, "hash"));
-		print_row(&table, print_member(policy, "name"),
+		print_row(&table, print_policy(name, sizeof(name), policy),
 			print_count(rules, (int64_t)print_number(policy, "rules")),
 			print_count(sandboxes, (int64_t)print_number(policy, "sandboxes")), hash,
 			print_member(policy, "description"), NULL);

@@ -201,6 +201,13 @@ const char *print_member(const json_t *object, const char *name)
 	return print_or_dash(json_string_value(json_object_get(object, name)));
 }
 
+const char *print_policy(char *buffer, size_t size, const json_t *policy)
+{
+	snprintf(buffer, size, "%s%s", print_member(policy, "name"),
+		strcmp(print_member(policy, "mode"), "learn") == 0 ? " (learns)" : "");
+	return buffer;
+}
+
 uint64_t print_number(const json_t *object, const char *name)
 {
 	const json_t *value = json_object_get(object, name);

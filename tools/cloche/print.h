@@ -52,4 +52,7 @@ const char *print_time(char cell[static PRINT_CELL_SIZE], const char *rfc3339);
 
 /* Members of an answer, with a stand-in where one is missing. */
 const char *print_member(const json_t *object, const char *name);
+/* The name of a policy, and whether it is in mode "learn": whose rules are not what is denied by.
+ * Returns `buffer`. */
+const char *print_policy(char *buffer, size_t size, const json_t *policy);
 uint64_t print_number(const json_t *object, const char *name);

@@ -217,12 +217,14 @@ static void describe_inbound(struct text *text, const json_t *record)
 
 static void describe_create(struct text *text, const json_t *record)
 {
+	const json_t *policy = json_object_get(record, "policy");
+	const char *learns = json_string_value(json_object_get(policy, "learns"));
 	char memory[PRINT_CELL_SIZE];
 
-	text_add(text, "%s, %s, policy %s, %s, %g CPUs, %" PRIu64 " processes",
+	text_add(text, "%s, %s, policy %s%s%s, %s, %g CPUs, %" PRIu64 " processes",
 		print_member(record, "template"),
 		json_is_true(json_object_get(record, "warm")) ? "warm" : "cold",
-		print_member(json_object_get(record, "policy"), "name"),
+		print_member(policy, "name"), learns ? ", learns " : "", learns ? learns : "",
 		print_bytes(memory, print_number(record, "memory_bytes")),
 		(double)print_number(record, "cpu_millis") / 1000, print_number(record, "pids"));
 }
@@ -326,6 +328,8 @@ static void describe_members(struct text *text, const json_t *record)
 		if (strcmp(name, "policy") == 0 && json_is_object(value)) {
 			text_add(text, "%spolicy=%s", text->used > begin ? " " : "",
 				print_member(value, "name"));
+			if (json_object_get(value, "learns"))
+				text_add(text, " learns=%s", print_member(value, "learns"));
 			continue;
 		}
 		dumped = json_is_string(value) ? strdup(json_string_value(value))

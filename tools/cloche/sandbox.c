@@ -49,11 +49,11 @@ static const char *labels_text(char *buffer, size_t size, const json_t *sandbox)
 static void sandbox_row(struct print_table *table, const json_t *sandbox)
 {
 	const json_t *limits = json_object_get(sandbox, "limits");
-	char created[PRINT_CELL_SIZE], memory[PRINT_CELL_SIZE], labels[512];
+	char created[PRINT_CELL_SIZE], memory[PRINT_CELL_SIZE], labels[512], policy[128];
 
 	print_row(table, print_member(sandbox, "id"), print_member(sandbox, "state"),
 		print_member(sandbox, "template"), print_member(sandbox, "tenant"),
-		print_member(json_object_get(sandbox, "policy"), "name"),
+		print_policy(policy, sizeof(policy), json_object_get(sandbox, "policy")),
 		print_bytes(memory, print_number(limits, "memory_bytes")),
 		print_time(created, json_string_value(json_object_get(sandbox, "created_at"))),
 		labels_text(labels, sizeof(labels), sandbox), NULL);
@@ -119,7 +119,7 @@ static void sandbox_print(const json_t *sandbox)
 	const char *expires = json_string_value(json_object_get(sandbox, "expires_at"));
 	const char *reason = json_string_value(json_object_get(sandbox, "reason"));
 	struct print_table table = {0};
-	char cell[PRINT_CELL_SIZE], text[512];
+	char cell[PRINT_CELL_SIZE], text[512], name[128];
 
 	print_row(&table, "id", print_member(sandbox, "id"), NULL);
 	print_row(&table, "state", print_member(sandbox, "state"), NULL);
@@ -129,10 +129,13 @@ static void sandbox_print(const json_t *sandbox)
 	print_row(&table, "template", print_member(sandbox, "template"), NULL);
 	print_row(&table, "start", json_is_true(json_object_get(sandbox, "warm")) ? "warm" : "cold",
 		NULL);
-	snprintf(text, sizeof(text), "%s, generation %llu, %.16s…", print_member(policy, "name"),
+	snprintf(text, sizeof(text), "%s, generation %llu, %.16s…",
+		print_policy(name, sizeof(name), policy),
 		(unsigned long long)print_number(policy, "generation"),
 		print_member(policy, "hash"));
 	print_row(&table, "policy", text, NULL);
+	if (json_object_get(policy, "judged_by"))
+		print_row(&table, "judged by", print_member(policy, "judged_by"), NULL);
 	print_row(&table, "memory", print_bytes(cell, print_number(limits, "memory_bytes")), NULL);
 	print_row(&table, "disk", print_bytes(cell, print_number(limits, "disk_bytes")), NULL);
 	snprintf(cell, sizeof(cell), "%g", json_number_value(json_object_get(limits, "cpu")));

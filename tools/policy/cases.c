@@ -93,20 +93,37 @@ static const char *read_row(const json_t *object, struct cases_row *row, struct 
 	return read_terms(object, row);
 }
 
+static bool read_mode(const json_t *value, enum policy_mode *ret_mode)
+{
+	const char *word = json_string_value(value);
+
+	for (size_t i = 0; word && policy_mode_names[i]; i++)
+		if (strcmp(policy_mode_names[i], word) == 0) {
+			*ret_mode = (enum policy_mode)i;
+			return true;
+		}
+	return !value;
+}
+
 static int read_document(
 	const char *path, const json_t *document, struct cases *cases, struct failure *why)
 {
-	static const char *const keys[] = {"version", "policy", "description", "cases", NULL};
+	static const char *const keys[] = {
+		"version", "policy", "mode", "description", "cases", NULL};
 	const json_t *list = json_object_get(document, "cases");
 	const char *policy = json_string_value(json_object_get(document, "policy"));
 
 	if (!json_is_object(document) || unknown_key(document, keys))
 		return fail(why, path, "",
-			"This must be an object of version, policy, description and cases.");
+			"This must be an object of version, policy, mode, description and cases.");
 	if (json_integer_value(json_object_get(document, "version")) != 1)
 		return fail(why, path, "/version", "Write \"version\": 1.");
 	if (!policy || strlen(policy) >= sizeof(cases->policy))
 		return fail(why, path, "/policy", "Name the policy that the cases are for.");
+	if (!read_mode(json_object_get(document, "mode"), &cases->mode))
+		return fail(why, path, "/mode",
+			"\"mode\" is the policy's: \"enforce\" (also when it is left out) or "
+			"\"learn\".");
 	if (json_array_size(list) == 0)
 		return fail(why, path, "/cases", "There are no cases.");
 	strcpy(cases->policy, policy);

@@ -4,7 +4,9 @@
  *     {"act": "connect pypi.org:443", "verdict": "allow", "rule": 0, "tls": "require"},
  *     {"act": "connect pypi.org:80", "verdict": "deny", "description": "no plain HTTP"}]}
  *
- * `rule`, `tls`, `private` are compared where they are given. */
+ * `rule`, `tls`, `private` are compared where they are given. Acts are judged by the policy as it
+ * is written, so "mode" of the table (left out: "enforce") must be the policy's: else a policy that
+ * learns would pass with all its denials, and deny nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +22,7 @@ struct cases_row {
 
 struct cases {
 	char policy[POLICY_NAME_SIZE];
+	enum policy_mode mode;
 	struct cases_row *rows;
 	size_t n_rows;
 };

@@ -26,6 +26,17 @@ static int check_name(const char *path, const struct policy *policy, struct fail
 	return -EINVAL;
 }
 
+static int warn_of_mode(struct findings *findings, const char *path)
+{
+	struct failure why = {0};
+
+	failure_set(&why, 0, "check policy",
+		"The policy is in mode \"learn\": it denies nothing by itself. Take \"mode\" away "
+		"to enforce it.");
+	failure_at(&why, "%s: /mode", path);
+	return findings_warn(findings, path, &why);
+}
+
 static int check_file(const char *path, void *userdata)
 {
 	_cleanup_policy_ struct policy *policy = NULL;
@@ -36,7 +47,9 @@ static int check_file(const char *path, void *userdata)
 	findings->n_files++;
 	if (r == 0)
 		r = check_name(path, policy, &why);
-	return r < 0 ? findings_add(findings, path, &why) : 0;
+	if (r < 0)
+		return findings_add(findings, path, &why);
+	return policy->mode == POLICY_MODE_LEARN ? warn_of_mode(findings, path) : 0;
 }
 
 int command_policy_check(struct client *client, const struct arguments *arguments)

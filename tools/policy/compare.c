@@ -50,6 +50,8 @@ int command_policy_diff(struct client *client, const struct arguments *arguments
 		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
 		return EXIT_CODE_USAGE;
 	}
+	if (comparison.n && before->mode == after->mode)
+		policy_file_note_mode(after);
 	if (client->json)
 		print_json(rows);
 	else if (comparison.n == 0)

@@ -53,9 +53,10 @@ static json_t *write_prefixes(const struct policy_image *image)
 
 static char *write_image(const struct policy *policy, const struct policy_image *image)
 {
-	json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o}", "abi", ABI_VERSION, "policy",
-		policy->name, "policy_sha256", policy->hash, "exact", write_exact(image),
-		"prefixes", write_prefixes(image));
+	json_t *root = json_pack("{s:i, s:s, s:s, s:s*, s:o, s:o}", "abi", ABI_VERSION, "policy",
+		policy->name, "policy_sha256", policy->hash, "mode",
+		policy->mode == POLICY_MODE_ENFORCE ? NULL : policy_mode_names[policy->mode],
+		"exact", write_exact(image), "prefixes", write_prefixes(image));
 	char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
 
 	json_decref(root);
@@ -88,6 +89,7 @@ int command_policy_compile(struct client *client, const struct arguments *argume
 		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
 		return EXIT_CODE_FAILED;
 	}
+	policy_file_note_mode(policy);
 	text = write_image(policy, image);
 	if (!text || sha256_hex(text, strlen(text), hash) < 0) {
 		policy_image_free(image);

@@ -7,6 +7,17 @@
 #include "tools/policy/file.h"
 #include "tools/policy/opinion.h"
 
+/* The first thing to know of such a policy: what follows is not what happens. */
+static void explain_mode(const struct policy *policy)
+{
+	if (policy->mode != POLICY_MODE_LEARN)
+		return;
+	printf("\nMode: learn. It denies NOTHING by itself: a sandbox under it may do all that its "
+	       "tenant's\nand its template's policies allow, and records say what would have been "
+	       "denied.\nOf what follows, resources, budgets, life cycle, secrets and audit hold; "
+	       "the rest is as written.\n");
+}
+
 static void explain_rule(const struct policy_rule *rule)
 {
 	char what[POLICY_RULE_TEXT_SIZE];
@@ -156,6 +167,7 @@ static void explain_audit(const struct policy_audit *audit)
 static void explain(const struct policy *policy)
 {
 	printf("%s%s%s\n", policy->name, policy->description[0] ? ": " : "", policy->description);
+	explain_mode(policy);
 	explain_network(policy);
 	explain_budgets(policy);
 	explain_limits(policy);
@@ -216,6 +228,8 @@ int command_policy_explain(struct client *client, const struct arguments *argume
 		return EXIT_CODE_FAILED;
 	}
 	n_denied = 0;
+	if (arguments_text(arguments, "would"))
+		policy_file_note_mode(policy);
 	if (arguments_text(arguments, "would"))
 		n_denied = explain_acts(client, arguments, policy, trial);
 	else if (client->json)

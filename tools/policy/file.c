@@ -82,6 +82,15 @@ int policy_file_read(const char *path, struct policy **ret_policy, struct failur
 	return r < 0 ? r : policy_file_parse(path, text, size, ret_policy, why);
 }
 
+void policy_file_note_mode(const struct policy *policy)
+{
+	if (policy->mode == POLICY_MODE_LEARN)
+		fprintf(stderr,
+			"Policy \"%s\" is in mode \"learn\". This is about the policy as it is "
+			"written; while it learns, its bound alone decides.\n",
+			policy->name);
+}
+
 static int is_policy_entry(const struct dirent *entry)
 {
 	return policy_is_file_name(entry->d_name);

@@ -24,6 +24,9 @@ typedef int (*policy_file_callback)(const char *path, void *userdata);
 int policy_file_each(
 	const char *path, policy_file_callback each, void *userdata, struct failure *why);
 
+/* Says on standard error of a policy that learns that it is judged as it is written. */
+void policy_file_note_mode(const struct policy *policy);
+
 /* The system calls that filters can be made for. */
 extern const struct policy_calls policy_file_calls;
 

@@ -8,6 +8,7 @@
 #include "tools/cloche/print.h"
 
 #define RULE_ID "policy"
+#define ERROR "error"
 
 struct place {
 	char file[128];
@@ -43,14 +44,15 @@ static void read_place(const char *path, const struct failure *why, struct place
 		place->pointer = rest + 2;
 }
 
-static json_t *as_json(const struct place *place, const struct failure *why)
+/* JSON's severities and SARIF's levels have the same names. */
+static json_t *as_json(const struct place *place, const char *severity, const struct failure *why)
 {
 	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s}", "file", place->file, "line", place->line,
-		"column", place->column, "pointer", place->pointer, "severity", "error", "message",
+		"column", place->column, "pointer", place->pointer, "severity", severity, "message",
 		why->sentence);
 }
 
-static json_t *as_sarif(const struct place *place, const struct failure *why)
+static json_t *as_sarif(const struct place *place, const char *severity, const struct failure *why)
 {
 	json_t *physical = json_pack("{s:{s:s}}", "artifactLocation", "uri", place->file);
 
@@ -59,29 +61,41 @@ static json_t *as_sarif(const struct place *place, const struct failure *why)
 			json_pack("{s:i, s:i}", "startLine", place->line, "startColumn",
 				place->column));
 	return json_pack("{s:s, s:s, s:{s:s}, s:[{s:o, s:[{s:s}]}]}", "ruleId", RULE_ID, "level",
-		"error", "message", "text", why->sentence, "locations", "physicalLocation",
+		severity, "message", "text", why->sentence, "locations", "physicalLocation",
 		physical, "logicalLocations", "fullyQualifiedName", place->pointer);
 }
 
-int findings_add(struct findings *findings, const char *path, const struct failure *why)
+static int note(struct findings *findings, const char *path, const char *severity,
+	const struct failure *why)
 {
 	struct place place;
 	json_t *row = NULL;
 
-	findings->n++;
 	read_place(path, why, &place);
 	switch (findings->form) {
 	case FINDINGS_TEXT:
-		fprintf(stderr, "%s: %s\n", why->location[0] ? why->location : path, why->sentence);
+		fprintf(stderr, "%s: %s%s\n", why->location[0] ? why->location : path,
+			strcmp(severity, ERROR) == 0 ? "" : "warning: ", why->sentence);
 		return 0;
 	case FINDINGS_JSON:
-		row = as_json(&place, why);
+		row = as_json(&place, severity, why);
 		break;
 	case FINDINGS_SARIF:
-		row = as_sarif(&place, why);
+		row = as_sarif(&place, severity, why);
 		break;
 	}
 	return json_array_append_new(findings->list, row) < 0 ? -ENOMEM : 0;
+}
+
+int findings_add(struct findings *findings, const char *path, const struct failure *why)
+{
+	findings->n++;
+	return note(findings, path, ERROR, why);
+}
+
+int findings_warn(struct findings *findings, const char *path, const struct failure *why)
+{
+	return note(findings, path, "warning", why);
 }
 
 static json_t *sarif_log(const struct findings *findings)

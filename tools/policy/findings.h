@@ -23,5 +23,7 @@ void findings_fini(struct findings *findings);
 
 /* Notes what `why` says about `path`. Returns 0 or -ENOMEM. */
 int findings_add(struct findings *findings, const char *path, const struct failure *why);
+/* The same of what is no error: it fails nothing. */
+int findings_warn(struct findings *findings, const char *path, const struct failure *why);
 /* Prints the list, unless it is text. Returns 0 or -ENOMEM. */
 int findings_print(const struct findings *findings);

@@ -125,6 +125,19 @@ static void change_rule(const struct mutation *mutation, size_t rule)
 		json_string(strncmp(name, "*.", 2) == 0 ? name + 2 : wildcard));
 }
 
+/* A policy that may not learn has no such mutant: it is not parsed. */
+static void change_mode(const struct mutation *mutation)
+{
+	json_t *copy = json_deep_copy(mutation->original);
+	enum policy_mode other = mutation->policy->mode == POLICY_MODE_LEARN ? POLICY_MODE_ENFORCE
+									     : POLICY_MODE_LEARN;
+	char what[96];
+
+	json_object_set_new(copy, "mode", json_string(policy_mode_names[other]));
+	snprintf(what, sizeof(what), "in mode %s", policy_mode_names[other]);
+	give(mutation, copy, what);
+}
+
 /* Only where the file names one: what it does not say is not its subject. */
 static void change_profile(const struct mutation *mutation)
 {
@@ -281,6 +294,7 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 		take_elements(&mutation, i);
 	for (size_t i = 0; rule_in(document, i); i++)
 		change_rule(&mutation, i);
+	change_mode(&mutation);
 	change_profile(&mutation);
 	change_files(&mutation);
 	add_devices(&mutation);

@@ -249,6 +249,9 @@ json_t *opinion_json(const struct policy *policy, const struct policy_act *act,
 		"verdict", opinion_verdict(opinion), "layer", layer_word(opinion->layer), "why",
 		opinion_why(policy, act, opinion, why));
 
+	/* As it is written: while it learns, its bound decides. */
+	if (policy->mode != POLICY_MODE_ENFORCE)
+		json_object_set_new(row, "mode", json_string(policy_mode_names[policy->mode]));
 	if (opinion->rule != ABI_RULE_NONE)
 		json_object_set_new(row, "rule", json_integer(opinion->rule));
 	if (opinion->has_terms) {

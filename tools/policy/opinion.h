@@ -12,7 +12,8 @@ const char *opinion_verdict(const struct policy_opinion *opinion);
 /* A sentence that names the layer and, where there is one, the rule. */
 const char *opinion_why(const struct policy *policy, const struct policy_act *act,
 	const struct policy_opinion *opinion, char ret_text[OPINION_TEXT_SIZE]);
-/* {"act", "verdict", "layer"[, "rule"][, "tls", "private"], "why"}; NULL when memory is out. */
+/* {"act", "verdict", "layer"[, "mode"][, "rule"][, "tls", "private"], "why"}; NULL when memory is
+ * out. */
 json_t *opinion_json(const struct policy *policy, const struct policy_act *act,
 	const struct policy_opinion *opinion);
 

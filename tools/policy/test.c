@@ -14,6 +14,7 @@ struct run {
 	const struct cases *cases;
 	json_t *rows; /* with --json */
 	size_t n_failed, n_mutants, n_alive;
+	bool is_of_mode; /* the policy's mode is the table's */
 };
 
 static void describe(const struct cases_row *row, char *text, size_t size)
@@ -62,6 +63,19 @@ static size_t count_disagreeing(const struct policy *policy, const struct policy
 	return n;
 }
 
+/* True if the policy's mode is the table's; told if not. */
+static bool has_mode(const struct policy *policy, const struct cases *cases)
+{
+	if (policy->mode == cases->mode)
+		return true;
+	fprintf(stderr,
+		"%s is in mode \"%s\", and its cases are for \"%s\": write \"mode\": \"%s\" "
+		"in them if that is meant.\n",
+		policy->name, policy_mode_names[policy->mode], policy_mode_names[cases->mode],
+		policy_mode_names[policy->mode]);
+	return false;
+}
+
 static void try_mutant(const char *what, const struct policy *mutant, void *userdata)
 {
 	struct policy_trial *trial = NULL;
@@ -70,7 +84,8 @@ static void try_mutant(const char *what, const struct policy *mutant, void *user
 	if (policy_trial_new(mutant, &trial, NULL) < 0)
 		return;
 	run->n_mutants++;
-	if (count_disagreeing(mutant, trial, run->cases, NULL) == 0) {
+	if (mutant->mode == run->cases->mode &&
+		count_disagreeing(mutant, trial, run->cases, NULL) == 0) {
 		run->n_alive++;
 		fprintf(stderr, "no case notices the policy %s\n", what);
 	}
@@ -108,10 +123,13 @@ static int run_cases(const char *path, const struct cases *cases, bool mutate, s
 		r = policy_trial_new(policy, &trial, why);
 	if (r < 0)
 		return r;
+	policy_file_note_mode(policy);
 	run->n_failed = count_disagreeing(policy, trial, cases, run);
+	run->is_of_mode = has_mode(policy, cases);
 	policy_trial_free(trial);
-	return mutate && run->n_failed == 0 ? mutants_each(path, text, size, try_mutant, run, why)
-					    : 0;
+	return mutate && run->n_failed == 0 && run->is_of_mode
+		       ? mutants_each(path, text, size, try_mutant, run, why)
+		       : 0;
 }
 
 static void conclude(
@@ -123,7 +141,7 @@ static void conclude(
 	}
 	printf("%s: %zu of %zu cases as written", cases->policy, cases->n_rows - run->n_failed,
 		cases->n_rows);
-	if (mutate && run->n_failed == 0)
+	if (mutate && run->n_failed == 0 && run->is_of_mode)
 		printf("; %zu of %zu broken policies noticed", run->n_mutants - run->n_alive,
 			run->n_mutants);
 	printf("\n");
@@ -152,5 +170,5 @@ int command_policy_test(struct client *client, const struct arguments *arguments
 		return EXIT_CODE_USAGE;
 	}
 	conclude(client, &cases, &run, mutate);
-	return run.n_failed || run.n_alive ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+	return run.n_failed || run.n_alive || !run.is_of_mode ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
 }
