@@ -171,6 +171,24 @@ static int check_pairs(const struct policy_reader *reader, const struct policy *
 	return 0;
 }
 
+/* "/tmp", or {"path": "/tmp", "description": "…"}. Borrowed; what is no path is left to
+ * check_path(). */
+static int read_element(const struct policy_reader *reader, const struct policy_place *at,
+	const json_t *value, const char **ret_path)
+{
+	static const char *const keys[] = {"path", "description", NULL};
+	int r = 0;
+
+	if (json_is_object(value)) {
+		r = policy_check_keys(reader, at, value, keys);
+		if (r == 0)
+			r = policy_check_description(reader, at, value);
+		value = json_object_get(value, "path");
+	}
+	*ret_path = json_string_value(value);
+	return r;
+}
+
 static int read_list(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *list, enum policy_access access, struct policy *policy,
 	struct origin *origins)
@@ -184,9 +202,11 @@ static int read_list(const struct policy_reader *reader, const struct policy_pla
 	json_array_foreach((json_t *)list, i, each)
 	{
 		const struct policy_place element = {&at, NULL, i};
-		const char *path = json_string_value(each);
-		int r = check_path(reader, &element, path, access);
+		const char *path;
+		int r = read_element(reader, &element, each, &path);
 
+		if (r == 0)
+			r = check_path(reader, &element, path, access);
 		if (r < 0)
 			return r;
 		if (policy->n_paths == POLICY_PATHS_MAX)

@@ -51,6 +51,8 @@ OBJECTS = {
     "executables.c:policy_read_executables": ((), [(("executables",), {"allow": []}, in_section("executables"))]),
     "executables.c:read_program": ((), [("program_object", {"path": "/a"},
                                          lambda inner: in_section("executables")({"allow": [inner]}))]),
+    "files.c:read_element": ((), [("path_object", {"path": "/tmp"},
+                                   lambda inner: in_section("files")({"hidden": [inner]}))]),
     "lifecycle.c:policy_read_lifecycle": (("auto_archive",), [(("lifecycle",), {}, in_section("lifecycle"))]),
     "syscalls.c:policy_read_syscalls": ((), [(("syscalls",), {}, in_section("syscalls"))]),
     "rule.c:policy_read_rule": ((), [("rule_for_name", NAME, in_rule), ("rule_for_addresses", ADDRESS, in_rule),
@@ -131,6 +133,7 @@ TEXTS = {
     "rule_for_addresses/cidr": (["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "0.0.0.0/0"],
                                 ["", "example.org", "203.0.113.0/", "203.0.113.0/024", "203.0.113.0/-1", 1]),
 }
+TEXTS["path_of_files"] = TEXTS["paths"]
 DISTINCT = {
     "program": lambda i: f"/p{i}", "path": lambda i: f"/l{i}",
     "paths": lambda i: f"/p{i}", "/secrets": lambda i: f"S{i}", "ports": lambda i: i + 1,
