@@ -129,6 +129,14 @@ int tally_note_dial(struct tally *tally, const struct policy_recorded *record)
 	return r;
 }
 
+const struct tally_row *tally_get(
+	const struct tally *tally, const struct policy_act *act, bool allowed)
+{
+	uint32_t place = tally->n_slots ? *find(tally, act, allowed) : 0;
+
+	return place && tally->rows[place - 1].n > 0 ? &tally->rows[place - 1] : NULL;
+}
+
 uint64_t tally_know_calls(struct tally *tally, const struct policy_calls *calls)
 {
 	uint64_t n_unknown = 0;

@@ -32,6 +32,9 @@ int tally_add(struct tally *tally, const struct policy_recorded *record);
  * relay's record may come before the kernel's, so there may be rows that no record of an act was
  * met for: their `n` is 0. Returns as above. */
 int tally_note_dial(struct tally *tally, const struct policy_recorded *record);
+/* The row of an act with this verdict that records were met for; NULL: none. */
+const struct tally_row *tally_get(
+	const struct tally *tally, const struct policy_act *act, bool allowed);
 /* Looks up the levels of all system calls in it. Records of calls that are not known (the log is of
  * another machine) become none, `n` of them 0; returns how many there were. */
 uint64_t tally_know_calls(struct tally *tally, const struct policy_calls *calls);

@@ -88,6 +88,20 @@ def what_is_learnt_allows_the_run_and_no_more():
 
 
 @test
+def what_was_written_can_be_written_under_what_is_learnt_and_no_more():
+    code, out, errors = policy("learn", "--from", "-", "--label", "run=learn", "--name", "relearnt", stdin=records())
+    check_equal(code, 0, errors)
+    learnt = json.loads(out)
+    check_equal([place["path"] for place in learnt["files"]["writable"]], ["/tmp"], "what was written")
+    daemon().client.post("/v1/policies/relearnt", learnt).expect(201)
+    with daemon().client.sandbox(policy="relearnt") as sandbox:
+        code = "import os\nassert os.path.exists('/tmp/learn/out/3') and not os.path.exists('/tmp/learn/out/1')\n"
+        sandbox.python(CODE_FILES + code)
+        refused = sandbox.sh("echo x 2>&1 >/workspace/x; mkdir /var/lib/x 2>&1; true")
+        check_equal(refused.lower().count("read-only file system"), 2, f"writes that were not in the run: {refused}")
+
+
+@test
 def a_tighter_policy_shows_what_it_would_have_denied():
     path = f"{daemon().directory}/others.json"
     with open(path, "w", encoding="utf-8") as file:

@@ -228,6 +228,8 @@ static const struct option_form policy_learn_options[] = {
 	{"name", "NAME", "of the policy (learnt)", false},
 	{"wildcard-after", "N", "write *.NAME once N names lie right below NAME (10; 0: never)",
 		false},
+	{"directory-after", "N", "write a directory once N paths lie right below it (10; 0: never)",
+		false},
 	{"output", "FILE", "write it there instead of to standard output", false},
 	{0},
 };

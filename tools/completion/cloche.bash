@@ -98,7 +98,7 @@ _cloche()
 		'policy test') words='--mutate' ;;
 		'policy compile') words='--output' ;;
 		'policy replay') words='--audit --label --template --sandbox --examples' ;;
-		'policy learn') words='--from --label --template --sandbox --name --wildcard-after --output' ;;
+		'policy learn') words='--from --label --template --sandbox --name --wildcard-after --directory-after --output' ;;
 		esac
 		;;
 	'policy show' | 'policy versions' | 'policy shadow') words=$(_cloche_names) ;;

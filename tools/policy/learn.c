@@ -13,39 +13,79 @@
 #include "tools/policy/pretty.h"
 
 #define WILDCARD_AFTER_DEFAULT 10
+#define DIRECTORY_AFTER_DEFAULT 10
 
-/* What was allowed must be allowed by what was learnt from it. */
-static int check_replay(const struct policy *policy, const struct tally *tally, struct failure *why)
+/* What was allowed must be allowed by what was learnt from it. What was denied is not, but where it
+ * had to be. */
+static int check_replay(const struct policy *policy, const struct tally *tally,
+	uint64_t *ret_n_opened, struct failure *why)
 {
 	struct policy_trial *trial = NULL;
 	int r = policy_trial_new(policy, &trial, why);
 
+	*ret_n_opened = 0;
 	for (size_t i = 0; r == 0 && i < tally->n; i++) {
 		const struct tally_row *row = &tally->rows[i];
 		char act[POLICY_ACT_TEXT_SIZE];
+		bool allowed = row->n > 0 && policy_trial_judge(trial, &row->act).allowed;
 
-		if (row->allowed && row->n > 0 && !policy_trial_judge(trial, &row->act).allowed)
+		if (row->allowed && row->n > 0 && !allowed)
 			r = failure_set(why, -EINVAL, "learn policy",
-				"No rule can be written that allows \"%s\", which was allowed.",
+				"No rule can be written that allows \"%.200s\", which was allowed.",
 				policy_act_format(&row->act, act));
+		*ret_n_opened += !row->allowed && allowed;
 	}
 	policy_trial_free(trial);
 	return r;
 }
 
-static int learn(const struct tally *tally, const char *name, uint32_t wildcard_after,
+static const char *files_sentence(enum learnt_files files)
+{
+	switch (files) {
+	case LEARNT_FILES_SAID:
+		return NULL;
+	case LEARNT_FILES_UNRECORDED:
+		return "it may not have been recorded what was written";
+	case LEARNT_FILES_ROOT:
+		return "something right below / was made or taken away, so / cannot be read-only";
+	case LEARNT_FILES_MANY:
+		return "more paths were written than a policy may name";
+	}
+	return NULL;
+}
+
+static void tell(const struct log_reading *reading, enum learnt_files files, uint64_t n_opened)
+{
+	const char *sentence = files_sentence(files);
+
+	fprintf(stderr, "cloche: %" PRIu64 " acts, %zu different, in %" PRIu64 " records.\n",
+		reading->n_acts, reading->tally.n, reading->n_records);
+	log_print_rest(reading, stderr);
+	if (sentence)
+		fprintf(stderr, "The policy says nothing of files: %s.\n", sentence);
+	if (n_opened)
+		fprintf(stderr,
+			"%" PRIu64 " different acts that were denied are allowed by it, because of "
+			"what was allowed elsewhere.\n",
+			n_opened);
+}
+
+static int learn(const struct log_reading *reading, const struct learnt_options *options,
 	char **ret_text, struct failure *why)
 {
-	_cleanup_json_ json_t *document = learnt_policy(tally, name, wildcard_after);
+	enum learnt_files files = LEARNT_FILES_SAID;
+	_cleanup_json_ json_t *document = learnt_policy(reading, options, &files);
 	_cleanup_free_ char *compact = document ? json_dumps(document, JSON_COMPACT) : NULL;
 	_cleanup_policy_ struct policy *policy = NULL;
+	uint64_t n_opened = 0;
 	int r;
 
 	if (!compact)
 		return failure_set(why, -ENOMEM, "learn policy", "There is no memory left.");
 	r = policy_file_parse("learnt", compact, strlen(compact), &policy, why);
 	if (r == 0)
-		r = check_replay(policy, tally, why);
+		r = check_replay(policy, &reading->tally, &n_opened, why);
+	tell(reading, files, n_opened);
 	return r < 0 ? r : policy_pretty(compact, strlen(compact), "learnt", ret_text, why);
 }
 
@@ -71,7 +111,8 @@ int command_policy_learn(struct client *client, const struct arguments *argument
 {
 	const char *from = arguments_text(arguments, "from"),
 		   *name = arguments_text(arguments, "name");
-	double wildcard_after = WILDCARD_AFTER_DEFAULT;
+	double wildcard_after = WILDCARD_AFTER_DEFAULT, directory_after = DIRECTORY_AFTER_DEFAULT;
+	struct learnt_options options;
 	_cleanup_free_ char *text = NULL;
 	struct log_reading reading;
 	struct failure why = {0};
@@ -79,15 +120,14 @@ int command_policy_learn(struct client *client, const struct arguments *argument
 
 	if (arguments->n_words || arguments->n_rest || !from)
 		return call_misused(client, "policy learn wants --from LOG.");
-	if (arguments_number(arguments, "wildcard-after", 0, &wildcard_after, &why) < 0)
+	if (arguments_number(arguments, "wildcard-after", 0, &wildcard_after, &why) < 0 ||
+		arguments_number(arguments, "directory-after", 0, &directory_after, &why) < 0)
 		return call_misused(client, "%s", why.sentence);
+	options = (struct learnt_options){
+		name ? name : "learnt", (uint32_t)wildcard_after, (uint32_t)directory_after};
 	r = log_read(from, arguments, &reading, &why);
 	if (r == 0) {
-		r = learn(&reading.tally, name ? name : "learnt", (uint32_t)wildcard_after, &text,
-			&why);
-		fprintf(stderr,
-			"cloche: %" PRIu64 " acts, %zu different, in %" PRIu64 " records.\n",
-			reading.n_acts, reading.tally.n, reading.n_records);
+		r = learn(&reading, &options, &text, &why);
 		log_fini(&reading);
 	}
 	if (r < 0) {
