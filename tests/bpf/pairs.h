@@ -13,7 +13,9 @@ struct pair {
 	__u8 protocol, spent;
 	__u8 verdict, reason; /* written by the program */
 	__u16 rule;
-	__u32 reserved;
+	__u16 shadow_rule;   /* the candidate's that allows it, or ABI_RULE_NONE */
+	__u8 shadow_outcome; /* enum abi_shadow_outcome, AGREED where it has no opinion */
+	__u8 reserved;
 };
 
 _Static_assert(sizeof(struct pair) == 32, "shared with the program");

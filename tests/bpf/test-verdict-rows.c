@@ -1,15 +1,19 @@
 /* Every row of tests/table/rows.h, by a real system call under the real programs: its result, its
- * event, and for what is relayed, what the gate learns. */
+ * event, what a second policy, made at random, is asked beside it, and for what is relayed, what
+ * the gate learns. */
 #include "tests/table/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "supervisor/policy/matcher.h"
 #include "tests/harness/check.h"
+#include "tests/harness/draw.h"
 #include "tests/harness/kernel-scene.h"
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROUNDS 2 /* each row beside two candidates */
 
 static struct row_ports ports_of(const struct kernel_scene *scene)
 {
@@ -125,6 +129,155 @@ static void put_tickets(struct kernel_scene *scene, const struct kernel_sandbox 
 	}
 }
 
+/* ---- shadows */
+
+#define N_CANDIDATES 32
+
+static struct {
+	struct draw numbers;
+	struct policy_matcher *matchers[N_CANDIDATES];
+	uint32_t images[N_CANDIDATES];
+	uint64_t n_outcomes[4];
+} shadows = {.numbers = {DRAW_SEED}};
+
+static void make_candidates(struct kernel_scene *scene)
+{
+	for (size_t i = 0; i < N_CANDIDATES; i++) {
+		struct policy *policy = draw_policy(&shadows.numbers);
+		struct policy_image *image = NULL;
+
+		CHECK_INT(policy_compile(policy, &image, NULL), 0);
+		CHECK_INT(policy_matcher_new(image, &shadows.matchers[i]), 0);
+		CHECK_INT(
+			enforce_image_take(scene->enforce, policy->hash, image, &shadows.images[i]),
+			0);
+		policy_image_free(image);
+		policy_unref(policy);
+	}
+}
+
+static void free_candidates(struct kernel_scene *scene)
+{
+	for (size_t i = 0; i < N_CANDIDATES; i++) {
+		enforce_image_release(scene->enforce, shadows.images[i]);
+		policy_matcher_free(shadows.matchers[i]);
+	}
+}
+
+struct asked {
+	uint32_t slot, generation, image;
+	const struct policy_matcher *candidate;
+	bool has_ticket[ROW_N_TICKETS];
+	/* what was counted */
+	uint64_t n;
+	struct abi_shadow_key last;
+};
+
+/* Of the tickets, the candidate may have some and not others. */
+static void ask_candidate(
+	struct kernel_scene *scene, const struct kernel_sandbox *sandbox, struct asked *ret_asked)
+{
+	uint32_t which = draw(&shadows.numbers, N_CANDIDATES);
+
+	*ret_asked = (struct asked){.slot = sandbox->slot,
+		.candidate = shadows.matchers[which],
+		.image = shadows.images[which]};
+	CHECK_INT(enforce_shadow_next(scene->enforce, sandbox->slot, &ret_asked->generation), 0);
+	for (size_t i = 0; i < ROW_N_TICKETS; i++) {
+		struct abi_ticket ticket = row_tickets[i].ticket;
+
+		ticket.sandbox = sandbox->id;
+		ret_asked->has_ticket[i] = draw(&shadows.numbers, 2);
+		if (ret_asked->has_ticket[i])
+			CHECK_INT(enforce_ticket_put(scene->enforce, sandbox->slot,
+					  ret_asked->generation, row_tickets[i].index, &ticket),
+				0);
+	}
+	CHECK_INT(enforce_shadow_bind(
+			  scene->enforce, sandbox->slot, ret_asked->image, ret_asked->generation),
+		0);
+}
+
+static void add_asked(const struct abi_shadow_key *key, uint64_t n, void *userdata)
+{
+	struct asked *asked = userdata;
+
+	if (key->slot != asked->slot || key->generation != asked->generation || n == 0)
+		return;
+	asked->n += n;
+	asked->last = *key;
+}
+
+static struct decide_facts facts_of(const struct kernel_scene *scene, const struct row *row,
+	const struct kernel_sandbox *sandbox)
+{
+	return (struct decide_facts){.address = row_address(row->address),
+		.sandbox = sandbox->id,
+		.port = row_port(row, ports_of(scene)),
+		.gate_port = row->gate == ROW_NO_GATE ? 0 : scene->gate_port,
+		.dns_port = row_has_resolver(row) ? scene->dns_port : 0,
+		.datagram_port = row_has_datagrams(row) ? scene->datagram_port : 0,
+		.protocol = row_is_tcp(row) ? IPPROTO_TCP : IPPROTO_UDP,
+		.live = true};
+}
+
+static uint8_t expected_of(struct kernel_scene *scene, const struct row *row,
+	const struct kernel_sandbox *sandbox, const struct asked *asked, uint16_t *ret_rule)
+{
+	struct decide_facts facts = facts_of(scene, row, sandbox);
+	const struct abi_ticket *found = row_ticket(&facts.address);
+	struct abi_ticket ticket;
+
+	for (size_t i = 0; found && i < ROW_N_TICKETS; i++)
+		if (found == &row_tickets[i].ticket && !asked->has_ticket[i])
+			found = NULL;
+	if (found) {
+		ticket = *found;
+		ticket.sandbox = sandbox->id;
+	}
+	return draw_shadow_expected(asked->candidate, found ? &ticket : NULL, &facts,
+		(struct decide_verdict){row->verdict, row->reason, row->rule}, ret_rule);
+}
+
+static bool is_tickets_reason(const struct row *row)
+{
+	struct abi_address address = row_address(row->address);
+
+	return row_is_tcp(row) && match_is_synthetic(&address);
+}
+
+/* Beside the verdict, which check_event() has seen: the same in the record and in the sums. */
+static void check_shadow(struct kernel_scene *scene, const struct row *row,
+	const struct kernel_sandbox *sandbox, struct asked *asked,
+	const struct abi_network_event *event)
+{
+	uint16_t rule;
+	uint8_t outcome = expected_of(scene, row, sandbox, asked, &rule);
+
+	CHECK_INT(enforce_shadow_each(scene->enforce, add_asked, asked), 0);
+	if (!event || event->reason == ABI_REASON_GATE_PORT) {
+		CHECK_INT(asked->n, 0);
+		return;
+	}
+	shadows.n_outcomes[outcome]++;
+	CHECK_INT(asked->n, 1);
+	CHECK_INT(asked->last.outcome, outcome);
+	CHECK_INT(asked->last.rule, outcome == ABI_SHADOW_WOULD_DENY ? row->rule : rule);
+	CHECK_INT(event->shadow, outcome == ABI_SHADOW_AGREED
+					 ? 0
+					 : ABI_SLOT_POLICY(asked->generation, asked->image));
+	if (outcome == ABI_SHADOW_AGREED)
+		return;
+	CHECK_INT(event->shadow_rule, rule);
+	CHECK_INT(event->shadow_verdict,
+		outcome == ABI_SHADOW_WOULD_ALLOW ? ABI_VERDICT_REDIRECT : ABI_VERDICT_DENY);
+	CHECK_INT(event->shadow_reason, outcome == ABI_SHADOW_WOULD_ALLOW ? ABI_REASON_RULE
+					: is_tickets_reason(row)          ? ABI_REASON_TICKET
+									  : ABI_REASON_DEFAULT);
+}
+
+/* ---- */
+
 /* That the query came to the resolver; a connected datagram socket has sent nothing yet. */
 static void check_query(struct kernel_scene *scene, const struct row *row)
 {
@@ -160,6 +313,7 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 	struct policy_image image;
 	const struct abi_network_event *event;
 	struct abi_counters counters;
+	struct asked asked;
 
 	row_image(row->image, &image);
 	kernel_sandbox_make(scene, &sandbox);
@@ -169,6 +323,7 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 	if (row_has_datagrams(row))
 		kernel_sandbox_give_datagrams(scene, &sandbox);
 	put_tickets(scene, &sandbox);
+	ask_candidate(scene, &sandbox, &asked);
 	kernel_scene_events(scene);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_row, row), row->error);
 	kernel_scene_events(scene);
@@ -177,6 +332,7 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 		CHECK(!event);
 	else
 		check_event(scene, row, &sandbox, event);
+	check_shadow(scene, row, &sandbox, &asked, event);
 	if (row->verdict == ABI_VERDICT_REDIRECT && row_is_tcp(row))
 		check_flow(scene, row, &sandbox);
 	else if (row->verdict == ABI_VERDICT_REDIRECT)
@@ -205,11 +361,17 @@ TEST(kernel_judges_every_row_as_the_host_does)
 	struct kernel_scene *scene = kernel_scene();
 
 	atexit(name_failed_row);
-	for (size_t i = 0; i < N_ROWS; i++) {
-		judged_row = &rows[i];
-		check_row(scene, &rows[i]);
-	}
+	make_candidates(scene);
+	for (unsigned int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < N_ROWS; i++) {
+			judged_row = &rows[i];
+			check_row(scene, &rows[i]);
+		}
 	judged_row = NULL;
+	free_candidates(scene);
+	/* Of each some, or the policies are not worth drawing. */
+	for (size_t i = ABI_SHADOW_AGREED; i <= ABI_SHADOW_WOULD_ALLOW; i++)
+		CHECK(shadows.n_outcomes[i] >= 10);
 }
 
 /* The same calls, but the cgroup has no slot: not even a socket. */
