@@ -10,6 +10,7 @@
 
 #include "bpf/abi/budget.h"
 #include "bpf/abi/rule.h"
+#include "bpf/abi/shadow.h"
 #include "bpf/abi/slot.h"
 #include "supervisor/audit/audit.h"
 #include "supervisor/base/clock.h"
@@ -53,13 +54,13 @@ static struct abi_event_header header(enum abi_event_type type, size_t size_byte
 }
 
 /* Writes the event and returns its line without what changes: sequence and time. */
-static char *line_of(const struct abi_event_header *event)
+static char *line_of(const struct abi_event_header *event, const struct audit_subject *who)
 {
 	struct audit_scene scene = {};
 	char *text, *type;
 
 	audit_scene_begin(&scene);
-	audit_event(scene.audit, event, &subject);
+	audit_event(scene.audit, event, who);
 	CHECK_INT(loop_run_once(scene.loop, 0), 0);
 	text = audit_scene_text(&scene);
 	audit_scene_end(&scene);
@@ -69,9 +70,10 @@ static char *line_of(const struct abi_event_header *event)
 	return text;
 }
 
-static void check_event(const struct abi_event_header *event, const char *type, const char *body)
+static void check_event_of(const struct audit_subject *who, const struct abi_event_header *event,
+	const char *type, const char *body)
 {
-	char *line = line_of(event), expected[2048];
+	char *line = line_of(event, who), expected[2048];
 
 	snprintf(expected, sizeof(expected),
 		"\"type\":\"%s\",\"sandbox\":\"sb-0000000000000010\",\"tenant_id\":4,"
@@ -84,6 +86,11 @@ static void check_event(const struct abi_event_header *event, const char *type, 
 		type, body);
 	CHECK_TEXT(line, expected);
 	free(line);
+}
+
+static void check_event(const struct abi_event_header *event, const char *type, const char *body)
+{
+	check_event_of(&subject, event, type, body);
 }
 
 static struct abi_network_event network(enum abi_operation operation, const char *address)
@@ -128,6 +135,42 @@ TEST(an_allowed_connect_goes_by_the_gate_and_names_its_rule)
 		"\"rule\","
 		"\"rule\":0,\"family\":\"ipv4\",\"address\":\"10.214.0.2\",\"port\":443,"
 		"\"protocol\":\"tcp\",\"socket_type\":\"stream\"");
+}
+
+#define DENIED_443                                                                                 \
+	"\"operation\":\"connect\",\"verdict\":\"deny\",\"reason\":\"default\",\"rule\":null,"     \
+	"\"family\":\"ipv6\",\"address\":\"fd00::1\",\"port\":443,\"protocol\":\"tcp\","           \
+	"\"socket_type\":\"stream\""
+
+TEST(what_a_candidate_would_say_is_told_beside_the_verdict)
+{
+	struct abi_network_event event = network(ABI_OPERATION_CONNECT, "fd00::1");
+	struct audit_subject asked = subject;
+
+	asked.shadow_name = "wide";
+	asked.shadow_hash = "cafe";
+	event.shadow = ABI_SLOT_POLICY(ABI_SHADOW_GENERATION | 5, 9);
+	event.shadow_verdict = ABI_VERDICT_REDIRECT;
+	event.shadow_reason = ABI_REASON_RULE;
+	event.shadow_rule = 3;
+	check_event_of(&asked, &event.header, "network.connect",
+		DENIED_443
+		",\"shadow\":{\"policy\":\"wide\",\"hash\":\"cafe\",\"generation\":2147483653,"
+		"\"verdict\":\"allow\",\"reason\":\"rule\",\"rule\":3}");
+	event.shadow_verdict = ABI_VERDICT_DENY;
+	event.shadow_reason = ABI_REASON_TICKET;
+	event.shadow_rule = ABI_RULE_NONE;
+	check_event_of(&asked, &event.header, "network.connect",
+		DENIED_443
+		",\"shadow\":{\"policy\":\"wide\",\"hash\":\"cafe\",\"generation\":2147483653,"
+		"\"verdict\":\"deny\",\"reason\":\"ticket\",\"rule\":null}");
+	/* Of one that is not asked any more only the generation is known. */
+	check_event(&event.header, "network.connect",
+		DENIED_443 ",\"shadow\":{\"generation\":2147483653,\"verdict\":\"deny\",\"reason\":"
+			   "\"ticket\",\"rule\":null}");
+	/* The twin: nobody was asked, or agreed. */
+	event.shadow = 0;
+	check_event_of(&asked, &event.header, "network.connect", DENIED_443);
 }
 
 TEST(a_denial_for_a_budget_names_those_that_are_used_up)
@@ -233,7 +276,7 @@ TEST(an_earlier_generation_is_told_without_what_is_of_the_later)
 	char *line;
 
 	event.header.policy = ABI_SLOT_POLICY(1, 1);
-	line = line_of(&event.header);
+	line = line_of(&event.header, &subject);
 	CHECK(strstr(line, "\"policy\":{\"generation\":1}"));
 	free(line);
 }
