@@ -17,6 +17,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ENOSYS 38
 #define EPROTONOSUPPORT 93
 #define SIGSYS 31
+#define PROT_EXEC 0x4
+#define MAP_ANONYMOUS 0x20
+#define AT_EMPTY_PATH 0x1000
 #define FMODE_WRITE 0x2        /* include/linux/fs.h */
 #define FMODE_CREATED 0x100000 /* the same */
 #define AUDIT_ARCH_X86_64 0xc000003eu
@@ -85,14 +88,26 @@ MATCH_INLINE __u64 file_at(__s64 fd)
 	return file;
 }
 
-/* Only an errno that a filter of ours gives, or what is no program of the policy. */
-MATCH_INLINE __u32 refusal_of(__u32 word, __s64 result)
+/* For a mapping of a file as code. */
+MATCH_INLINE bool maps_code(const struct call *call)
 {
+	return (call->word & ABI_AUDIT_MAPS) && (call->arguments[2] & PROT_EXEC) &&
+	       !(call->arguments[3] & MAP_ANONYMOUS);
+}
+
+/* Only an errno that a filter of ours gives, or what is no program of the policy. */
+MATCH_INLINE __u32 refusal_of(const struct call *call)
+{
+	__u32 word = call->word;
+	__s64 result = call->result;
+
 	if ((word & ABI_AUDIT_REFUSED) && (result == -EPERM || result == -ENOSYS))
 		return ABI_REFUSAL_SECCOMP;
 	if ((word & ABI_AUDIT_BY_ARGUMENTS) && (result == -EPERM || result == -EPROTONOSUPPORT))
 		return ABI_REFUSAL_EITHER;
 	if ((word & ABI_AUDIT_EXECUTES) && result == -EACCES)
+		return ABI_REFUSAL_EXECUTABLE;
+	if (result == -EPERM && maps_code(call))
 		return ABI_REFUSAL_EXECUTABLE;
 	return ABI_REFUSAL_NONE;
 }
@@ -218,7 +233,7 @@ __noinline int syscall_emit(const struct sandbox *sandbox, const struct call *ca
 	if (!sandbox || !call)
 		return 0;
 	class = class_of(call);
-	if (!(call->word & ABI_AUDIT_SOCKADDR) && !ABI_AUDIT_TEXT(call->word, 0)) {
+	if (!(call->word & ABI_AUDIT_SOCKADDR) && !ABI_AUDIT_TEXT(call->word, 0) && !call->file) {
 		event = emit_begin(sandbox, class, ABI_EVENT_SYSCALL, sizeof(*event), true);
 		if (!event)
 			return 0;
@@ -249,19 +264,36 @@ MATCH_INLINE __u32 word_of(__u32 slot, __u32 index)
 	return set ? set->calls[index] : 0;
 }
 
+/* The descriptor of the file that a call is about: what it opened, or what it was refused to
+ * execute or map; execveat(2) takes one instead of a path. -1: none. */
+MATCH_INLINE __s64 descriptor_of(const struct call *call)
+{
+	if ((call->word & ABI_AUDIT_OPENS) && call->result >= 0)
+		return call->result;
+	if (call->refusal != ABI_REFUSAL_EXECUTABLE)
+		return -1;
+	if (call->word & ABI_AUDIT_MAPS)
+		return (__s32)call->arguments[4];
+	return ABI_AUDIT_TEXT(call->word, 0) == 2 && (call->arguments[4] & AT_EMPTY_PATH)
+		       ? (__s32)call->arguments[0]
+		       : -1;
+}
+
 /* A call that may be worth a record. */
 static __noinline int look_at(struct abi_audited *row, struct call *call)
 {
 	struct sandbox sandbox = {};
 	struct file *file;
+	__s64 fd;
 	__u32 index = call->number < ABI_SYSCALL_OTHER ? call->number : ABI_SYSCALL_OTHER;
 
-	call->refusal = refusal_of(call->word, call->result);
+	call->refusal = refusal_of(call);
 	if (call->refusal && call->refusal != ABI_REFUSAL_EXECUTABLE &&
 		call->abi == ABI_CALL_NATIVE && index < ABI_SYSCALLS_MAX)
 		sandbox_count(&row->refused[index], 1);
-	if ((call->word & ABI_AUDIT_OPENS) && call->result >= 0) {
-		file = (struct file *)file_at(call->result);
+	fd = descriptor_of(call);
+	if (fd >= 0) {
+		file = (struct file *)file_at(fd);
 		call->file = (__u64)file;
 		call->mode = BPF_CORE_READ(file, f_mode);
 	}

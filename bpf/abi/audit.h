@@ -28,11 +28,13 @@ enum abi_audit_when {
 	(((word) >> (8 + 4 * (n))) & 7) /* number of an argument, from 1                           \
 					 */
 #define ABI_AUDIT_TEXT_AT(n, argument) ((unsigned int)((argument) + 1) << (8 + 4 * (n)))
-#define ABI_AUDIT_EXECUTES                                                                         \
-	(1u << 11) /* EACCES is for want of the policy's leave, or the mode's                      \
-		    */
+/* Under a policy that limits executables: EACCES is for want of its leave, or the mode's. */
+#define ABI_AUDIT_EXECUTES (1u << 11)
+/* Likewise EPERM, where the third argument asks for code of the file that is the fifth. */
+#define ABI_AUDIT_MAPS (1u << 15)
 /* Any of it makes a call worth a second look. */
-#define ABI_AUDIT_LOOK (7u | ABI_AUDIT_REFUSED | ABI_AUDIT_BY_ARGUMENTS | ABI_AUDIT_EXECUTES)
+#define ABI_AUDIT_LOOK                                                                             \
+	(7u | ABI_AUDIT_REFUSED | ABI_AUDIT_BY_ARGUMENTS | ABI_AUDIT_EXECUTES | ABI_AUDIT_MAPS)
 
 /* Value of the array `audit_sets`, by image. Written before the image is bound to any slot. */
 struct abi_audit_set {

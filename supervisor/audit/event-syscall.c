@@ -61,7 +61,7 @@ const char *event_syscall_type(const struct audit *audit, const struct abi_event
 
 	if (!is_whole(event))
 		return NULL;
-	if (call->inode || call->device)
+	if ((call->inode || call->device) && !call->refusal)
 		return "file.open";
 	name = name_of(audit, call);
 	snprintf(buffer, AUDIT_TYPE_SIZE, "syscall.%.23s", name ? name : "unnamed");

@@ -129,16 +129,20 @@ static void set_treatment(
 	}
 }
 
-/* Where a policy limits executables, one that it refused is a denial. */
+/* Where a policy limits executables, one that it refused is a denial, and so is code. */
 static void set_executes(struct abi_audit_set *set)
 {
-	static const char *const calls[] = {"execve", "execveat"};
+	static const struct {
+		const char *name;
+		uint16_t word;
+	} calls[] = {{"execve", ABI_AUDIT_EXECUTES}, {"execveat", ABI_AUDIT_EXECUTES},
+		{"mmap", ABI_AUDIT_MAPS}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		int number = confine_call_number(calls[i]);
+		int number = confine_call_number(calls[i].name);
 
 		if (number >= 0 && number < ABI_SYSCALL_OTHER)
-			set->calls[number] |= ABI_AUDIT_EXECUTES;
+			set->calls[number] |= calls[i].word;
 	}
 }
 

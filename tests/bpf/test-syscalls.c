@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,6 +33,7 @@ static const struct {
 	{SYS_renameat2, ABI_AUDIT_ALWAYS | ABI_AUDIT_TEXT_AT(0, 1) | ABI_AUDIT_TEXT_AT(1, 3)},
 	{SYS_execve, ABI_AUDIT_FAILURES | ABI_AUDIT_TEXT_AT(0, 0)},
 	{SYS_execveat, ABI_AUDIT_EXECUTES | ABI_AUDIT_TEXT_AT(0, 1)},
+	{SYS_mmap, ABI_AUDIT_MAPS},
 	{SYS_kill, ABI_AUDIT_OTHERS},
 	{SYS_connect, ABI_AUDIT_ALWAYS | ABI_AUDIT_SOCKADDR},
 	{SYS_setns, ABI_AUDIT_ALWAYS | ABI_AUDIT_SECURITY},
@@ -247,6 +249,74 @@ TEST(a_program_that_a_policy_has_not_is_a_denial)
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_execute, "/nowhere"), 0);
 	kernel_scene_events(scene);
 	CHECK(!event_of(scene, SYS_execveat));
+	kernel_sandbox_end(scene, &sandbox);
+}
+
+static int act_execute_descriptor(struct kernel_scene *scene, const void *argument)
+{
+	int fd = open(argument, O_PATH);
+
+	(void)scene;
+	syscall(SYS_execveat, fd, "", NULL, NULL, AT_EMPTY_PATH);
+	return 0;
+}
+
+TEST(a_program_without_a_path_has_the_kernels)
+{
+	struct kernel_scene *scene = kernel_scene();
+	const struct abi_file_event *event;
+	struct kernel_sandbox sandbox;
+
+	make(scene, &sandbox);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_execute_descriptor, "/etc/passwd"), 0);
+	kernel_scene_events(scene);
+	event = event_of(scene, SYS_execveat);
+	CHECK(event);
+	CHECK_INT(event->call.refusal, ABI_REFUSAL_EXECUTABLE);
+	CHECK_TEXT(event->texts[0], "/etc/passwd");
+	CHECK_INT(event->call.sources[0], ABI_SOURCE_KERNEL);
+	CHECK(event->call.inode);
+	kernel_sandbox_end(scene, &sandbox);
+}
+
+struct mapping {
+	int protection;
+	long error;
+};
+
+/* /proc is noexec everywhere. */
+static int act_map(struct kernel_scene *scene, const void *argument)
+{
+	const struct mapping *mapping = argument;
+	int fd = open("/proc/self/maps", O_RDONLY);
+	long r = syscall(SYS_mmap, NULL, 4096, mapping->protection, MAP_PRIVATE, fd, 0);
+
+	(void)scene;
+	return r == -1 && errno == mapping->error ? 0 : 1;
+}
+
+TEST(code_of_a_file_that_a_policy_has_not_is_a_denial)
+{
+	struct kernel_scene *scene = kernel_scene();
+	const struct mapping code = {PROT_READ | PROT_EXEC, EPERM}, data = {PROT_READ, ENODEV};
+	const struct abi_file_event *event;
+	struct kernel_sandbox sandbox;
+
+	make(scene, &sandbox);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_map, &code), 0);
+	CHECK_INT(counts_of(scene, &sandbox).refused[SYS_mmap], 0);
+	kernel_scene_events(scene);
+	event = event_of(scene, SYS_mmap);
+	CHECK(event);
+	CHECK_INT(event->call.refusal, ABI_REFUSAL_EXECUTABLE);
+	CHECK_INT(event->call.header.class, ABI_CLASS_SECURITY);
+	CHECK_INT(event->call.result, -EPERM);
+	CHECK(strstr(event->texts[0], "/maps"));
+	CHECK_INT(event->call.sources[0], ABI_SOURCE_KERNEL);
+	/* The twin: data is not looked at. */
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_map, &data), 0);
+	kernel_scene_events(scene);
+	CHECK(!event_of(scene, SYS_mmap));
 	kernel_sandbox_end(scene, &sandbox);
 }
 

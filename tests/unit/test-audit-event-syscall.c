@@ -92,6 +92,17 @@ TEST(what_is_no_program_of_the_policy_was_refused)
 		"\"0xffffffffffffffff\",\"0x3\",\"0x4\",\"0x5\",\"0x6\"]}\n");
 }
 
+TEST(a_file_that_was_refused_is_not_one_that_was_opened)
+{
+	struct abi_file_event event = event_of(ABI_EVENT_FILE);
+
+	event.call.inode = 7;
+	event.call.result = -EACCES;
+	check_type(&event, "file.open");
+	event.call.refusal = ABI_REFUSAL_EXECUTABLE;
+	check_type(&event, "syscall.open");
+}
+
 TEST(a_process_that_was_killed_has_no_result)
 {
 	struct abi_file_event event = event_of(ABI_EVENT_SYSCALL);
