@@ -80,7 +80,8 @@ static void probe_host(struct enforce_probe *probes, size_t *n)
 	add(probes, n, "pids controller", has_controller("pids"), true,
 		"a fork bomb could not be stopped");
 	add(probes, n, "landlock", landlock > 0, false,
-		"one lock less on files and sockets; mounts and seccomp still hold");
+		"one lock less on files and sockets; mounts and seccomp still hold. Policies with "
+		"\"executables\" need it, or \"best_effort\"");
 	add(probes, n, "template python", has_program("/usr/bin/python3"), false,
 		"no /usr/bin/python3: the template \"python\" is not offered");
 	add(probes, n, "template node", has_program("/usr/bin/node"), false,

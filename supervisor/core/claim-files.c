@@ -38,11 +38,11 @@ static int hide_devices(const struct sandbox *sandbox, struct failure *why)
 				 : 0;
 }
 
-/* PID 1 answers with WIRE_INIT_RESTRICTED. */
+/* PID 1 answers with WIRE_INIT_RESTRICTED. -1: there is no Landlock. */
 static int restrict_init(struct sandbox *sandbox, int ruleset_fd, struct failure *why)
 {
-	int r = channel_send(
-		sandbox->init, WIRE_INIT_RESTRICT, 1, NULL, 0, NULL, 0, &ruleset_fd, 1);
+	int r = channel_send(sandbox->init, WIRE_INIT_RESTRICT, 1, NULL, 0, NULL, 0, &ruleset_fd,
+		ruleset_fd >= 0);
 
 	if (r < 0)
 		return failure_set(why, r, "executables", "PID 1 cannot be asked to keep to them");
@@ -58,7 +58,7 @@ static int set_files(struct sandbox *sandbox, const struct launch_files *files, 
 	if (r < 0 || !files->executables)
 		return r;
 	sandbox->executables_by = ruleset_fd >= 0 ? "mounts and Landlock" : "mounts";
-	return ruleset_fd >= 0 ? restrict_init(sandbox, ruleset_fd, why) : 0;
+	return restrict_init(sandbox, ruleset_fd, why);
 }
 
 /* What is hidden is no program; so it is in a meet. */

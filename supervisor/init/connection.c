@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -133,14 +136,33 @@ static int serve_kill(struct init *init, const struct message *message)
 	return 0;
 }
 
+/* Whatever a later policy's own filter says: what is made of memory has no mount and no Landlock.
+ */
+static long close_memory_files(void)
+{
+	static const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_memfd_create, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {
+		.len = sizeof(code) / sizeof(code[0]), .filter = (struct sock_filter *)code};
+
+	return syscall3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program);
+}
+
 /* Holds for all that is started from here on; cloched made the ruleset, inside. */
 static int serve_restrict(struct init *init, const struct message *message)
 {
 	struct wire_init_joined restricted = {0, 0};
 
-	if (message->body_size != 0 || message->n_fds != 1)
+	if (message->body_size != 0 || message->n_fds > 1)
 		return -EPROTO;
-	restricted.error = (int32_t)syscall2(__NR_landlock_restrict_self, message->fds[0], 0);
+	restricted.error = (int32_t)close_memory_files();
+	if (restricted.error == 0 && message->n_fds == 1)
+		restricted.error =
+			(int32_t)syscall2(__NR_landlock_restrict_self, message->fds[0], 0);
 	return connection_send(init, WIRE_INIT_RESTRICTED, message->header->cookie, &restricted,
 		sizeof(restricted));
 }

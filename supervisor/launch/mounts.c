@@ -236,7 +236,9 @@ static int make_usr(const struct stage_mounts *mounts, int *ret_fd, struct failu
 	static const struct option options[] = {
 		{"lowerdir", SPAWNER_NEW "/extra:" SPAWNER_NEW "/lower"},
 		{"upperdir", SPAWNER_NEW "/upper"}, {"workdir", SPAWNER_NEW "/work"},
-		{"userxattr", NULL}, {NULL, NULL}};
+		/* Two names of one file are two files once one is written: else what lies in a
+		 * read-only mount could be changed through the other name. */
+		{"index", "off"}, {"userxattr", NULL}, {NULL, NULL}};
 	int r = attach(mounts->usr_fd, SPAWNER_NEW "/lower", why);
 
 	if (r == 0)

@@ -14,8 +14,10 @@ enum wire_init_type {
 	WIRE_INIT_REFUSED = 5, /* init → cloched: struct wire_init_refused */
 	WIRE_INIT_KILL = 6,    /* cloched → init: struct wire_init_kill */
 	WIRE_INIT_JOIN = 7, /* cloched → init: no body, 1 fd: a v1 `tasks` file to write "0" to */
-	WIRE_INIT_JOINED = 8,      /* init → cloched: struct wire_init_joined */
-	WIRE_INIT_RESTRICT = 9,    /* cloched → init: no body, 1 fd: a Landlock ruleset */
+	WIRE_INIT_JOINED = 8, /* init → cloched: struct wire_init_joined */
+	/* cloched → init: no body, 1 fd: a Landlock ruleset, or none: only listed files are
+	 * programs from here on. */
+	WIRE_INIT_RESTRICT = 9,
 	WIRE_INIT_RESTRICTED = 10, /* init → cloched: struct wire_init_joined */
 };
 

@@ -4,11 +4,12 @@
 import glob
 import hashlib
 import os
+import stat
 import statistics
 import sys
 import time
 
-from cloche_harness import DENY_ALL, Daemon, check, check_equal, check_in, fixture, main, read_text, test
+from cloche_harness import DENY_ALL, Daemon, check, check_equal, check_in, fixture, main, skip, test
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
@@ -82,6 +83,17 @@ def daemon():
 
 def sandbox(policy):
     return daemon().client.sandbox(policy=policy)
+
+
+def write(name, executables=None, **rest):
+    if executables is not None:
+        rest["executables"] = executables
+    daemon().write_policy({"version": 1, "name": name, **rest})
+    return daemon().client.post("/v1/policies/reload").expect(200)
+
+
+def refused(policy):
+    return daemon().client.post("/v1/sandboxes", {"policy": policy}).expect(503).json["detail"]
 
 
 def outcomes(box, acts, uid=1000):
@@ -184,13 +196,35 @@ def a_listed_program_cannot_become_another():
              ("run('/usr/bin/env')", "EACCES", "ran")], uid=0)
 
 
+def find_hard_link():
+    """Two names of one file in /usr/bin, as Debian has perl and perl5.36.0."""
+    seen = {}
+    for path in sorted(glob.glob("/usr/bin/*")):
+        status = os.lstat(path)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_mode & 0o111:
+            if status.st_ino in seen:
+                return seen[status.st_ino], path
+            seen[status.st_ino] = path
+    return None
+
+
+@test
+def another_name_of_a_listed_program_does_not_change_it():
+    pair = find_hard_link()
+    if not pair:
+        skip("no file of /usr/bin has two names")
+    write("one-name", {"allow": ["/usr/bin/python3", "/bin/sh", pair[0]]})
+    acts = [f"act(open, '{pair[1]}', 'r+b')", f"act(copy, '/usr/bin/id', '{pair[1]}')",
+            f"open('{pair[0]}', 'rb').read() == open('/usr/bin/id', 'rb').read()",
+            f"open('{pair[1]}', 'rb').read() == open('/usr/bin/id', 'rb').read()", f"run('{pair[1]}')"]
+    with sandbox("one-name") as box:
+        check_equal(outcomes(box, acts, 0), ["ok", "ok", "False", "True", "EACCES"], "another name")
+
+
 @test
 def a_script_needs_itself_and_its_interpreter():
-    daemon().write_policy({"version": 1, "name": "scripts", "executables": {
-        "allow": ["/usr/bin/python3", "/bin/sh", "/usr/bin/ldd"]}})
-    daemon().write_policy({"version": 1, "name": "scripts-and-bash", "executables": {
-        "allow": ["/usr/bin/python3", "/bin/sh", "/usr/bin/ldd", "/bin/bash"]}})
-    daemon().client.post("/v1/policies/reload").expect(200)
+    write("scripts", {"allow": ["/usr/bin/python3", "/bin/sh", "/usr/bin/ldd"]})
+    write("scripts-and-bash", {"allow": ["/usr/bin/python3", "/bin/sh", "/usr/bin/ldd", "/bin/bash"]})
     row = ["run('/usr/bin/ldd', '--version')"]
     for policy, expected in (("python", "EACCES"), ("scripts", "EACCES"), ("scripts-and-bash", "ran")):
         with sandbox(policy) as box:
@@ -199,17 +233,6 @@ def a_script_needs_itself_and_its_interpreter():
             code = ("open('/tmp/s', 'w').write('#!/bin/sh\\nexit 0\\n'); os.chmod('/tmp/s', 0o755)\n"
                     "print(run('/tmp/s'), run('/bin/sh', '/tmp/s'))\n")
             check_equal(box.python(TRY + code), "EACCES ran\n", policy)
-
-
-def write(name, executables=None, **rest):
-    if executables is not None:
-        rest["executables"] = executables
-    daemon().write_policy({"version": 1, "name": name, **rest})
-    return daemon().client.post("/v1/policies/reload").expect(200)
-
-
-def refused(policy):
-    return daemon().client.post("/v1/sandboxes", {"policy": policy}).expect(503).json["detail"]
 
 
 @test
@@ -230,13 +253,20 @@ def what_was_refused_is_in_the_log():
     start = daemon().client.last_sequence()
     with sandbox("python") as box:
         outcomes(box, ["run('/usr/bin/id')", "run('/nowhere')", "run('/usr/bin/python3', '-c', '')",
-                       "forked(lambda: execveat(os.open('/usr/bin/id', os.O_RDONLY)))"])
+                       "forked(lambda: execveat(os.open('/usr/bin/env', os.O_RDONLY)))",
+                       f"run('{LOADER}', copy('/usr/bin/id', '/tmp/id'))", "act(map_code, '/usr/bin/python3')"])
         denied = daemon().client.wait_event(
             lambda r: r.get("path") == "/usr/bin/id" and r["sandbox"] == box.id, after=start)
         check_equal((denied["type"], denied["verdict"], denied["refused_by"], denied["error"], denied["policy"]["name"]),
                     ("syscall.execve", "deny", "executables or mode", "EACCES", "python"), "the record")
-        daemon().client.wait_event(
-            lambda r: r["type"] == "syscall.execveat" and r.get("verdict") == "deny", after=start)
+        # What has no path that the process gave has the kernel's.
+        for kind, error, path in (("execveat", "EACCES", "/usr/bin/env"), ("mmap", "EPERM", "/tmp/id")):
+            denied = daemon().client.wait_event(
+                lambda r, kind=kind: r["type"] == f"syscall.{kind}" and r.get("verdict") == "deny", after=start)
+            check_equal((denied["error"], denied["path"], denied["path_src"], denied["refused_by"]),
+                        (error, path, "kernel", "executables or mode"), kind)
+        check(not [r for r in daemon().client.events(after=start) if r.get("type") == "syscall.mmap"
+                   and r.get("verdict") != "deny"], "what was mapped is not recorded")
         absent = daemon().client.wait_event(lambda r: r.get("path") == "/nowhere", after=start)
         check_equal((absent["error"], absent.get("verdict")), ("ENOENT", None), "what is not there")
     with sandbox("plain") as box:
@@ -350,6 +380,47 @@ def the_narrower_of_all_layers_counts():
         check_equal(outcomes(box, rows), ["ran", "EACCES", "ran"], "the twin, without a bound")
 
 
+# Starts a program for which landlock_create_ruleset(2) does not exist: BPF loads the number, compares.
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+code = b"".join(struct.pack("HBBI", *row) for row in
+                [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x50000 | 38), (0x06, 0, 0, 0x7fff0000)])
+program = ctypes.create_string_buffer(code)
+class Fprog(ctypes.Structure): _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+fprog = Fprog(4, ctypes.addressof(program))
+if ctypes.CDLL(None).prctl(22, 2, ctypes.byref(fprog), 0, 0): sys.exit("no filter")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class OldKernelDaemon(Daemon):
+    def command(self):
+        return [sys.executable, "-c", WITHOUT_LANDLOCK, *super().command()]
+
+
+@test
+def a_kernel_without_landlock_will_do_if_the_policy_says_so():
+    made = OldKernelDaemon(policies=[{"version": 1, "name": name, "executables": {**PYTHON["executables"], **more}}
+                                     for name, more in (("strict", {}), ("lenient", {"best_effort": True}))],
+                           pool="python=1")
+    try:
+        made.start()
+        answer = made.client.post("/v1/sandboxes", {"policy": "strict"}).expect(503)
+        check_in('this kernel has no Landlock, so programs in library directories could be executed; "best_effort" '
+                 'takes that', answer.json["detail"], "why")
+        start = made.client.last_sequence()
+        with made.client.sandbox(policy="lenient") as box:
+            # What mounts do not close is open: no more than that.
+            check_equal(outcomes(box, [f"run('{LIBC}')", "run('/usr/bin/id')", "forked(memory)",
+                                       "run(copy('/usr/bin/id', '/tmp/id'))", f"run('{LOADER}', '/usr/bin/id')"]),
+                        ["ran", "EACCES", "EPERM", "EACCES", "exit 127"], "by mounts alone")
+            record = made.client.wait_event(lambda r: r["type"] == "sandbox.create" and r["sandbox"] == box.id,
+                                            after=start)
+            check_equal(record["executables_by"], "mounts", "the record")
+    finally:
+        made.close()
+
+
 @test
 def another_list_is_for_another_sandbox():
     client = daemon().client
@@ -375,6 +446,21 @@ def a_restart_keeps_it():
 
 
 @test
+def a_policy_that_is_gone_takes_nothing_away():
+    acts = ["run('/usr/bin/id')", "run('/usr/bin/python3', '-c', '')", "forked(memory)"]
+    write("short-lived", PYTHON["executables"])
+    write("short-lived-twin")
+    with sandbox("short-lived") as box, sandbox("short-lived-twin") as twin:
+        daemon().kill()
+        for name in ("short-lived", "short-lived-twin"):
+            os.remove(f"{daemon().policy_dir}/{name}.json")
+        daemon().start()
+        check_equal(box.get().json["policy"]["name"], "deny-all", "what holds of it now")
+        check_equal(outcomes(box, acts), ["EACCES", "ran", "EPERM"], "limited")
+        check_equal(outcomes(twin, acts), ["ran", "ran", "ran"], "the twin")
+
+
+@test
 def a_claim_and_a_command_stay_quick():
     digest = hashlib.sha256(open(os.path.realpath("/usr/bin/python3"), "rb").read()).hexdigest()
     many = [path for path in sorted(glob.glob("/usr/bin/[a-z]*"))
@@ -397,8 +483,9 @@ def a_claim_and_a_command_stay_quick():
     for name, (claim, command) in medians.items():
         sys.stderr.write(f"# over HTTP, median: {name}: claim {claim:.2f} ms, sh {command:.2f} ms\n")
     for name in ("python", "hashed-python", "many"):
-        check(medians[name][0] < medians["plain"][0] + 20, f"{name} makes a claim slow")
-        check(medians[name][1] < medians["plain"][1] + 20, f"{name} makes a command slow")
+        # An emulated processor is 20 times slower, mounts or not.
+        for i, what in enumerate(("claim", "command")):
+            check(medians[name][i] < 4 * medians["plain"][i] + 20, f"{name} makes a {what} slow")
 
 
 if __name__ == "__main__":
