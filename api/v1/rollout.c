@@ -72,6 +72,7 @@ static int on_changed(struct request *request, const struct answer *answer)
 	json_write_text(writer, "hash", changed->row.hash);
 	json_write_text(writer, "file_hash", changed->file_hash);
 	json_write_text_or_null(writer, "hash_before", changed->hash_before);
+	json_write_text(writer, "mode", changed->row.learns ? "learn" : "enforce");
 	json_write_number(writer, "rules", changed->row.n_rules);
 	json_write_number(writer, "sandboxes", changed->row.n_sandboxes);
 	json_write_close(writer, '}');

@@ -223,6 +223,9 @@ void exec_abandon(struct exec *exec);
 /* ---- policies */
 /* Reads the policy directory again; on error all stays and `why` names the place. */
 int core_reload_policies(struct core *core, struct failure *why);
+/* -EINVAL, with the tenant and its policy, when a draft has a tenant's policy learn. */
+int core_check_draft(
+	const struct core *core, const struct policies_draft *draft, struct failure *why);
 /* Puts a draft in force, for living sandboxes too, and records what changed. Takes it over. */
 void core_enforce_draft(struct core *core, struct policies_draft *draft);
 

@@ -1,5 +1,6 @@
 /* After a reload, living sandboxes are judged by the new policies: each gets the effective policy
  * of its names anew. One whose policy is gone, or cannot be made, keeps the one it has. */
+#include <errno.h>
 #include <string.h>
 
 #include "supervisor/base/log.h"
@@ -85,17 +86,36 @@ void core_enforce_draft(struct core *core, struct policies_draft *draft)
 	rollout_keep_versions(core);
 }
 
+int core_check_draft(
+	const struct core *core, const struct policies_draft *draft, struct failure *why)
+{
+	for (const struct tenant *tenant = tenants_first(core->tenants); tenant;
+		tenant = tenant->next) {
+		const struct policy *bound = policies_draft_find(draft, tenant->row.policy);
+
+		if (bound && bound->mode == POLICY_MODE_LEARN)
+			return failure_set(why, -EINVAL, "policies",
+				"Policy \"%s\" binds tenant \"%s\", so it cannot be in mode "
+				"\"learn\": nothing would hold.",
+				bound->name, tenant->row.name);
+	}
+	return 0;
+}
+
 int core_reload_policies(struct core *core, struct failure *why)
 {
 	struct policies_draft *draft = NULL;
 	int r = policies_draft(core->policies, NULL, NULL, 0, &draft, why);
 
 	if (r == 0)
-		core_enforce_draft(core, draft);
+		r = core_check_draft(core, draft, why);
+	if (r == 0)
+		core_enforce_draft(core, steal_ptr(&draft));
 	else
 		audit_record(core->audit, "policy.reload", NULL,
 			json_pack("{s:b, s:s, s:s}", "ok", 0, "error", why->sentence, "location",
 				why->location));
+	policies_draft_free(draft);
 	audit_policy_changed(core->audit);
 	return r;
 }

@@ -94,10 +94,11 @@ static void record(struct core *core, const struct rollout *rollout, const char 
 	const char *commit = rollout->condition->commit;
 
 	audit_record(core->audit, "policy.change", &subject,
-		json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s}", "name", rollout->name,
+		json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s, s:s}", "name", rollout->name,
 			"by_key", rollout->actor.key_id, "remote", rollout->actor.remote,
 			"hash_before", before[0] ? before : NULL, "hash", now->hash, "file_hash",
-			now->file_hash, "commit", commit[0] ? commit : NULL, "stage", stage));
+			now->file_hash, "commit", commit[0] ? commit : NULL, "stage", stage, "mode",
+			policy_mode_names[now->mode]));
 	audit_policy_changed(core->audit);
 }
 
@@ -146,8 +147,12 @@ static int put(struct core *core, const struct rollout *rollout, struct policies
 	const char *stage, char ret_before[POLICY_HASH_SIZE], struct refusal *why)
 {
 	const struct policy *present = policies_find(core->policies, rollout->name);
-	int r = write_down(core, rollout, draft, why);
+	struct failure failure = {0};
+	int r = core_check_draft(core, draft, &failure);
 
+	if (r < 0)
+		return refuse_text(&failure, why);
+	r = write_down(core, rollout, draft, why);
 	if (r < 0)
 		return r;
 	snprintf(ret_before, POLICY_HASH_SIZE, "%s", present ? present->hash : "");

@@ -269,24 +269,50 @@ def what_binds_cannot_learn():
         check_in("what binds cannot learn", answer, name)
 
 
+def change(document):
+    """Behind the back of the daemon, which then reads all its files."""
+    daemon().write_policy(document)
+    return daemon().client.post("/v1/policies/reload")
+
+
 @test
-def a_bound_that_begins_to_learn_lets_nothing_start_and_nothing_through():
-    put(policy("outer", "allowed.example")).expect(201)
+def a_bound_cannot_begin_to_learn():
+    outer, learner = policy("outer", "allowed.example"), {**policy("outer", "allowed.example"), "mode": "learn"}
+    put(outer).expect(201)
     bound = daemon().tenant("other-team", policy="outer")
     sandbox = bound.create()
-    put({**policy("outer", "allowed.example"), "mode": "learn"}).expect(200)
-    answer = bound.post("/v1/sandboxes", {}).problem(409, "conflict")
-    check_in('bound by policy "outer", which is in mode "learn"', answer, "a new one")
-    bound.post("/v1/sandboxes", {"policy": "agent", "env": KEYS}).problem(409, "conflict")
-    check_equal(sandbox.get().json["policy"]["mode"], "enforce", "a living one keeps what it has")
+    sentence = 'Policy "outer" binds tenant "other-team", so it cannot be in mode "learn"'
+    check_in(sentence, put(learner).problem(400, "invalid"), "put")
+    check_in(sentence, change(learner).problem(400, "invalid"), "reload")
+    check_equal(sandbox.get().json["policy"]["mode"], "enforce", "what lives keeps what it has")
     check_equal(run(sandbox, ECHO), "EPERM", "denied as before")
     daemon().kill()
-    daemon().start()
-    check_equal(run(sandbox, ECHO), "EPERM", "also after a crash")
-    put(policy("outer", "allowed.example")).expect(200)
+    daemon().start()  # with the file as it is now
+    check_in('bound by policy "outer", which is in mode "learn"',
+             bound.post("/v1/sandboxes", {}).problem(409, "conflict"), "nothing starts")
+    bound.post("/v1/sandboxes", {"policy": "agent", "env": KEYS}).problem(409, "conflict")
+    row = sandbox.get().json
+    check_equal((row["policy"]["name"], row["policy"]["mode"]), ("deny-all", "enforce"), "what lives reaches nothing")
+    check_equal(run(sandbox, ECHO), "EPERM", "denied")
+    change(outer).expect(200)
     bound.create().delete().expect(204)
     sandbox.delete().expect(204)
     os.unlink(f"{daemon().policy_dir}/outer.json")
+
+
+@test
+def the_template_s_policy_holds_while_a_policy_learns():
+    change(policy("template-python", {**ADDRESS, "description": "its rule 0, the bound's rule 2"})).expect(200)
+    with under("agent") as sandbox:
+        check_equal(run(sandbox, ECHO), "x", "allowed by both")
+        record = records(sandbox, address=FRONT4)[-1]
+        check_equal((record["policy"]["name"], record["rule"]), ("wide", 2), "by the bound's number")
+        got = run(sandbox, "say(attempt(lambda: tls_get('allowed.example')))")
+        check(gai(got), f"a name that the bound alone allows: {got}")
+    os.unlink(f"{daemon().policy_dir}/template-python.json")
+    daemon().client.post("/v1/policies/reload").expect(200)
+    with under("agent") as sandbox:
+        check_equal(run(sandbox, "say(attempt(lambda: tls_get('allowed.example')))"), "HTTP/1.1 200 OK", "its twin")
 
 
 @test
@@ -299,6 +325,10 @@ def the_client_tells_who_learns():
         check_in("agent (learns)", line, "policies")
         out = cloche("events", "--sandbox", sandbox.id, "--type", "sandbox.create")[1]
         check_in("policy wide, learns agent", out, "a record")
+        path = f"{daemon().directory}/agent.json"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(AGENT, file)
+        check_in("): it learns, and denies nothing by itself", cloche("policy", "apply", path)[1], "apply")
 
 
 if __name__ == "__main__":

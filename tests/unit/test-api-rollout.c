@@ -65,7 +65,7 @@ TEST(puts_a_policy_as_it_came)
 	answers_changed("before");
 	reads(200, "ETag: \"" HASH "\"\n",
 		"{\"name\":\"web\",\"hash\":\"" HASH "\",\"file_hash\":\"file\",\"hash_before\":"
-		"\"before\",\"rules\":2,\"sandboxes\":3}");
+		"\"before\",\"mode\":\"enforce\",\"rules\":2,\"sandboxes\":3}");
 	api_request(client, "POST", "/v1/policies/web", "If-None-Match: *\r\n", BODY);
 	put = api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
 	CHECK_INT(put->condition.if_new, 1);

@@ -45,8 +45,11 @@ static void print_change(const json_t *answer)
 {
 	const char *before = json_string_value(json_object_get(answer, "hash_before"));
 
-	printf("%s %s (was %s)\n", print_member(answer, "name"), print_member(answer, "hash"),
-		before ? before : "not there");
+	printf("%s %s (was %s)%s\n", print_member(answer, "name"), print_member(answer, "hash"),
+		before ? before : "not there",
+		strcmp(print_member(answer, "mode"), "learn") == 0
+			? ": it learns, and denies nothing by itself"
+			: "");
 }
 
 static int change(struct client *client, const char *path, const struct condition *condition,

@@ -213,6 +213,7 @@ int command_policy_replay(struct client *client, const struct arguments *argumen
 		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
 		return EXIT_CODE_USAGE;
 	}
+	policy_file_note_mode(policy);
 	replay.policy = policy;
 	replay.trial = trial;
 	replay.reading = &reading;
