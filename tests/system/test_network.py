@@ -113,7 +113,7 @@ def check_identity(where, record):
     check_equal(record["sandbox"], where.id, "sandbox")
     check_equal(record["tenant"], "admin", "tenant")
     row = where.get().expect(200).json
-    check_equal(record["policy"], row["policy"], "policy")
+    check_equal({**record["policy"], "mode": "enforce"}, row["policy"], "policy")
     process = record["process"]
     check_equal(set(process), {"pid", "pid_host", "ppid_host", "uid_host", "start_ns", "exe", "exe_inode",
                                "exe_device", "comm_untrusted"}, "keys of process")
