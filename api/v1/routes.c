@@ -33,6 +33,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/policies/{name}/versions", policies_versions, 0},
 	{"GET", "/v1/policies/{name}/shadow", policies_shadow, 0},
 	{"GET", "/v1/templates", templates_list, 0},
+	{"PATCH", "/v1/templates/{name}", templates_change, ROUTE_BODY},
 	{"GET", "/v1/tenants", tenants_list, 0},
 	{"POST", "/v1/tenants", tenants_create, ROUTE_BODY},
 	{"PATCH", "/v1/tenants/{name}", tenants_change, ROUTE_BODY},

@@ -34,6 +34,7 @@ void policies_versions(struct request *request);
 void policies_shadow(struct request *request);
 void audit_key_rotate(struct request *request);
 void templates_list(struct request *request);
+void templates_change(struct request *request);
 void tenants_list(struct request *request);
 void tenants_create(struct request *request);
 void tenants_change(struct request *request);

@@ -9,6 +9,7 @@
 #include "api/v1/body.h"
 #include "api/v1/ids.h"
 #include "api/v1/routes.h"
+#include "api/v1/shadow.h"
 
 #define CPU_MAX 1024
 #define PIDS_MAX 4194304 /* PID_MAX_LIMIT, include/linux/threads.h */
@@ -41,6 +42,10 @@ static const char *shadow_source_name(uint8_t source)
 		return NULL;
 	case WIRE_SHADOW_OWN:
 		return "own";
+	case WIRE_SHADOW_TEMPLATE:
+		return "template";
+	case WIRE_SHADOW_TENANT:
+		return "tenant";
 	case WIRE_SHADOW_LEARN:
 		return "learn";
 	}
@@ -90,7 +95,10 @@ static void write_limits(struct writer *writer, const struct wire_limits *limits
 static void write_shadow(struct writer *writer, const struct wire_sandbox *sandbox)
 {
 	if (!sandbox->shadow[0]) {
-		json_write_null(writer, "shadow");
+		if (sandbox->shadow_source == WIRE_SHADOW_OWN)
+			json_write_boolean(writer, "shadow", false);
+		else
+			json_write_null(writer, "shadow");
 		return;
 	}
 	json_write_name(writer, "shadow");
@@ -342,26 +350,25 @@ void sandboxes_patch(struct request *request)
 	struct wire_sandbox_patch patch = {.caller = request->caller};
 	struct wire_api_error error = {0};
 	_cleanup_json_ json_t *object = NULL;
-	bool is_shadow, is_none;
 	struct fields fields;
+	bool is_shadow;
 
 	if (!body_take_sandbox(request) || !body_parse(request, &object))
 		return;
 	patch.sandbox = request->sandbox;
 	fields_begin(&fields, object, "", &error);
 	fields_text(&fields, "policy", patch.policy, sizeof(patch.policy));
-	is_shadow = json_object_get(object, "shadow") != NULL;
-	is_none = json_is_null(json_object_get(object, "shadow"));
-	if (is_none)
+	if (json_is_false(json_object_get(object, "shadow"))) {
 		fields_get(&fields, "shadow");
-	else
-		fields_text(&fields, "shadow", patch.shadow, sizeof(patch.shadow));
+		snprintf(patch.shadow, sizeof(patch.shadow), "%s", WIRE_SHADOW_NEVER);
+		is_shadow = true;
+	} else {
+		is_shadow = shadow_read(&fields, patch.shadow);
+	}
 	if (fields_end(&fields) && !patch.policy[0] && !is_shadow)
 		fields_refuse(&fields, "policy", "name the policy that is to be in force");
-	else if (is_shadow && (patch.policy[0] || (!is_none && !patch.shadow[0])))
-		fields_refuse(&fields, "shadow",
-			"must be a policy's name or null, and not changed together with "
-			"\"policy\"");
+	else if (is_shadow && patch.policy[0])
+		fields_refuse(&fields, "shadow", "must not be changed together with \"policy\"");
 	if (body_accept(request, &error))
 		request_ask(
 			request, WIRE_API_SANDBOX_PATCH, &patch, sizeof(patch), NULL, 0, on_got);

@@ -1,4 +1,8 @@
-/* GET /v1/policies/{name}/shadow: what a candidate would have decided otherwise. */
+/* GET /v1/policies/{name}/shadow: what a candidate would have decided otherwise; and what names
+ * one.
+ */
+#include "api/v1/shadow.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -10,6 +14,36 @@
 #include "supervisor/wire/strings.h"
 
 #define RULE_NONE 0xffff
+
+bool shadow_read(struct fields *fields, char ret_policy[WIRE_NAME_SIZE])
+{
+	const json_t *member = json_object_get(fields->object, "shadow");
+
+	if (!member)
+		return false;
+	if (json_is_null(member)) {
+		fields_get(fields, "shadow");
+		return true;
+	}
+	fields_text(fields, "shadow", ret_policy, WIRE_NAME_SIZE);
+	if (!ret_policy[0] || strcmp(ret_policy, WIRE_SHADOW_NEVER) == 0)
+		fields_refuse(fields, "shadow", "must be a policy's name or null");
+	return true;
+}
+
+void shadow_write_state(struct writer *writer, const struct wire_shadow_state *state)
+{
+	if (!state->policy[0]) {
+		json_write_null(writer, "shadow");
+		return;
+	}
+	json_write_name(writer, "shadow");
+	json_write_open(writer, '{');
+	json_write_text(writer, "name", state->policy);
+	json_write_number(writer, "asked", state->n_asked);
+	json_write_number(writer, "not_asked", state->n_not_asked);
+	json_write_close(writer, '}');
+}
 
 static const char *outcome_name(uint32_t outcome)
 {

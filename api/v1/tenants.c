@@ -8,6 +8,7 @@
 #include "api/v1/budgets.h"
 #include "api/v1/list.h"
 #include "api/v1/routes.h"
+#include "api/v1/shadow.h"
 
 #define SANDBOXES_MAX 1000000
 
@@ -16,7 +17,7 @@ static int take_tenant(struct writer *writer, struct answer_rows *rows)
 	struct wire_tenant_row row;
 
 	if (answer_rows_take(rows, &row, sizeof(row)) < 0 || !WIRE_TEXT_VALID(row.name) ||
-		!WIRE_TEXT_VALID(row.policy))
+		!WIRE_TEXT_VALID(row.policy) || !WIRE_TEXT_VALID(row.shadow.policy))
 		return -EPROTO;
 	json_write_open(writer, '{');
 	json_write_text(writer, "name", row.name);
@@ -27,6 +28,7 @@ static int take_tenant(struct writer *writer, struct answer_rows *rows)
 	else
 		json_write_null(writer, "sandboxes_max");
 	budgets_write(writer, row.budgets, row.budget_window_seconds);
+	shadow_write_state(writer, &row.shadow);
 	json_write_time(writer, "created_at", row.created_ns);
 	json_write_close(writer, '}');
 	return 0;
@@ -99,8 +101,9 @@ void tenants_change(struct request *request)
 		return;
 	memcpy(patch.name, request->parameters[0], sizeof(patch.name));
 	fields_begin(&fields, object, "", &error);
-	if (!fields_get(&fields, "budgets"))
-		fields_refuse(&fields, "budgets", "is missing; it is all that can be changed");
+	patch.shadow.is_given = shadow_read(&fields, patch.shadow.policy);
+	if (!fields_get(&fields, "budgets") == !patch.shadow.is_given)
+		fields_refuse(&fields, "budgets", "or else \"shadow\": give the one to change");
 	budgets_read(&fields, &patch.budgets);
 	fields_end(&fields);
 	if (body_accept(request, &error))

@@ -47,6 +47,8 @@ static const struct handler handlers[] = {
 	{WIRE_API_POLICY_VERSIONS, BODY(wire_name_ref), false, true, true, handle_policy_versions},
 	{WIRE_API_AUDIT_ROTATE_KEY, BODY(wire_caller), false, true, true, handle_audit_rotate_key},
 	{WIRE_API_TEMPLATE_LIST, BODY(wire_caller), false, true, false, handle_template_list},
+	{WIRE_API_TEMPLATE_PATCH, BODY(wire_template_patch), false, true, true,
+		handle_template_patch},
 	{WIRE_API_TENANT_CREATE, BODY(wire_tenant_create), false, true, true, handle_tenant_create},
 	{WIRE_API_TENANT_PATCH, BODY(wire_tenant_patch), false, true, true, handle_tenant_patch},
 	{WIRE_API_TENANT_LIST, BODY(wire_caller), false, true, true, handle_tenant_list},

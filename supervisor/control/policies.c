@@ -88,24 +88,3 @@ void handle_policy_reload(struct request *request, const void *body _unused_,
 	else
 		answer_list(request);
 }
-
-void handle_template_list(struct request *request, const void *body _unused_,
-	const char *tail _unused_, size_t tail_size _unused_)
-{
-	struct core *core = request->control->core;
-	const struct launch_template *templates;
-	struct rows rows = {0};
-	size_t n;
-
-	templates = launch_templates(core->launch, &n);
-	for (size_t i = 0; i < n; i++) {
-		struct wire_template_row row = {.available = templates[i].available};
-
-		snprintf(row.name, sizeof(row.name), "%s", templates[i].name);
-		snprintf(row.runtime, sizeof(row.runtime), "%s", templates[i].runtime);
-		snprintf(row.reason, sizeof(row.reason), "%s", templates[i].reason);
-		pool_count(core->pool, templates[i].name, &row.n_warm, &row.n_target);
-		rows_add(&rows, &row, sizeof(row), NULL, 0);
-	}
-	rows_answer(&rows, request, WIRE_API_TEMPLATES);
-}

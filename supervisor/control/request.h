@@ -88,8 +88,16 @@ handle_function handle_destinations;
 handle_function handle_port_left, handle_webhook_create, handle_webhook_list, handle_webhook_delete;
 handle_function handle_syscalls;
 handle_function handle_port_left, handle_policy_put, handle_policy_rollback, handle_policy_versions,
-	handle_shadow_sums;
+	handle_shadow_sums, handle_template_patch;
 
+struct shadow_group;
+struct wire_shadow_state;
+/* templates.c */
+void shadow_fill_state(const struct core *core, const struct shadow_group *group,
+	const char *policy, struct wire_shadow_state *ret_state);
+/* Who gave many sandboxes a candidate. */
+void shadow_record(const struct request *request, const char *type, const char *remote,
+	const char *name, const struct wire_shadow_state *state);
 /* policies.c: a row of a list, for the caller. */
 void policy_fill_row(const struct request *request, const struct policy *policy,
 	struct wire_policy_row *ret_row);

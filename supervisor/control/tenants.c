@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
+#include "supervisor/core/shadow.h"
 #include "supervisor/core/sinks.h"
 #include "supervisor/wire/strings.h"
 
 static void fill_row(
 	const struct core *core, const struct tenant *tenant, struct wire_tenant_row *ret_row)
 {
+	const struct shadow_group group = {.source = CANDIDATE_TENANT, .tenant = tenant};
+
 	*ret_row = (struct wire_tenant_row){.tenant = tenant->row.id,
 		.n_sandboxes = tenant->n_sandboxes,
 		.n_sandboxes_max = tenant->row.n_sandboxes_max,
@@ -16,6 +19,7 @@ static void fill_row(
 	snprintf(ret_row->name, sizeof(ret_row->name), "%s", tenant->row.name);
 	snprintf(ret_row->policy, sizeof(ret_row->policy), "%s", tenant->row.policy);
 	tenant_show_budgets(core, tenant, ret_row->budgets, &ret_row->budget_window_seconds);
+	shadow_fill_state(core, &group, tenant->shadow, &ret_row->shadow);
 }
 
 static void answer_row(struct request *request, const struct tenant *tenant)
@@ -87,6 +91,23 @@ void handle_tenant_create(struct request *request, const void *body, const char 
 	answer_row(request, tenant);
 }
 
+static void change_shadow(
+	struct request *request, struct tenant *tenant, const struct wire_tenant_patch *patch)
+{
+	struct core *core = request->control->core;
+	struct wire_tenant_row row;
+	struct refusal why;
+
+	if (tenant_set_shadow(core, tenant, patch->shadow.policy, &why) < 0) {
+		request_refuse(request, &why);
+		return;
+	}
+	fill_row(core, tenant, &row);
+	shadow_record(
+		request, "tenant.shadow", patch->caller.remote, tenant->row.name, &row.shadow);
+	answer_row(request, tenant);
+}
+
 void handle_tenant_patch(struct request *request, const void *body, const char *tail _unused_,
 	size_t tail_size _unused_)
 {
@@ -96,16 +117,20 @@ void handle_tenant_patch(struct request *request, const void *body, const char *
 		WIRE_TEXT_VALID(patch->name) ? tenants_find(core->tenants, patch->name) : NULL;
 	struct refusal why;
 
-	if (!tenant) {
+	if (!tenant)
 		request_fail(request, WIRE_CODE_NOT_FOUND, "There is no such tenant.");
-		return;
-	}
-	if (tenant_set_budgets(core, tenant, &patch->budgets, &why) < 0) {
+	else if (!WIRE_TEXT_VALID(patch->shadow.policy) ||
+		 (patch->shadow.is_given && patch->budgets.is_given))
+		request_fail(request, WIRE_CODE_INVALID,
+			"Change the budgets or the shadow, one at a time.");
+	else if (patch->shadow.is_given)
+		change_shadow(request, tenant, patch);
+	else if (tenant_set_budgets(core, tenant, &patch->budgets, &why) < 0)
 		request_refuse(request, &why);
-		return;
+	else {
+		record(request, "tenant.budgets", "name", tenant->row.name);
+		answer_row(request, tenant);
 	}
-	record(request, "tenant.budgets", "name", tenant->row.name);
-	answer_row(request, tenant);
 }
 
 void handle_tenant_list(struct request *request, const void *body _unused_,

@@ -230,6 +230,7 @@ int core_adopt(struct core *core, struct failure *why)
 	}
 	free(rows.rows);
 	audit_sandbox_sweep(core->audit);
+	shadow_forget_earlier(core);
 	sweep(NULL, core);
 	n_swept = enforce_slot_sweep(core->enforce);
 	if (table_count(core->sandboxes) > 0 || n_swept > 0)

@@ -1,8 +1,10 @@
 #include "supervisor/core/candidate.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow.h"
 
 const char *candidate_source_name(enum candidate_source source)
 {
@@ -11,6 +13,10 @@ const char *candidate_source_name(enum candidate_source source)
 		return NULL;
 	case CANDIDATE_OWN:
 		return "own";
+	case CANDIDATE_TEMPLATE:
+		return "template";
+	case CANDIDATE_TENANT:
+		return "tenant";
 	case CANDIDATE_LEARN:
 		return "learn";
 	}
@@ -39,7 +45,22 @@ static int get_named(const struct sandbox *sandbox, const char *name,
 static int get_own(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
+	if (strcmp(sandbox->shadow_own, CANDIDATE_NEVER) == 0)
+		return 1;
 	return get_named(sandbox, sandbox->shadow_own, ret_candidate, why);
+}
+
+static int get_of_template(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return get_named(
+		sandbox, template_shadow(sandbox->core, sandbox->template), ret_candidate, why);
+}
+
+static int get_of_tenant(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return get_named(sandbox, sandbox->tenant->shadow, ret_candidate, why);
 }
 
 /* Last of all: the record says what the policy lacks unless somebody wants to know something else.
@@ -61,6 +82,8 @@ static const struct {
 	source_get get;
 } sources[] = {
 	{CANDIDATE_OWN, get_own},
+	{CANDIDATE_TEMPLATE, get_of_template},
+	{CANDIDATE_TENANT, get_of_tenant},
 	{CANDIDATE_LEARN, get_learning},
 };
 

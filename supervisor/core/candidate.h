@@ -7,13 +7,18 @@ struct sandbox;
 
 /* In the order of their precedence. */
 enum candidate_source {
-	CANDIDATE_NONE = 0,  /* nobody named one */
-	CANDIDATE_OWN = 1,   /* the sandbox itself */
+	CANDIDATE_NONE = 0, /* nobody named one */
+	CANDIDATE_OWN = 1,  /* the sandbox itself */
+	CANDIDATE_TEMPLATE = 3,
+	CANDIDATE_TENANT = 4,
 	CANDIDATE_LEARN = 5, /* its policy, which learns, as it is written */
 };
 
 /* "own", …; NULL for CANDIDATE_NONE. */
 const char *candidate_source_name(enum candidate_source source);
+
+/* Instead of a name, for a single sandbox: none is to be asked, whatever others name. */
+#define CANDIDATE_NEVER "-"
 
 struct candidate {
 	enum candidate_source source;

@@ -238,6 +238,8 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 	if (r == 0)
 		r = egress_start(core, why);
 	if (r == 0)
+		r = template_shadows_start(core, why);
+	if (r == 0)
 		r = core_adopt(core, why);
 	if (r == 0)
 		r = start_timers(core);

@@ -46,6 +46,11 @@ struct core_config {
 	struct audit_config audit; /* its directory and instance are those above */
 };
 
+struct core_template_shadow {
+	char template[32];
+	char policy[POLICY_NAME_SIZE]; /* a candidate for all its sandboxes; empty: none */
+};
+
 #define CORE_CREATE_BUCKETS 12
 #define CORE_REASONS_MAX 32
 #define CORE_FLOW_ENDS_MAX 16
@@ -74,6 +79,8 @@ struct core {
 	struct tenants *tenants;
 	struct policies *policies;
 	struct shadow_sums *shadow_sums; /* NULL: nothing was asked yet */
+	struct core_template_shadow template_shadows[POOL_TEMPLATES_MAX];
+	size_t n_template_shadows;
 	struct peer *gate;
 	struct sinks *sinks;
 	int webhook_ca_fd; /* -1: not opened */

@@ -19,6 +19,8 @@ enum sandbox_phase {
 	PHASE_FAILED,   /* died by itself; its tenant may look at the reason and delete it */
 };
 
+struct shadow_asked;
+
 struct waiter {
 	struct waiter *next;
 	sandbox_ended_callback callback;
@@ -46,8 +48,8 @@ struct sandbox {
 	uint32_t generation;
 	struct effective *shadow; /* a candidate that is asked too; NULL: none */
 	uint32_t shadow_generation;
-	char shadow_beside[POLICY_NAME_SIZE]; /* the policy in force when it was asked first */
-	char shadow_own[POLICY_NAME_SIZE];    /* what the sandbox's tenant named; empty: none */
+	struct shadow_asked *shadow_asked; /* whom its opinions are counted for */
+	char shadow_own[POLICY_NAME_SIZE]; /* what the sandbox's tenant named; empty: none */
 	enum candidate_source shadow_source;
 	char shadow_name[POLICY_NAME_SIZE]; /* what should be asked; empty: nothing */
 	char shadow_error[192];             /* why it is not */

@@ -1,5 +1,10 @@
-/* What candidates said, by rule: of sandboxes that are not asked any more it is kept here, of the
- * others it is in the kernel. Counts are exact; examples are from records, which may be lost. */
+/* What candidates said, by rule: what ended is kept here, the rest is in the kernel. Counts are
+ * exact; examples are from records, which may be lost.
+ *
+ * The kernel's counts lie in one map for all sandboxes, which can only be walked as a whole. So
+ * counts of a candidate that is asked no more stay there, under its slot and generation, which are
+ * not used again, until one walk takes all of them: a second later, when there are many, or when
+ * somebody wants to read the sums. A tenant that changes candidates in a loop causes no more. */
 #include "supervisor/core/shadow-sums.h"
 
 #include <errno.h>
@@ -11,149 +16,171 @@
 
 #include "supervisor/base/address.h"
 #include "supervisor/base/clock.h"
+#include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow-rows.h"
 #include "supervisor/policy/name.h"
 
-#define ROWS_MAX 16384      /* of all candidates */
-#define ROWS_NONE_MAX 20000 /* with those of no rule, which are always taken in */
+#define ENDED_MAX 4096 /* each has three rows of the kernel's map, and more by rules */
+#define FOLD_DELAY_MS 1000
 
-/* A row of one tenant, and of one candidate as it was when it was asked. */
-struct row {
-	struct row *next;
-	uint32_t tenant;
-	char candidate[POLICY_NAME_SIZE], hash[POLICY_HASH_SIZE];
-	struct shadow_sum sum;
-	uint64_t n_living; /* while all are read */
+/* A candidate that is asked no more, and whose counts are still in the kernel. */
+struct ended {
+	uint32_t slot, generation;
+	struct shadow_asked *asked;
+	struct ended *next; /* of the same slot, while they are folded */
 };
 
 struct shadow_sums {
-	struct row *rows;
-	size_t n;
+	struct shadow_rows *rows;
+	struct ended ended[ENDED_MAX];
+	size_t n_ended;
+	struct loop_source *timer;
 };
 
 struct shadow_sums *shadow_sums_free(struct shadow_sums *sums)
 {
-	while (sums && sums->rows) {
-		struct row *row = sums->rows;
-
-		sums->rows = row->next;
-		free(row);
-	}
+	if (!sums)
+		return NULL;
+	for (size_t i = 0; i < sums->n_ended; i++)
+		free(sums->ended[i].asked);
+	loop_source_free(sums->timer);
+	shadow_rows_free(sums->rows);
 	free(sums);
 	return NULL;
 }
 
-/* The hash of the candidate alone, not of its meet: a rule's number is its place in the file. */
-static const char *hash_of(const struct sandbox *sandbox)
+static void on_timer(struct loop_source *source _unused_, void *userdata)
 {
-	return sandbox->shadow->hash_asked;
+	shadow_sums_fold(userdata);
 }
 
-static bool is_row(const struct row *row, const struct sandbox *sandbox, const char *policy,
-	enum abi_shadow_outcome outcome, uint16_t rule)
+/* NULL when memory is out. */
+static struct shadow_sums *sums_of(struct core *core)
 {
-	return row->tenant == sandbox->tenant->row.id && row->sum.outcome == outcome &&
-	       row->sum.rule == rule && strcmp(row->sum.policy, policy) == 0 &&
-	       strcmp(row->candidate, sandbox->shadow->policy->name) == 0 &&
-	       strcmp(row->hash, hash_of(sandbox)) == 0;
-}
+	struct shadow_sums *sums;
 
-static struct row *add_row(struct shadow_sums *sums, const struct sandbox *sandbox,
-	const char *policy, enum abi_shadow_outcome outcome, uint16_t rule)
-{
-	struct row *row = calloc(1, sizeof(*row));
-
-	if (!row)
+	if (core->shadow_sums)
+		return core->shadow_sums;
+	sums = calloc(1, sizeof(*sums));
+	if (!sums)
 		return NULL;
-	row->tenant = sandbox->tenant->row.id;
-	row->sum.outcome = outcome;
-	row->sum.rule = rule;
-	snprintf(row->sum.policy, sizeof(row->sum.policy), "%s", policy);
-	snprintf(row->candidate, sizeof(row->candidate), "%s", sandbox->shadow->policy->name);
-	snprintf(row->hash, sizeof(row->hash), "%s", hash_of(sandbox));
-	row->next = sums->rows;
-	sums->rows = row;
-	sums->n++;
-	return row;
+	sums->rows = shadow_rows_new();
+	if (!sums->rows || loop_add_timer(core->loop, on_timer, core, &sums->timer) < 0)
+		return shadow_sums_free(sums);
+	core->shadow_sums = sums;
+	return sums;
 }
 
-/* NULL when there is no room even for the row of no rule. */
-static struct row *row_of(
-	const struct sandbox *sandbox, enum abi_shadow_outcome outcome, uint16_t rule)
+struct shadow_asked *shadow_sums_open(
+	const struct sandbox *sandbox, const struct effective *candidate)
 {
-	struct core *core = sandbox->core;
-	const char *policy = outcome == ABI_SHADOW_WOULD_DENY ? sandbox->shadow_beside
-							      : sandbox->shadow->policy->name;
-	struct row *row;
+	struct shadow_asked *asked = calloc(1, sizeof(*asked));
 
-	if (!core->shadow_sums)
-		core->shadow_sums = calloc(1, sizeof(*core->shadow_sums));
-	if (!core->shadow_sums)
+	if (!asked || !sums_of(sandbox->core)) {
+		free(asked);
 		return NULL;
-	for (row = core->shadow_sums->rows; row; row = row->next)
-		if (is_row(row, sandbox, policy, outcome, rule))
-			return row;
-	if (core->shadow_sums->n < ROWS_MAX ||
-		(rule == ABI_RULE_NONE && core->shadow_sums->n < ROWS_NONE_MAX))
-		return add_row(core->shadow_sums, sandbox, policy, outcome, rule);
-	return rule == ABI_RULE_NONE ? NULL : row_of(sandbox, outcome, ABI_RULE_NONE);
+	}
+	asked->tenant = sandbox->tenant->row.id;
+	snprintf(asked->candidate, sizeof(asked->candidate), "%s", candidate->policy->name);
+	snprintf(asked->hash, sizeof(asked->hash), "%s", candidate->hash_asked);
+	snprintf(asked->beside, sizeof(asked->beside), "%s", sandbox->effective->policy->name);
+	return asked;
 }
 
-static void fold_one(const struct abi_shadow_key *key, uint64_t n, void *userdata)
+void shadow_sums_close(
+	struct core *core, uint32_t slot, uint32_t generation, struct shadow_asked *asked)
 {
-	const struct sandbox *sandbox = userdata;
-	struct row *row;
+	struct shadow_sums *sums = core->shadow_sums;
 
-	if (n == 0 || key->slot != sandbox->slot || key->generation != sandbox->shadow_generation)
+	if (sums->n_ended == ENDED_MAX)
+		shadow_sums_fold(core);
+	if (sums->n_ended == ENDED_MAX) {
+		log_warning("counts of a candidate are lost: the kernel's cannot be read");
+		free(asked);
 		return;
-	row = row_of(sandbox, key->outcome, key->rule);
-	if (row)
-		row->sum.n += n;
+	}
+	if (sums->n_ended == 0)
+		loop_timer_arm(sums->timer, FOLD_DELAY_MS, 0);
+	sums->ended[sums->n_ended++] = (struct ended){slot, generation, asked, NULL};
 }
 
-void shadow_sums_fold(struct sandbox *sandbox)
-{
-	if (sandbox->shadow)
-		enforce_shadow_each(sandbox->core->enforce, fold_one, sandbox);
-}
+/* ---- one walk */
 
-/* ---- reading them */
-
-struct reading {
-	struct core *core;
-	struct sandbox **by_slot; /* those that have a candidate */
+struct walk {
+	struct shadow_rows *rows;
+	struct sandbox **living; /* by slot: those that have a candidate */
+	struct ended **ended;    /* by slot */
 };
 
-static void read_one(const struct abi_shadow_key *key, uint64_t n, void *userdata)
+static bool take_row(const struct abi_shadow_key *key, uint64_t n, void *userdata)
 {
-	const struct reading *reading = userdata;
-	const struct sandbox *sandbox =
-		key->slot < ABI_SLOTS_MAX ? reading->by_slot[key->slot] : NULL;
-	struct row *row;
+	const struct walk *walk = userdata;
+	const struct sandbox *living;
+	struct shadow_row *row;
 
-	if (n == 0 || !sandbox || key->generation != sandbox->shadow_generation)
-		return;
-	row = row_of(sandbox, key->outcome, key->rule);
-	if (row)
-		row->n_living += n;
+	if (key->slot >= ABI_SLOTS_MAX)
+		return true;
+	living = walk->living[key->slot];
+	if (living && living->shadow_generation == key->generation) {
+		row = n > 0 ? shadow_rows_get(
+				      walk->rows, living->shadow_asked, key->outcome, key->rule)
+			    : NULL;
+		if (row)
+			row->n_living += n;
+		return false;
+	}
+	for (struct ended *ended = walk->ended[key->slot]; ended && n > 0; ended = ended->next) {
+		if (ended->generation != key->generation)
+			continue;
+		row = shadow_rows_get(walk->rows, ended->asked, key->outcome, key->rule);
+		if (row)
+			row->sum.n += n;
+	}
+	return true; /* nobody's, when none was found: of an earlier process */
 }
 
-static int read_living(struct core *core)
+static int walk(struct core *core, struct shadow_sums *sums)
 {
-	_cleanup_free_ struct sandbox **by_slot = calloc(ABI_SLOTS_MAX, sizeof(*by_slot));
-	struct reading reading = {core, by_slot};
+	_cleanup_free_ struct sandbox **living = calloc(ABI_SLOTS_MAX, sizeof(*living));
+	_cleanup_free_ struct ended **ended = calloc(ABI_SLOTS_MAX, sizeof(*ended));
+	struct walk walk = {sums->rows, living, ended};
 	struct sandbox *sandbox;
 	size_t position = 0;
+	int r;
 
-	if (!by_slot)
+	if (!living || !ended)
 		return -ENOMEM;
-	for (struct row *row = core->shadow_sums ? core->shadow_sums->rows : NULL; row;
-		row = row->next)
+	for (struct shadow_row *row = shadow_rows_first(sums->rows); row; row = row->next)
 		row->n_living = 0;
 	while ((sandbox = table_next(core->sandboxes, &position)))
 		if (sandbox->shadow)
-			by_slot[sandbox->slot] = sandbox;
-	return enforce_shadow_each(core->enforce, read_one, &reading);
+			living[sandbox->slot] = sandbox;
+	for (size_t i = 0; i < sums->n_ended; i++) {
+		struct ended **first = &ended[sums->ended[i].slot];
+
+		sums->ended[i].next = *first;
+		*first = &sums->ended[i];
+	}
+	r = enforce_shadow_take(core->enforce, take_row, &walk);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < sums->n_ended; i++)
+		free(sums->ended[i].asked);
+	sums->n_ended = 0;
+	return 0;
+}
+
+void shadow_sums_fold(struct core *core)
+{
+	struct shadow_sums *sums = sums_of(core);
+	int r = sums ? walk(core, sums) : -ENOMEM;
+
+	if (r == 0)
+		return;
+	log_warning("counts of candidates cannot be read: %s", strerror(-r));
+	if (sums && sums->n_ended > 0)
+		loop_timer_arm(sums->timer, FOLD_DELAY_MS, 0);
 }
 
 int shadow_sums_each(struct core *core, const struct tenant *tenant, const struct policy *candidate,
@@ -162,10 +189,13 @@ int shadow_sums_each(struct core *core, const struct tenant *tenant, const struc
 	int r;
 
 	core_consume_events(core);
-	r = read_living(core);
-	if (r < 0 || !core->shadow_sums)
+	if (!core->shadow_sums)
+		return 0;
+	r = walk(core, core->shadow_sums);
+	if (r < 0)
 		return r;
-	for (const struct row *row = core->shadow_sums->rows; row; row = row->next) {
+	for (const struct shadow_row *row = shadow_rows_first(core->shadow_sums->rows); row;
+		row = row->next) {
 		struct shadow_sum sum = row->sum;
 
 		if ((tenant && tenant->row.id != row->tenant) ||
@@ -180,8 +210,8 @@ int shadow_sums_each(struct core *core, const struct tenant *tenant, const struc
 
 /* ---- examples */
 
-_printf_(4, 5) static void set_example(
-	struct row *row, const struct sandbox *sandbox, uint64_t time_ns, const char *format, ...)
+_printf_(4, 5) static void set_example(struct shadow_row *row, const struct sandbox *sandbox,
+	uint64_t time_ns, const char *format, ...)
 {
 	va_list arguments;
 
@@ -198,12 +228,13 @@ void shadow_note_event(struct core *core, const struct abi_network_event *event,
 	char address[ADDRESS_TEXT_SIZE];
 	bool denies = event->verdict != ABI_VERDICT_DENY;
 	const char *verb = event->protocol == IPPROTO_UDP ? "send" : "connect";
-	struct row *row;
+	struct shadow_row *row;
 
 	if (!sandbox || !sandbox->shadow ||
 		ABI_SLOT_GENERATION(event->shadow) != sandbox->shadow_generation)
 		return;
-	row = row_of(sandbox, denies ? ABI_SHADOW_WOULD_DENY : ABI_SHADOW_WOULD_ALLOW,
+	row = shadow_rows_get(core->shadow_sums->rows, sandbox->shadow_asked,
+		denies ? ABI_SHADOW_WOULD_DENY : ABI_SHADOW_WOULD_ALLOW,
 		denies ? event->rule : event->shadow_rule);
 	if (!row)
 		return;
@@ -220,7 +251,7 @@ json_t *shadow_note_name(struct sandbox *sandbox, const char *name)
 {
 	struct policy_name_range enforced, candidate;
 	size_t n_enforced, n_candidate;
-	struct row *row;
+	struct shadow_row *row;
 
 	if (!sandbox->shadow)
 		return NULL;
@@ -229,7 +260,9 @@ json_t *shadow_note_name(struct sandbox *sandbox, const char *name)
 	if (!n_enforced == !n_candidate)
 		return NULL;
 	/* What it would deny is counted when something is sent there. */
-	row = n_enforced ? NULL : row_of(sandbox, ABI_SHADOW_WOULD_ALLOW, candidate.rule);
+	row = n_enforced ? NULL
+			 : shadow_rows_get(sandbox->core->shadow_sums->rows, sandbox->shadow_asked,
+				   ABI_SHADOW_WOULD_ALLOW, candidate.rule);
 	if (row) {
 		row->sum.n++;
 		set_example(row, sandbox, clock_realtime_ns(), "resolve %s", name);

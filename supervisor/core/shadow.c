@@ -7,6 +7,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/shadow-rows.h"
 #include "supervisor/core/shadow-sums.h"
 
 /* What is asked, or why nothing is, as records have it. */
@@ -25,27 +26,43 @@ static void drop(struct sandbox *sandbox)
 {
 	if (!sandbox->shadow)
 		return;
-	shadow_sums_fold(sandbox);
 	enforce_shadow_clear(sandbox->core->enforce, sandbox->slot);
+	shadow_sums_close(sandbox->core, sandbox->slot, sandbox->shadow_generation,
+		steal_ptr(&sandbox->shadow_asked));
 	sandbox->shadow = effective_unref(sandbox->shadow);
 	sandbox->shadow_generation = 0;
+}
+
+static int bind_candidate(
+	struct sandbox *sandbox, const struct effective *effective, uint32_t *ret_generation)
+{
+	struct enforce *enforce = sandbox->core->enforce;
+	int r = enforce_shadow_next(enforce, sandbox->slot, ret_generation);
+
+	if (r == 0)
+		r = names_prepare(sandbox, effective->policy, *ret_generation);
+	if (r == 0)
+		r = enforce_shadow_bind(enforce, sandbox->slot, effective->image, *ret_generation);
+	if (r < 0)
+		enforce_shadow_clear(enforce, sandbox->slot);
+	return r;
 }
 
 /* Takes `effective` over. On failure none is asked. */
 static int ask(struct sandbox *sandbox, struct effective *effective, struct refusal *why)
 {
-	struct enforce *enforce = sandbox->core->enforce;
+	_cleanup_free_ struct shadow_asked *asked = shadow_sums_open(sandbox, effective);
 	uint32_t generation = 0;
-	int r;
+	int r = asked ? 0 : -ENOMEM;
 
 	drop(sandbox);
-	r = enforce_shadow_next(enforce, sandbox->slot, &generation);
 	if (r == 0)
-		r = names_prepare(sandbox, effective->policy, generation);
-	if (r == 0)
-		r = enforce_shadow_bind(enforce, sandbox->slot, effective->image, generation);
+		r = bind_candidate(sandbox, effective, &generation);
+	if (r == -ENOSPC) {
+		shadow_sums_fold(sandbox->core);
+		r = bind_candidate(sandbox, effective, &generation);
+	}
 	if (r < 0) {
-		enforce_shadow_clear(enforce, sandbox->slot);
 		effective_unref(effective);
 		return refuse(why, WIRE_CODE_LIMIT,
 			"The kernel has no room for a candidate (%s): none is asked.",
@@ -53,8 +70,7 @@ static int ask(struct sandbox *sandbox, struct effective *effective, struct refu
 	}
 	sandbox->shadow = effective;
 	sandbox->shadow_generation = generation;
-	memcpy(sandbox->shadow_beside, sandbox->effective->policy->name,
-		sizeof(sandbox->shadow_beside));
+	sandbox->shadow_asked = steal_ptr(&asked);
 	return 0;
 }
 
@@ -151,7 +167,8 @@ int sandbox_set_shadow(struct sandbox *sandbox, const char *name, struct refusal
 
 	if (sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING)
 		return refuse(why, WIRE_CODE_CONFLICT, "The sandbox is ending or has failed.");
-	if (name[0] && candidate_get(sandbox, name, &effective, why) < 0)
+	if (name[0] && strcmp(name, CANDIDATE_NEVER) != 0 &&
+		candidate_get(sandbox, name, &effective, why) < 0)
 		return -ECANCELED;
 	effective_unref(effective);
 	core_consume_events(sandbox->core);
@@ -179,6 +196,11 @@ void shadow_restore(struct sandbox *sandbox)
 			(unsigned long)sandbox->id, strerror(-r));
 	enforce_shadow_clear(sandbox->core->enforce, sandbox->slot);
 	shadow_renew(sandbox);
+}
+
+void shadow_forget_earlier(struct core *core)
+{
+	shadow_sums_fold(core);
 }
 
 void shadow_end(struct sandbox *sandbox)

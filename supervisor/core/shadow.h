@@ -1,9 +1,32 @@
 /* Candidates: policies that are asked beside the one in force, and the sums of what they said. */
 #pragma once
 
+#include "supervisor/core/candidate.h"
 #include "supervisor/core/core.h"
 
 struct shadow_sums;
+
+/* ---- shadow-many.c: a candidate for all sandboxes of a tenant, or from a template (`name` empty:
+ * none any more), those that live and those to come. NOT_FOUND, UNAVAILABLE; that some cannot be
+ * asked is no refusal: shadow_count() tells how many. */
+int tenant_set_shadow(
+	struct core *core, struct tenant *tenant, const char *name, struct refusal *why);
+int template_set_shadow(
+	struct core *core, const char *template, const char *name, struct refusal *why);
+/* "" for none. */
+const char *template_shadow(const struct core *core, const char *template);
+int template_shadows_start(struct core *core, struct failure *why);
+
+/* Living sandboxes whose candidate is from `source`. */
+struct shadow_group {
+	enum candidate_source source;
+	const struct tenant *tenant; /* NULL: of all */
+	const char *template;        /* NULL: any */
+};
+void shadow_count(const struct core *core, const struct shadow_group *group, uint32_t *ret_asked,
+	uint32_t *ret_not_asked);
+
+/* ---- shadow.c */
 
 /* Names the sandbox's own candidate, which goes before all others (empty: it has none of its own):
  * asked within its tenant's bound, as the policy in force. It changes no verdict. Refusals as of
@@ -21,6 +44,10 @@ void shadow_settle(struct sandbox *sandbox);
 void shadow_renew(struct sandbox *sandbox);
 /* After a restart: what the store says. */
 void shadow_restore(struct sandbox *sandbox);
+/* Of all sandboxes. */
+void shadow_settle_all(struct core *core);
+/* After all were taken back: counts in the kernel of an earlier process are nobody's. */
+void shadow_forget_earlier(struct core *core);
 /* The sandbox ends: its counts are added to the sums. */
 void shadow_end(struct sandbox *sandbox);
 

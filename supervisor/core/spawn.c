@@ -43,6 +43,7 @@ struct sandbox *sandbox_free(struct sandbox *sandbox)
 		close(sandbox->pidfd);
 	names_free(sandbox->names);
 	effective_unref(sandbox->shadow);
+	free(sandbox->shadow_asked);
 	effective_unref(sandbox->effective);
 	claim_free(sandbox->claim);
 	history_fini(&sandbox->history);

@@ -56,6 +56,9 @@ static void add_tenant(const struct store_tenant *row, void *userdata)
 	r = store_total_get(tenants->store, row->id, &tenant->ended, sizeof(tenant->ended));
 	if (r < 0 && r != -ENOENT)
 		tenants->load_error = r;
+	r = store_tenant_shadow_get(tenants->store, row->id, tenant->shadow);
+	if (r < 0 && r != -ENOENT)
+		tenants->load_error = r;
 }
 
 static void add_key(const struct store_key *row, void *userdata)

@@ -15,8 +15,9 @@
 
 struct tenant {
 	struct store_tenant row;
-	uint32_t n_sandboxes; /* alive */
-	uint32_t budget_row;  /* the kernel's; 0: not taken yet */
+	char shadow[STORE_NAME_SIZE]; /* a candidate for all its sandboxes; empty: none */
+	uint32_t n_sandboxes;         /* alive */
+	uint32_t budget_row;          /* the kernel's; 0: not taken yet */
 	struct store_budgets budgets;
 	struct wire_usage ended; /* sum over its ended sandboxes */
 	struct wire_usage now;   /* with the living, by tenants_usage() */

@@ -120,20 +120,20 @@ bool enforce_slot_would_allow(struct enforce *enforce, uint32_t slot, uint8_t pr
 
 /* A candidate beside the policy in force: its opinion of each network decision is counted, and is
  * in the record where it is another. It changes no verdict. The generation under which the next
- * one's tickets are to be put; the last one is asked no more, and its counts are gone. Returns 0,
- * -EINVAL when the slot is not taken. */
+ * one's tickets are to be put; the last one is asked no more. A generation is given out once, also
+ * when the slot is another's by then. Returns 0, -EINVAL when the slot is not taken. */
 int enforce_shadow_next(struct enforce *enforce, uint32_t slot, uint32_t *ret_generation);
 /* Has `image` asked from now on. -ENOSPC when there is no room for its counts, -EINVAL unless
  * `generation` is what enforce_shadow_next() gave last. */
 int enforce_shadow_bind(
 	struct enforce *enforce, uint32_t slot, uint32_t image, uint32_t generation);
-/* None is asked any more. */
+/* None is asked any more; its counts stay until they are taken. */
 void enforce_shadow_clear(struct enforce *enforce, uint32_t slot);
-/* Calls back for each count of every slot, also of candidates that are asked no more and whose
- * counts were not deleted yet. Returns 0 or -errno. */
-typedef void (*enforce_shadow_callback)(
+/* Calls back for each count of every slot, also of candidates that are asked no more. True: it is
+ * taken, and is gone. Returns 0 or -errno. */
+typedef bool (*enforce_shadow_callback)(
 	const struct abi_shadow_key *key, uint64_t n, void *userdata);
-int enforce_shadow_each(struct enforce *enforce, enforce_shadow_callback callback, void *userdata);
+int enforce_shadow_take(struct enforce *enforce, enforce_shadow_callback callback, void *userdata);
 
 /* Budgets: a limit for each counter, 0 for none; `window_ns` 0 for one as long as the sandbox
  * lives. What is used stays. A window of another length begins now, with what the last one had

@@ -42,25 +42,15 @@ static int read_rows(struct enforce *enforce, struct shadow_rows *rows)
 	return r == -ENOENT ? 0 : r;
 }
 
-int enforce_shadow_each(struct enforce *enforce, enforce_shadow_callback callback, void *userdata)
+int enforce_shadow_take(struct enforce *enforce, enforce_shadow_callback callback, void *userdata)
 {
 	_cleanup_(rows_fini) struct shadow_rows rows = {0};
 	int r = read_rows(enforce, &rows);
 
 	for (uint32_t i = 0; r == 0 && i < rows.n; i++)
-		callback(&rows.keys[i], rows.counts[i], userdata);
-	return r;
-}
-
-static void delete_rows(struct enforce *enforce, uint32_t slot)
-{
-	_cleanup_(rows_fini) struct shadow_rows rows = {0};
-
-	if (read_rows(enforce, &rows) < 0)
-		return;
-	for (uint32_t i = 0; i < rows.n; i++)
-		if (rows.keys[i].slot == slot)
+		if (callback(&rows.keys[i], rows.counts[i], userdata))
 			bpf_map_delete_elem(enforce->shadows_fd, &rows.keys[i]);
+	return r;
 }
 
 void shadow_drop(struct enforce *enforce, uint32_t slot)
@@ -70,8 +60,9 @@ void shadow_drop(struct enforce *enforce, uint32_t slot)
 	ticket_drop_shadows(enforce, slot);
 	if (!row->shadow)
 		return;
+	/* What an earlier process gave out counts too. */
+	enforce->shadow_generations[slot] = ABI_SLOT_GENERATION(row->shadow);
 	__atomic_store_n(&row->shadow, 0, __ATOMIC_RELEASE);
-	delete_rows(enforce, slot);
 }
 
 void enforce_shadow_clear(struct enforce *enforce, uint32_t slot)
@@ -82,15 +73,11 @@ void enforce_shadow_clear(struct enforce *enforce, uint32_t slot)
 
 int enforce_shadow_next(struct enforce *enforce, uint32_t slot, uint32_t *ret_generation)
 {
-	uint32_t last;
-
 	if (!slot_is_taken(enforce, slot))
 		return -EINVAL;
-	last = enforce->shadow_generations[slot];
-	if (!last)
-		last = ABI_SLOT_GENERATION(enforce->rows[slot].shadow);
 	shadow_drop(enforce, slot);
-	enforce->shadow_generations[slot] = ABI_SHADOW_GENERATION | (last + 1);
+	enforce->shadow_generations[slot] =
+		ABI_SHADOW_GENERATION | (enforce->shadow_generations[slot] + 1);
 	*ret_generation = enforce->shadow_generations[slot];
 	return 0;
 }
@@ -108,7 +95,8 @@ int enforce_shadow_bind(struct enforce *enforce, uint32_t slot, uint32_t image, 
 		int r = bpf_map_update_elem(enforce->shadows_fd, &key, &zero, BPF_ANY);
 
 		if (r < 0) {
-			delete_rows(enforce, slot);
+			while (--key.outcome >= ABI_SHADOW_AGREED)
+				bpf_map_delete_elem(enforce->shadows_fd, &key);
 			return r == -E2BIG ? -ENOSPC : r;
 		}
 	}

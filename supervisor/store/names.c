@@ -36,37 +36,3 @@ int store_name_each(
 	store_bind_number(store_statement(store, STORE_NAME_EACH), 1, sandbox);
 	return store_each(store, STORE_NAME_EACH, visit_name, &visit);
 }
-
-int store_shadow_put(struct store *store, uint64_t sandbox, const char *policy)
-{
-	enum store_statement which = policy[0] ? STORE_SHADOW_PUT : STORE_SHADOW_DELETE;
-	sqlite3_stmt *statement = store_statement(store, which);
-
-	store_bind_number(statement, 1, sandbox);
-	if (policy[0])
-		store_bind_text(statement, 2, policy);
-	return store_run(store, which);
-}
-
-struct shadow_copy {
-	char *policy;
-	bool found;
-};
-
-static int copy_shadow(sqlite3_stmt *row, void *userdata)
-{
-	struct shadow_copy *copy = userdata;
-
-	copy->found = true;
-	return store_column_text(row, 0, copy->policy, STORE_NAME_SIZE);
-}
-
-int store_shadow_get(struct store *store, uint64_t sandbox, char ret_policy[STORE_NAME_SIZE])
-{
-	struct shadow_copy copy = {ret_policy, false};
-	int r;
-
-	store_bind_number(store_statement(store, STORE_SHADOW_GET), 1, sandbox);
-	r = store_each(store, STORE_SHADOW_GET, copy_shadow, &copy);
-	return r == 0 && !copy.found ? -ENOENT : r;
-}

@@ -129,6 +129,14 @@ static const char *const schema_steps[] = {
 	" sandbox INTEGER PRIMARY KEY,"
 	" policy TEXT NOT NULL"
 	") STRICT;",
+	"CREATE TABLE tenant_shadows ("
+	" tenant INTEGER PRIMARY KEY,"
+	" policy TEXT NOT NULL"
+	") STRICT;"
+	"CREATE TABLE template_shadows ("
+	" template TEXT PRIMARY KEY,"
+	" policy TEXT NOT NULL"
+	") STRICT;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -245,6 +253,14 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 	[STORE_SHADOW_PUT] = "INSERT OR REPLACE INTO shadows (sandbox, policy) VALUES (?, ?)",
 	[STORE_SHADOW_DELETE] = "DELETE FROM shadows WHERE sandbox = ?",
 	[STORE_SHADOW_GET] = "SELECT policy FROM shadows WHERE sandbox = ?",
+	[STORE_TENANT_SHADOW_PUT] =
+		"INSERT OR REPLACE INTO tenant_shadows (tenant, policy) VALUES (?, ?)",
+	[STORE_TENANT_SHADOW_DELETE] = "DELETE FROM tenant_shadows WHERE tenant = ?",
+	[STORE_TENANT_SHADOW_GET] = "SELECT policy FROM tenant_shadows WHERE tenant = ?",
+	[STORE_TEMPLATE_SHADOW_PUT] =
+		"INSERT OR REPLACE INTO template_shadows (template, policy) VALUES (?, ?)",
+	[STORE_TEMPLATE_SHADOW_DELETE] = "DELETE FROM template_shadows WHERE template = ?",
+	[STORE_TEMPLATE_SHADOW_GET] = "SELECT policy FROM template_shadows WHERE template = ?",
 	[STORE_VERSION_PUT] = "INSERT INTO policy_versions"
 			      " (name, hash, file_hash, commit_id, by_key, time_ns, text)"
 			      " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -144,6 +144,12 @@ int store_version_text(struct store *store, const char *name, const char *hash, 
 int store_shadow_put(struct store *store, uint64_t sandbox, const char *policy);
 /* -ENOENT when there is none. */
 int store_shadow_get(struct store *store, uint64_t sandbox, char ret_policy[STORE_NAME_SIZE]);
+/* Likewise beside those of all sandboxes of a tenant, with which it goes, and of a template. */
+int store_tenant_shadow_put(struct store *store, uint32_t tenant, const char *policy);
+int store_tenant_shadow_get(struct store *store, uint32_t tenant, char ret_policy[STORE_NAME_SIZE]);
+int store_template_shadow_put(struct store *store, const char *template, const char *policy);
+int store_template_shadow_get(
+	struct store *store, const char *template, char ret_policy[STORE_NAME_SIZE]);
 
 /* Last numbers of an ended sandbox; -ENOENT. What an older cloched stored may be shorter than
  * `usage_size`: the rest is zeros, so a usage struct grows at its end. */

@@ -38,6 +38,9 @@ static int delete_tenant(struct store *store, uint32_t id)
 	r = store_run(store, STORE_BUDGETS_DELETE);
 	if (r < 0)
 		return r;
+	r = store_tenant_shadow_put(store, id, "");
+	if (r < 0)
+		return r;
 	store_bind_number(store_statement(store, STORE_LABEL_DELETE), 1, id);
 	r = store_run(store, STORE_LABEL_DELETE);
 	if (r < 0)

@@ -77,7 +77,9 @@ enum wire_api_type {
 	WIRE_API_AUDIT_KEY = 57,        /* struct wire_audit_key_row: in force from now on */
 
 	WIRE_API_TEMPLATE_LIST = 60, /* struct wire_caller → TEMPLATES */
-	WIRE_API_TEMPLATES = 61,     /* struct wire_page, then struct wire_template_row each */
+	WIRE_API_TEMPLATES =
+		61, /* struct wire_page, then struct wire_template_row each (templates.h) */
+	WIRE_API_TEMPLATE_PATCH = 62, /* struct wire_template_patch → TEMPLATES (one row) */
 
 	WIRE_API_TENANT_CREATE = 70, /* struct wire_tenant_create → TENANTS (one row) */
 	WIRE_API_TENANT_LIST = 71,   /* struct wire_caller → TENANTS */
@@ -170,13 +172,16 @@ struct wire_syscall_row {
 	uint64_t calls, refused;
 };
 
+#define WIRE_SHADOW_NEVER "-" /* none is to be asked, whatever its tenant or template have */
+
 /* Puts a sandbox under another policy. The answer shows the generation and the hash that are in
  * force: it comes after the connections that the new policy does not allow were reset. */
 struct wire_sandbox_patch {
 	struct wire_caller caller;
 	uint64_t sandbox;
 	char policy[WIRE_NAME_SIZE]; /* empty: stays, and `shadow` is changed */
-	char shadow[WIRE_NAME_SIZE]; /* empty: none; a change of both at once is refused */
+	/* Empty: none of its own; WIRE_SHADOW_NEVER; a change of both at once is refused. */
+	char shadow[WIRE_NAME_SIZE];
 };
 
 /* Tail: n_labels strings "key=value" that a row must all have. */
@@ -196,7 +201,13 @@ enum wire_sandbox_state {
 };
 
 /* Who named a sandbox's candidate: as enum candidate_source. */
-enum wire_shadow_source { WIRE_SHADOW_NOBODYS = 0, WIRE_SHADOW_OWN = 1, WIRE_SHADOW_LEARN = 5 };
+enum wire_shadow_source {
+	WIRE_SHADOW_NOBODYS = 0,
+	WIRE_SHADOW_OWN = 1,
+	WIRE_SHADOW_TEMPLATE = 3,
+	WIRE_SHADOW_TENANT = 4,
+	WIRE_SHADOW_LEARN = 5,
+};
 
 struct wire_sandbox {
 	uint64_t sandbox;
@@ -463,15 +474,6 @@ struct wire_policy_row {
 	uint32_t n_rules;
 	uint32_t n_sandboxes; /* the caller's sandboxes that use it */
 	char description[WIRE_REASON_SIZE];
-};
-
-struct wire_template_row {
-	char name[WIRE_NAME_SIZE];
-	uint8_t available;
-	uint8_t reserved[7];
-	uint32_t n_warm, n_target;
-	char runtime[WIRE_NAME_SIZE];  /* "/usr/bin/python3" */
-	char reason[WIRE_REASON_SIZE]; /* why not available */
 };
 
 struct wire_key_create {

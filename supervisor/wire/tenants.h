@@ -1,7 +1,7 @@
 /* Messages of supervisor/wire/api.h about tenants. */
 #pragma once
 
-#include "supervisor/wire/api.h"
+#include "supervisor/wire/templates.h"
 
 /* Budgets as they are asked for. */
 struct wire_budget_limits {
@@ -29,6 +29,7 @@ struct wire_tenant_patch {
 	struct wire_caller caller;
 	char name[WIRE_NAME_SIZE];
 	struct wire_budget_limits budgets;
+	struct wire_shadow_change shadow;
 };
 
 struct wire_tenant_row {
@@ -39,4 +40,5 @@ struct wire_tenant_row {
 	uint64_t created_ns;
 	struct wire_budget budgets[WIRE_BUDGETS];
 	uint64_t budget_window_seconds;
+	struct wire_shadow_state shadow;
 };

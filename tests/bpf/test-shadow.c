@@ -50,14 +50,23 @@ struct counts {
 	uint16_t rules[4];
 };
 
-static void add_count(const struct abi_shadow_key *key, uint64_t n, void *userdata)
+static bool add_count(const struct abi_shadow_key *key, uint64_t n, void *userdata)
 {
 	struct counts *counts = userdata;
 
 	if (key->slot != counts->slot || key->generation != counts->generation || n == 0)
-		return;
+		return false;
 	counts->n[key->outcome] += n;
 	counts->rules[key->outcome] = key->rule;
+	return false;
+}
+
+static bool take_count(const struct abi_shadow_key *key, uint64_t n, void *userdata)
+{
+	const struct counts *counts = userdata;
+
+	add_count(key, n, userdata);
+	return key->slot == counts->slot && key->generation == counts->generation;
 }
 
 static const struct abi_network_event *connects(
@@ -76,6 +85,7 @@ TEST(shadow_says_what_it_would_and_changes_nothing)
 	struct kernel_sandbox allows, denies;
 	const struct abi_network_event *event;
 	struct counts counts = {0};
+	uint32_t next = 0;
 
 	kernel_sandbox_make(scene, &allows);
 	kernel_sandbox_bind(scene, &allows, "shadow-one", one_rule(), true);
@@ -93,7 +103,7 @@ TEST(shadow_says_what_it_would_and_changes_nothing)
 	CHECK_INT(event->shadow_verdict, ABI_VERDICT_DENY);
 	CHECK_INT(event->shadow_reason, ABI_REASON_DEFAULT);
 	CHECK_INT(event->shadow_rule, ABI_RULE_NONE);
-	CHECK_INT(enforce_shadow_each(scene->enforce, add_count, &counts), 0);
+	CHECK_INT(enforce_shadow_take(scene->enforce, add_count, &counts), 0);
 	CHECK_INT(counts.n[ABI_SHADOW_WOULD_DENY], 1);
 	CHECK_INT(counts.rules[ABI_SHADOW_WOULD_DENY], 4);
 	CHECK_INT(counts.n[ABI_SHADOW_AGREED] + counts.n[ABI_SHADOW_WOULD_ALLOW], 0);
@@ -104,16 +114,20 @@ TEST(shadow_says_what_it_would_and_changes_nothing)
 	CHECK_INT(event->verdict, ABI_VERDICT_DENY);
 	CHECK_INT(event->shadow_verdict, ABI_VERDICT_REDIRECT);
 	CHECK_INT(event->shadow_rule, 4);
-	CHECK_INT(enforce_shadow_each(scene->enforce, add_count, &counts), 0);
+	CHECK_INT(enforce_shadow_take(scene->enforce, add_count, &counts), 0);
 	CHECK_INT(counts.n[ABI_SHADOW_WOULD_ALLOW], 1);
 	CHECK_INT(counts.rules[ABI_SHADOW_WOULD_ALLOW], 4);
 
 	enforce_shadow_clear(scene->enforce, denies.slot);
 	event = connects(scene, &denies, EPERM);
 	CHECK_INT(event->shadow, 0);
+	CHECK_INT(enforce_shadow_next(scene->enforce, denies.slot, &next), 0);
+	CHECK_INT(next, counts.generation + 1);
 	counts.n[ABI_SHADOW_WOULD_ALLOW] = 0;
-	CHECK_INT(enforce_shadow_each(scene->enforce, add_count, &counts), 0);
-	CHECK_INT(counts.n[ABI_SHADOW_WOULD_ALLOW], 0);
+	CHECK_INT(enforce_shadow_take(scene->enforce, take_count, &counts), 0);
+	CHECK_INT(counts.n[ABI_SHADOW_WOULD_ALLOW], 1);
+	CHECK_INT(enforce_shadow_take(scene->enforce, take_count, &counts), 0);
+	CHECK_INT(counts.n[ABI_SHADOW_WOULD_ALLOW], 1);
 	kernel_sandbox_end(scene, &denies);
 	kernel_sandbox_end(scene, &allows);
 }

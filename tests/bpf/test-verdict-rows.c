@@ -198,14 +198,18 @@ static void ask_candidate(
 		0);
 }
 
-static void add_asked(const struct abi_shadow_key *key, uint64_t n, void *userdata)
+static bool add_asked(const struct abi_shadow_key *key, uint64_t n, void *userdata)
 {
 	struct asked *asked = userdata;
 
-	if (key->slot != asked->slot || key->generation != asked->generation || n == 0)
-		return;
+	/* Taken are those of candidates that are asked no more: the map has room for some rows. */
+	if (key->slot != asked->slot || key->generation != asked->generation)
+		return true;
+	if (n == 0)
+		return false;
 	asked->n += n;
 	asked->last = *key;
+	return false;
 }
 
 static struct decide_facts facts_of(const struct kernel_scene *scene, const struct row *row,
@@ -254,7 +258,7 @@ static void check_shadow(struct kernel_scene *scene, const struct row *row,
 	uint16_t rule;
 	uint8_t outcome = expected_of(scene, row, sandbox, asked, &rule);
 
-	CHECK_INT(enforce_shadow_each(scene->enforce, add_asked, asked), 0);
+	CHECK_INT(enforce_shadow_take(scene->enforce, add_asked, asked), 0);
 	if (!event || event->reason == ABI_REASON_GATE_PORT) {
 		CHECK_INT(asked->n, 0);
 		return;

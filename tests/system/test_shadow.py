@@ -92,6 +92,7 @@ def what_it_would_allow_stays_denied():
         check_equal(patch(sandbox, policy="other").expect(200).json["shadow"]["name"], "other", "it stays")
         check_equal((connect(sandbox, 8001), connect(sandbox, 8000)), ("ok", "EPERM"), "enforced")
         check_equal(patch(sandbox, shadow=None).expect(200).json["shadow"], None, "taken away")
+        patch(sandbox, shadow="-").problem(400, "invalid")
         patch(sandbox, policy="web").expect(200)
         before = sums("other")[0]
         connect(sandbox, 8001)
@@ -154,6 +155,103 @@ def a_candidate_that_is_gone_is_asked_again_when_it_is_back():
         check_equal(records(sandbox, 8000)[-1]["shadow"]["verdict"], "deny", "and counted")
 
 
+def change(path, client=None, **body):
+    return (client or daemon().client).request("PATCH", f"/v1/{path}", body)
+
+
+@test
+def a_tenants_candidate_is_asked_for_all_its_sandboxes_and_nobody_elses():
+    red, blue = daemon().tenant("crimson", policy="web"), daemon().tenant("navy", policy="web")
+    after = daemon().client.last_sequence()
+    with red.sandbox(policy="web") as early, blue.sandbox(policy="web") as other:
+        row = change("tenants/crimson", shadow="narrow").expect(200).json
+        check_equal(row["shadow"], {"name": "narrow", "asked": 1, "not_asked": 0}, "told")
+        with red.sandbox(policy="web") as late:
+            for sandbox in early, late:
+                check_equal(sandbox.get().json["shadow"]["source"], "tenant", "whose")
+                check_equal(connect(sandbox, 8000), "ok", "no verdict changes")
+                check_equal(records(sandbox, 8000)[-1]["shadow"]["verdict"], "deny", "asked")
+            made, = [r for r in daemon().client.events(type="sandbox.create", after=after)
+                     if r["sandbox"] == late.id]
+            check_equal((made["shadow"], made["shadow_source"]), ("narrow", "tenant"), "in the claim's record")
+        check_equal(other.get().json["shadow"], None, "not the other's")
+        connect(other, 8000)
+        check("shadow" not in records(other, 8000)[-1], "nor counted")
+        check_equal(sums("narrow", red)[0]["would_deny"], 2, "counted, also of the one that ended")
+        check_equal(sums("narrow", blue)[0]["would_deny"], 0, "for that tenant alone")
+        told, = daemon().client.events(type="tenant.shadow", after=after)
+        check_equal((told["name"], told["shadow"], told["asked"], told["by_key"][:3]),
+                    ("crimson", "narrow", 1, "ck_"), "recorded with who did it")
+        row, = [t for t in daemon().client.get("/v1/tenants").json["tenants"] if t["name"] == "crimson"]
+        check_equal(row["shadow"]["asked"], 1, "listed")
+        change("tenants/crimson", shadow=None).expect(200)
+        check_equal(early.get().json["shadow"], None, "taken away")
+        connect(early, 8000)
+        check("shadow" not in records(early, 8000)[-1], "not asked any more")
+
+
+@test
+def a_tenants_key_names_no_candidate_for_many():
+    red = daemon().tenant("ruby", policy="web")
+    with red.sandbox(policy="web") as sandbox:
+        change("tenants/ruby", red, shadow="narrow").problem(403, "forbidden")
+        change("templates/python", red, shadow="narrow").problem(403, "forbidden")
+        check_equal(sandbox.get().json["shadow"], None, "nothing was changed")
+        for path in "tenants/ruby", "templates/python":
+            change(path, shadow="none-such").problem(404, "not-found")
+            change(path, shadow="").problem(400, "invalid")
+            change(path, shadow=False).problem(400, "invalid")
+            change(path, shadow="-").problem(400, "invalid")
+            change(path).problem(400, "invalid")
+            change(path, other=1).problem(400, "invalid")
+        change("tenants/ruby", shadow="narrow", budgets=None).problem(400, "invalid")
+        change("tenants/none-such", shadow="narrow").problem(404, "not-found")
+        change("templates/none-such", shadow="narrow").problem(404, "not-found")
+        check_equal(patch(sandbox, shadow="narrow").expect(200).json["shadow"]["source"], "own", "its own it may")
+
+
+@test
+def the_nearest_that_names_one_decides():
+    red = daemon().tenant("scarlet", policy="web")
+    try:
+        change("tenants/scarlet", shadow="narrow").expect(200)
+        with red.sandbox(policy="web") as sandbox:
+            def of():
+                shadow = sandbox.get().json["shadow"]
+                return shadow and (shadow["name"], shadow["source"])
+            check_equal(of(), ("narrow", "tenant"), "the tenant's")
+            row = change("templates/python", shadow="other").expect(200).json
+            check_equal((row["shadow"]["name"], of()), ("other", ("other", "template")), "the template's")
+            seen, = [t for t in red.get("/v1/templates").json["templates"] if t["name"] == "python"]
+            check_equal(seen["shadow"]["asked"], 1, "its own are counted for a tenant")
+            patch(sandbox, shadow="narrow").expect(200)
+            check_equal(of(), ("narrow", "own"), "its own")
+            check_equal(patch(sandbox, shadow=False).expect(200).json["shadow"], False, "none, though")
+            connect(sandbox, 8000)
+            check("shadow" not in records(sandbox, 8000)[-1], "is not asked")
+            patch(sandbox, shadow=None).expect(200)
+            check_equal(of(), ("other", "template"), "what is left")
+            change("templates/python", shadow=None).expect(200)
+            check_equal(of(), ("narrow", "tenant"), "and then")
+    finally:
+        change("templates/python", shadow=None).expect(200)
+
+
+@test
+def counts_add_up_over_changes_in_a_loop():
+    with daemon().client.sandbox(policy="web") as sandbox:
+        before = {name: sums(name)[0] for name in ("narrow", "other")}
+        for _ in range(12):
+            patch(sandbox, shadow="narrow").expect(200)
+            connect(sandbox, 8000)
+            patch(sandbox, shadow="other").expect(200)
+            connect(sandbox, 7)
+        after = {name: sums(name)[0] for name in before}
+        check_equal(after["narrow"]["would_deny"] - before["narrow"]["would_deny"], 12, "of one")
+        check_equal(after["other"]["agreed"] - before["other"]["agreed"], 12, "of the other")
+        check_equal([sums(name)[0] for name in before], list(after.values()), "read again, it is the same")
+
+
 @test
 def names_have_tickets_of_their_own():
     names = {"version": 1, "name": "names", "network": {"allow": [{"name": "a.test"}, {"name": "b.test"}]}}
@@ -193,6 +291,29 @@ def a_candidate_outlives_a_crash():
             check_equal((answer["agreed"], answer["would_deny"]), (0, 1), "counted")
 
 
+@test
+def candidates_of_many_and_none_outlive_a_crash():
+    with running(policies=[web([7, 8000]), web([7], "narrow"), web([7, 8001], "other")], pool="python=2") as mine:
+        mine.client.request("PATCH", "/v1/tenants/admin", {"shadow": "narrow"}).expect(200)
+        with mine.client.sandbox(policy="web") as one, mine.client.sandbox(policy="web") as never:
+            patch(never, shadow=False).expect(200)
+            connect(one, 8000)
+            mine.kill()
+            mine.start()
+            one.client = never.client = mine.client
+            check_equal(one.get().expect(200).json["shadow"]["source"], "tenant", "still asked")
+            check_equal(never.get().expect(200).json["shadow"], False, "still not")
+            connect(one, 8000)
+            answer = mine.client.get("/v1/policies/narrow/shadow").expect(200).json
+            check_equal(answer["would_deny"], 1, "what was counted before is nobody's")
+            mine.client.request("PATCH", "/v1/templates/python", {"shadow": "other"}).expect(200)
+            mine.kill()
+            mine.start()
+            one.client = never.client = mine.client
+            shadow = one.get().expect(200).json["shadow"]
+            check_equal((shadow["name"], shadow["source"]), ("other", "template"), "the template's too")
+
+
 def cloche(*words):
     return subprocess.run([f"{BUILD}/cloche", "--url", f"unix://{daemon().socket_path}", "--key-file",
                            f"{daemon().state_dir}/admin.key", *words], capture_output=True, text=True,
@@ -214,6 +335,20 @@ def the_client_sets_and_shows():
         check_equal(cloche("set", sandbox.id, "--shadow", "-").returncode, 0, "unset")
         check_equal(sandbox.get().json["shadow"], None, "none")
         check_equal(cloche("set", sandbox.id).returncode, 2, "nothing to set")
+        check_equal(cloche("set", sandbox.id, "--no-shadow").returncode, 0, "none at all")
+        check_equal(sandbox.get().json["shadow"], False, "is told")
+        check_equal(cloche("set", sandbox.id, "--no-shadow", "--shadow", "narrow").returncode, 2, "one of them")
+        check_equal(cloche("set", sandbox.id, "--shadow", "-").returncode, 0, "unset again")
+        done = cloche("template", "set", "python", "--shadow", "narrow")
+        check_equal((done.returncode, done.stderr), (0, ""), "for a template")
+        check_in("narrow is asked for 1 sandboxes", done.stdout, "says for how many")
+        check_in("narrow", cloche("templates").stdout, "listed")
+        check_equal(cloche("template", "set", "python", "--shadow", "-").stdout, "python\n", "no more")
+        check_equal(cloche("tenant", "set", "admin", "--shadow", "narrow").returncode, 0, "for a tenant")
+        check_equal(sandbox.get().json["shadow"]["source"], "tenant", "is asked")
+        check_in("narrow", cloche("tenant", "ls").stdout, "listed")
+        check_equal(cloche("tenant", "set", "admin", "--shadow", "-").returncode, 0, "no more")
+        check_equal(cloche("tenant", "set", "admin").returncode, 2, "nothing to set")
 
 
 if __name__ == "__main__":

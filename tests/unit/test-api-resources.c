@@ -183,7 +183,76 @@ TEST(lists_templates)
 	answers_rows(WIRE_API_TEMPLATES, &row, sizeof(row), 1);
 	reads(200, "{\"templates\":[{\"name\":\"node\",\"available\":false,"
 		   "\"reason\":\"no /usr/bin/node here\",\"runtime\":\"/usr/bin/node\",\"warm\":0,"
-		   "\"target\":2}]}");
+		   "\"target\":2,\"shadow\":null}]}");
+	end();
+}
+
+#define STATE "\"shadow\":{\"name\":\"narrow\",\"asked\":3,\"not_asked\":1}"
+
+TEST(names_candidates_of_templates_and_tenants)
+{
+	const struct wire_shadow_state state = {"narrow", 3, 1};
+	struct wire_template_row template = {.name = "node", .available = 1, .shadow = state};
+	struct wire_tenant_row tenant = {
+		.name = "acme", .policy = "web", .created_ns = 1000000000, .shadow = state};
+	const struct wire_template_patch *of_template;
+	const struct wire_tenant_patch *of_tenant;
+
+	begin();
+	of_template = asks("PATCH", "/v1/templates/node", "{\"shadow\":\"narrow\"}",
+		WIRE_API_TEMPLATE_PATCH, sizeof(*of_template));
+	CHECK_TEXT(of_template->name, "node");
+	CHECK_TEXT(of_template->shadow.policy, "narrow");
+	CHECK_INT(of_template->shadow.is_given, 1);
+	answers_rows(WIRE_API_TEMPLATES, &template, sizeof(template), 1);
+	reads(200, "{\"name\":\"node\",\"available\":true,\"reason\":null,\"runtime\":\"\","
+		   "\"warm\":0,\"target\":0," STATE "}");
+	of_template = asks("PATCH", "/v1/templates/node", "{\"shadow\":null}",
+		WIRE_API_TEMPLATE_PATCH, sizeof(*of_template));
+	CHECK_TEXT(of_template->shadow.policy, "");
+	CHECK_INT(of_template->shadow.is_given, 1);
+	answers_rows(WIRE_API_TEMPLATES, &template, sizeof(template), 1);
+	is_answered();
+	of_tenant = asks("PATCH", "/v1/tenants/acme", "{\"shadow\":\"narrow\"}",
+		WIRE_API_TENANT_PATCH, sizeof(*of_tenant));
+	CHECK_TEXT(of_tenant->name, "acme");
+	CHECK_TEXT(of_tenant->shadow.policy, "narrow");
+	CHECK_INT(of_tenant->shadow.is_given, 1);
+	CHECK_INT(of_tenant->budgets.is_given, 0);
+	answers_rows(WIRE_API_TENANTS, &tenant, sizeof(tenant), 1);
+	reads(200, "{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":0,\"sandboxes_max\":null,"
+		   "\"budgets\":null," STATE ",\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
+	end();
+}
+
+TEST(refuses_what_is_no_candidate)
+{
+	static const struct {
+		const char *path, *body, *detail;
+	} rows[] = {
+		{"templates/node", "{}", "/shadow: is missing; it is all that can be changed"},
+		{"templates/node", "{\"shadow\":\"\"}", "/shadow: must be a policy's name or null"},
+		{"templates/node", "{\"shadow\":\"-\"}",
+			"/shadow: must be a policy's name or null"},
+		{"templates/node", "{\"shadow\":false}",
+			"/shadow: must be a string, not true or false"},
+		{"tenants/acme", "{\"shadow\":7}", "/shadow: must be a string, not a whole number"},
+		{"tenants/acme", "{\"shadow\":\"narrow\",\"budgets\":null}",
+			"/budgets: or else \\\"shadow\\\": give the one to change"},
+	};
+
+	begin();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char problem[400], path[64];
+
+		snprintf(path, sizeof(path), "/v1/%s", rows[i].path);
+		snprintf(problem, sizeof(problem),
+			"{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
+			"\"status\":400,\"detail\":\"%s\"}",
+			rows[i].detail);
+		api_request(client, "PATCH", path, "", rows[i].body);
+		reads(400, problem);
+	}
 	end();
 }
 
@@ -240,7 +309,7 @@ TEST(shows_a_policy_with_its_hash_as_tag)
 
 #define TENANT                                                                                     \
 	"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":1,\"sandboxes_max\":5,"               \
-	"\"budgets\":null,\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
+	"\"budgets\":null,\"shadow\":null,\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
 
 TEST(creates_lists_and_deletes_tenants)
 {
@@ -301,7 +370,7 @@ TEST(sets_budgets_of_tenants)
 	reads(200, "{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":0,\"sandboxes_max\":null,"
 		   "\"budgets\":{\"bytes_out\":{\"limit\":4096,\"used\":5},"
 		   "\"dns_queries\":{\"limit\":7,\"used\":0},\"per_seconds\":60},"
-		   "\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
+		   "\"shadow\":null,\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
 	patch = asks("PATCH", "/v1/tenants/acme", "{\"budgets\":null}", WIRE_API_TENANT_PATCH,
 		sizeof(*patch));
 	CHECK_INT(patch->budgets.is_given, 1);
@@ -321,7 +390,7 @@ TEST(refuses_budgets_that_make_no_sense)
 	static const struct {
 		const char *body, *detail;
 	} rows[] = {
-		{"{}", "/budgets: is missing; it is all that can be changed"},
+		{"{}", "/budgets: or else \\\"shadow\\\": give the one to change"},
 		{"{\"budgets\":{\"bytes_out\":1023}}", "/budgets/bytes_out: must be 1KiB or more"},
 		{"{\"budgets\":{\"per\":\"1h\"}}",
 			"/budgets/per: says for how long a budget is, and there is none"},

@@ -243,6 +243,39 @@ TEST(patches_the_policy_and_shows_what_is_in_force)
 	CHECK_INT(api_stop(&api), 0);
 }
 
+TEST(patches_the_candidate_with_a_name_null_or_false)
+{
+	static const struct {
+		const char *body, *shadow;
+	} rows[] = {{"{\"shadow\":\"narrow\"}", "narrow"}, {"{\"shadow\":null}", ""},
+		{"{\"shadow\":false}", WIRE_SHADOW_NEVER}};
+	static struct frame frame;
+	struct wire_sandbox row = sample(0xab);
+	struct response response;
+	struct api api;
+	int fd;
+
+	row.shadow_source = WIRE_SHADOW_OWN;
+	api_start(&api, NULL);
+	fd = api_connect(&api);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct wire_sandbox_patch *patch;
+
+		api_request(fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", rows[i].body);
+		patch = api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+		CHECK_TEXT(patch->policy, "");
+		CHECK_TEXT(patch->shadow, rows[i].shadow);
+		api_answer(
+			&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
+		api_read(fd, &response);
+		CHECK_INT(response.status, 200);
+		CHECK(strstr(response.body, "\"shadow\":false,"));
+		api_response_fini(&response);
+	}
+	close(fd);
+	CHECK_INT(api_stop(&api), 0);
+}
+
 TEST(reports_each_answered_request)
 {
 	static struct frame frame;
@@ -342,6 +375,11 @@ TEST(refuses_what_a_patch_may_not_hold)
 		{"{}", "/policy: name the policy that is to be in force"},
 		{"{\"policy\":\"\"}", "/policy: name the policy that is to be in force"},
 		{"{\"policy\":null}", "/policy: must be a string, not null"},
+		{"{\"shadow\":true}", "/shadow: must be a string, not true"},
+		{"{\"shadow\":\"\"}", "/shadow: must be a policy's name or null"},
+		{"{\"shadow\":\"-\"}", "/shadow: must be a policy's name or null"},
+		{"{\"shadow\":null,\"policy\":\"a\"}",
+			"/shadow: must not be changed together with \\\"policy\\\""},
 		{"{\"policy\":\"a\",\"limits\":{}}",
 			"/limits: unknown key \\\"limits\\\"; the keys here are policy"},
 		{"{\"polic\":\"a\"}", "/polic: unknown key"},

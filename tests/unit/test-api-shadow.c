@@ -154,8 +154,8 @@ TEST(patch_that_changes_nothing_or_both_is_refused)
 	static const char *const rows[][2] = {
 		{"{}", "/policy: name the policy"},
 		{"{\"shadow\":\"\"}", "/shadow: must be a policy's name or null"},
-		{"{\"shadow\":\"narrow\",\"policy\":\"web\"}", "not changed together"},
-		{"{\"shadow\":null,\"policy\":\"web\"}", "not changed together"},
+		{"{\"shadow\":\"narrow\",\"policy\":\"web\"}", "not be changed together"},
+		{"{\"shadow\":null,\"policy\":\"web\"}", "not be changed together"},
 		{"{\"shadow\":3}", "/shadow"},
 		{"{\"shadow\":[]}", "/shadow"},
 		{"{\"shadows\":\"narrow\"}", "/shadows"},

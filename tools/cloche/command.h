@@ -83,6 +83,7 @@ int command_policy_compile(struct client *client, const struct arguments *argume
 int command_policy_replay(struct client *client, const struct arguments *arguments);
 int command_policy_learn(struct client *client, const struct arguments *arguments);
 int command_templates(struct client *client, const struct arguments *arguments);
+int command_template_set(struct client *client, const struct arguments *arguments);
 int command_tenant_create(struct client *client, const struct arguments *arguments);
 int command_tenant_set(struct client *client, const struct arguments *arguments);
 int command_tenant_list(struct client *client, const struct arguments *arguments);

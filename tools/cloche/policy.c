@@ -81,7 +81,8 @@ int command_templates(struct client *client, const struct arguments *arguments)
 	code = call_json(client, "GET", "/v1/templates", NULL, &answer);
 	if (code || client->json)
 		return code;
-	print_row(&table, "NAME", "AVAILABLE", "WARM", "TARGET", "RUNTIME", "REASON", NULL);
+	print_row(
+		&table, "NAME", "AVAILABLE", "WARM", "TARGET", "RUNTIME", "REASON", "SHADOW", NULL);
 	json_array_foreach(json_object_get(answer, "templates"), i, template)
 	{
 		char warm[PRINT_CELL_SIZE], target[PRINT_CELL_SIZE];
@@ -90,7 +91,8 @@ int command_templates(struct client *client, const struct arguments *arguments)
 			json_is_true(json_object_get(template, "available")) ? "yes" : "no",
 			print_count(warm, (int64_t)print_number(template, "warm")),
 			print_count(target, (int64_t)print_number(template, "target")),
-			print_member(template, "runtime"), print_member(template, "reason"), NULL);
+			print_member(template, "runtime"), print_member(template, "reason"),
+			print_member(json_object_get(template, "shadow"), "name"), NULL);
 	}
 	print_table_end(&table);
 	return EXIT_CODE_DONE;

@@ -192,17 +192,20 @@ int command_set(struct client *client, const struct arguments *arguments)
 {
 	const char *policy = arguments_text(arguments, "policy");
 	const char *shadow = arguments_text(arguments, "shadow");
+	bool never = arguments_flag(arguments, "no-shadow");
 	_cleanup_json_ json_t *body = NULL, *answer = NULL;
 	char path[CALL_PATH_SIZE];
 	int code;
 
-	if (arguments->n_words != 1 || arguments->n_rest || !policy == !shadow)
-		return call_misused(client,
-			"set wants the id of one sandbox, and --policy NAME or --shadow NAME.");
+	if (arguments->n_words != 1 || arguments->n_rest || !!policy + !!shadow + never != 1)
+		return call_misused(client, "set wants the id of one sandbox, and --policy NAME, "
+					    "--shadow NAME or --no-shadow.");
 	if (call_path(path, "/v1/sandboxes/", arguments->words[0], NULL) < 0)
 		return call_misused(client, "That is no id.");
 	if (policy)
 		body = json_pack("{s:s}", "policy", policy);
+	else if (never)
+		body = json_pack("{s:b}", "shadow", 0);
 	else
 		body = json_pack("{s:s?}", "shadow", strcmp(shadow, "-") == 0 ? NULL : shadow);
 	if (!body)

@@ -31,7 +31,13 @@ static const struct option_form create_options[] = {
 
 static const struct option_form set_options[] = {
 	{"policy", "NAME", "what it may reach from now on, within the tenant's policy", false},
-	{"shadow", "NAME", "a policy to ask beside that one; \"-\": none", false},
+	{"shadow", "NAME", "a policy to ask beside that one; \"-\": none of its own", false},
+	{"no-shadow", NULL, "ask none, whatever its tenant or template have", false},
+	{0},
+};
+
+static const struct option_form template_set_options[] = {
+	{"shadow", "NAME", "a policy to ask beside those of all its sandboxes; \"-\": none", false},
 	{0},
 };
 
@@ -153,6 +159,7 @@ static const struct option_form tenant_create_options[] = {
 static const struct option_form tenant_set_options[] = {
 	{"budget", "KEY=VALUE", "what all its sandboxes may use together from now on", true},
 	{"no-budgets", NULL, "what they like", false},
+	{"shadow", "NAME", "a policy to ask beside those of all its sandboxes; \"-\": none", false},
 	{0},
 };
 
@@ -247,8 +254,9 @@ const struct command command_table[] = {
 	{"ls", "[--label KEY=VALUE]…", "list sandboxes", list_options, command_list,
 		EXIT_CODE_FAILED, false},
 	{"get", "ID", "show one sandbox", NULL, command_get, EXIT_CODE_FAILED, false},
-	{"set", "ID --policy NAME | --shadow NAME", "put a sandbox under another policy",
-		set_options, command_set, EXIT_CODE_FAILED, false},
+	{"set", "ID --policy NAME | --shadow NAME | --no-shadow",
+		"put a sandbox under another policy", set_options, command_set, EXIT_CODE_FAILED,
+		false},
 	{"port", "ID PORT", "print the URL of a port inside", NULL, command_port, EXIT_CODE_FAILED,
 		false},
 	{"exec", "ID [options] -- COMMAND…", "run a command in a sandbox", exec_options,
@@ -314,10 +322,13 @@ const struct command command_table[] = {
 		policy_learn_options, command_policy_learn, EXIT_CODE_FAILED, true},
 	{"templates", "", "list what sandboxes start from", NULL, command_templates,
 		EXIT_CODE_FAILED, false},
+	{"template set", "NAME --shadow NAME", "have a policy asked for a template's sandboxes",
+		template_set_options, command_template_set, EXIT_CODE_FAILED, false},
 	{"tenant create", "NAME [options]", "make a tenant", tenant_create_options,
 		command_tenant_create, EXIT_CODE_FAILED, false},
-	{"tenant set", "NAME --budget KEY=VALUE…", "change a tenant's budgets", tenant_set_options,
-		command_tenant_set, EXIT_CODE_FAILED, false},
+	{"tenant set", "NAME --budget KEY=VALUE… | --shadow NAME",
+		"change a tenant's budgets or candidate", tenant_set_options, command_tenant_set,
+		EXIT_CODE_FAILED, false},
 	{"tenant ls", "", "list tenants", NULL, command_tenant_list, EXIT_CODE_FAILED, false},
 	{"tenant rm", "NAME…", "end tenants, their sandboxes and keys", NULL, command_tenant_remove,
 		EXIT_CODE_FAILED, false},

@@ -1,5 +1,6 @@
-/* tenant, key: who may use Cloche. For administrators. */
+/* tenant, key, template set: who may use Cloche, and how. For administrators. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,19 +43,62 @@ static int add_budgets(const struct arguments *arguments, json_t *body, struct f
 	return (int)n;
 }
 
+/* "red: narrow is asked for 3 sandboxes, and cannot be for 1" */
+static void print_shadow(const json_t *answer)
+{
+	const json_t *shadow = json_object_get(answer, "shadow");
+
+	if (!json_is_object(shadow)) {
+		printf("%s\n", print_member(answer, "name"));
+		return;
+	}
+	printf("%s: %s is asked for %" PRIu64 " sandboxes", print_member(answer, "name"),
+		print_member(shadow, "name"), print_number(shadow, "asked"));
+	if (print_number(shadow, "not_asked"))
+		printf(", and cannot be for %" PRIu64, print_number(shadow, "not_asked"));
+	printf("\n");
+}
+
+static int set_shadow(struct client *client, const char *base, const char *name, const char *shadow)
+{
+	_cleanup_json_ json_t *answer = NULL, *body = json_pack("{s:s?}", "shadow",
+						      strcmp(shadow, "-") == 0 ? NULL : shadow);
+	char path[CALL_PATH_SIZE];
+	int code;
+
+	if (!body || call_path(path, base, name, NULL) < 0)
+		return call_misused(client, "That is no name.");
+	code = call_json(client, "PATCH", path, body, &answer);
+	if (code == 0 && !client->json)
+		print_shadow(answer);
+	return code;
+}
+
+int command_template_set(struct client *client, const struct arguments *arguments)
+{
+	const char *shadow = arguments_text(arguments, "shadow");
+
+	if (arguments->n_words != 1 || arguments->n_rest || !shadow)
+		return call_misused(client, "template set wants one name, and --shadow NAME.");
+	return set_shadow(client, "/v1/templates/", arguments->words[0], shadow);
+}
+
 int command_tenant_set(struct client *client, const struct arguments *arguments)
 {
 	_cleanup_json_ json_t *body = json_object(), *answer = NULL;
 	bool none = arguments_flag(arguments, "no-budgets");
+	const char *shadow = arguments_text(arguments, "shadow");
 	struct failure why = {0};
 	char path[CALL_PATH_SIZE];
 	int code, r = add_budgets(arguments, body, &why);
 
 	if (r < 0)
 		return call_failed(client, &why);
-	if (arguments->n_words != 1 || arguments->n_rest || (r > 0) == none)
-		return call_misused(
-			client, "tenant set wants one name, and --budget or --no-budgets.");
+	if (arguments->n_words != 1 || arguments->n_rest || (r > 0) + none + !!shadow != 1)
+		return call_misused(client,
+			"tenant set wants one name, and --budget, --no-budgets or --shadow.");
+	if (shadow)
+		return set_shadow(client, "/v1/tenants/", arguments->words[0], shadow);
 	if (none)
 		json_object_set_new(body, "budgets", json_null());
 	if (call_path(path, "/v1/tenants/", arguments->words[0], NULL) < 0)
@@ -104,7 +148,7 @@ int command_tenant_list(struct client *client, const struct arguments *arguments
 	code = call_json(client, "GET", "/v1/tenants", NULL, &answer);
 	if (code || client->json)
 		return code;
-	print_row(&table, "NAME", "POLICY", "SANDBOXES", "MAX", "CREATED (UTC)", NULL);
+	print_row(&table, "NAME", "POLICY", "SANDBOXES", "MAX", "CREATED (UTC)", "SHADOW", NULL);
 	json_array_foreach(json_object_get(answer, "tenants"), i, tenant)
 	{
 		char n[PRINT_CELL_SIZE], n_max[PRINT_CELL_SIZE], created[PRINT_CELL_SIZE];
@@ -115,7 +159,7 @@ int command_tenant_list(struct client *client, const struct arguments *arguments
 			limit ? print_count(n_max, (int64_t)limit) : "-",
 			print_time(
 				created, json_string_value(json_object_get(tenant, "created_at"))),
-			NULL);
+			print_member(json_object_get(tenant, "shadow"), "name"), NULL);
 	}
 	print_table_end(&table);
 	return EXIT_CODE_DONE;

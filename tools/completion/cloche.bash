@@ -28,13 +28,13 @@ _cloche()
 			;;
 		--url | --key-file) ((i++)) ;;
 		-*) ;;
-		policy | tenant | key | audit | webhook)
+		policy | template | tenant | key | audit | webhook)
 			[ -n "$command" ] || command=${COMP_WORDS[i]}
 			;;
 		*)
 			case $command in
 			'') command=${COMP_WORDS[i]} ;;
-			policy | tenant | key | audit | webhook) command+=" ${COMP_WORDS[i]}" ;;
+			policy | template | tenant | key | audit | webhook) command+=" ${COMP_WORDS[i]}" ;;
 			esac
 			;;
 		esac
@@ -60,13 +60,13 @@ _cloche()
 	esac
 
 	case $command in
-	'') words='run create ls get set port exec code rm logs events audit syscalls top usage policy templates tenant
+	'') words='run create ls get set port exec code rm logs events audit syscalls top usage policy templates template tenant
 		webhook key status version help' ;;
 	run) words="$sandbox $inside --keep --" ;;
 	create) words=$sandbox ;;
 	ls) words='--label' ;;
 	get | rm | port) words=$(_cloche_ids) ;;
-	set) words="$(_cloche_ids) --policy --shadow" ;;
+	set) words="$(_cloche_ids) --policy --shadow --no-shadow" ;;
 	exec) words="$(_cloche_ids) $inside --shell --detach --" ;;
 	code)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -106,7 +106,9 @@ _cloche()
 	tenant) words='create set ls rm' ;;
 	key) words='create ls rm' ;;
 	'tenant create') words='--policy --sandboxes-max --budget' ;;
-	'tenant set') words='--budget --no-budgets' ;;
+	'tenant set') words='--budget --no-budgets --shadow' ;;
+	template) words='set' ;;
+	'template set') words='--shadow' ;;
 	webhook) words='add ls rm' ;;
 	'webhook add') words='--type --verdict --tenant --format --after --internal' ;;
 	'key create') words='--tenant --description --administrator' ;;
