@@ -1,6 +1,6 @@
-/* The second filter: closes what the first leaves open and a policy does not open. It looks at
- * numbers only. Foreign ABIs need no look: the first filter has killed them, and no answer is
- * stricter. */
+/* The second filter: closes what the first leaves open and a policy does not open: by numbers, and
+ * before these by the arguments that the policy has rules for. Foreign ABIs need no look: the first
+ * filter has killed them, and no answer is stricter. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -133,11 +133,18 @@ int confine_policy_filter(const struct confine_calls *calls, struct sock_filter 
 		r = set_calls(&table, calls->denied, calls->n_denied, CLOSED(EPERM), why);
 	if (r < 0)
 		return r;
-	r = confine_emit_table(&code, &table);
+	r = confine_emit_rules(&code, &table, calls->rules, calls->n_rules);
+	if (r == -EINVAL)
+		return failure_set(why, r, STAGE,
+			"there is no system call of one of the rules for arguments on this "
+			"machine");
+	if (r == 0)
+		r = confine_emit_table(&code, &table);
 	if (r < 0)
 		return failure_set(why, r, STAGE,
-			"a filter that denies %zu calls besides its profile is too long",
-			calls->n_denied);
+			"a filter that denies %zu calls besides its profile, and by %zu rules for "
+			"arguments, is too long",
+			calls->n_denied, calls->n_rules);
 	r = confine_code_copy(&code, ret_filter, ret_n);
 	return r < 0 ? failure_set(why, r, STAGE, "out of memory") : 0;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "supervisor/base/failure.h"
+#include "supervisor/policy/model.h"
 
 #define CONFINE_CALL_NAME_SIZE 32
 
@@ -33,6 +34,8 @@ struct confine_calls {
 	size_t n_allowed;
 	const char (*denied)[CONFINE_CALL_NAME_SIZE]; /* counts before `allowed` */
 	size_t n_denied;
+	const struct policy_call_rule *rules; /* deny by arguments; those of one call together */
+	size_t n_rules;
 };
 
 /* The first filter. `*ret_filter` is a heap array. Returns 0, -ENOMEM, or -errno with `why`. */
@@ -40,7 +43,7 @@ int confine_sandbox_filter(struct sock_filter **ret_filter, size_t *ret_n, struc
 
 /* A policy's filter; never empty. Returns 0, -EINVAL (`why` names a call that this machine does not
  * know, or one that nothing opens), -E2BIG (more than 512 instructions, which only hundreds of
- * denied calls make), -ENOMEM. */
+ * denied calls or scores of rules make), -ENOMEM. */
 int confine_policy_filter(const struct confine_calls *calls, struct sock_filter **ret_filter,
 	size_t *ret_n, struct failure *why);
 
@@ -97,6 +100,10 @@ void confine_emit_arguments(struct confine_code *code);
 /* Emits the rest, which ends with an answer. What is above the table is treated as its last row.
  * Returns 0 or -E2BIG. */
 int confine_emit_table(struct confine_code *code, const struct confine_table *table);
+/* Emits what a policy's rules deny, of the calls that its table opens. Begins and falls through
+ * with the call's number in the accumulator. Returns 0, -EINVAL (no such call here), -E2BIG. */
+int confine_emit_rules(struct confine_code *code, const struct confine_table *table,
+	const struct policy_call_rule *rules, size_t n);
 /* Copies the code to a heap array. Returns 0 or -ENOMEM. */
 int confine_code_copy(
 	const struct confine_code *code, struct sock_filter **ret_filter, size_t *ret_n);

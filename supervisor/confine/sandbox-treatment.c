@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -15,8 +16,10 @@ static const unsigned int by_arguments[] = {SYS_clone, SYS_ioctl, SYS_socket, SY
 #endif
 	SYS_mknodat};
 
-/* What a policy's filter answers: it is a search tree over numbers that ends with answers. */
-static uint32_t answer_of(const struct sock_filter *filter, size_t n, unsigned int number)
+/* What a policy's filter does: it asks for one number after the other, where there are rules for
+ * arguments, and goes on with a search tree over numbers. Who gets to see an argument has rules. */
+static enum confine_treatment treatment_of(
+	const struct sock_filter *filter, size_t n, unsigned int number)
 {
 	size_t at = 0;
 
@@ -24,11 +27,18 @@ static uint32_t answer_of(const struct sock_filter *filter, size_t n, unsigned i
 		const struct sock_filter *step = &filter[at++];
 
 		if (step->code == (BPF_RET | BPF_K))
-			return step->k;
+			return step->k == SECCOMP_RET_ALLOW ? CONFINE_ALLOWED : CONFINE_REFUSED;
+		if (step->code == (BPF_LD | BPF_W | BPF_ABS) &&
+			step->k >= offsetof(struct seccomp_data, args))
+			return CONFINE_BY_ARGUMENTS;
 		if (step->code == (BPF_JMP | BPF_JGE | BPF_K))
 			at += number >= step->k ? step->jt : step->jf;
+		else if (step->code == (BPF_JMP | BPF_JEQ | BPF_K))
+			at += number == step->k ? step->jt : step->jf;
+		else if (step->code == (BPF_JMP | BPF_JA))
+			at += step->k;
 	}
-	return SECCOMP_RET_ALLOW;
+	return CONFINE_ALLOWED;
 }
 
 static bool has_number(const int *numbers, int number)
@@ -61,12 +71,13 @@ void confine_treat_calls(const struct sock_filter *filter, size_t n_filter,
 	enum confine_treatment *ret_table, size_t n)
 {
 	for (unsigned int number = 0; number < n; number++) {
-		if (answer_of(filter, n_filter, number) != SECCOMP_RET_ALLOW)
-			ret_table[number] = CONFINE_REFUSED;
-		else if (is_judged(number))
-			ret_table[number] = CONFINE_BY_ARGUMENTS;
-		else
-			ret_table[number] = is_open(number) ? CONFINE_ALLOWED : CONFINE_REFUSED;
+		enum confine_treatment treatment = treatment_of(filter, n_filter, number);
+
+		if (treatment == CONFINE_ALLOWED && is_judged(number))
+			treatment = CONFINE_BY_ARGUMENTS;
+		else if (treatment != CONFINE_REFUSED && !is_open(number))
+			treatment = CONFINE_REFUSED;
+		ret_table[number] = treatment;
 	}
 }
 

@@ -229,7 +229,9 @@ static int make_filter(struct effective *effective, struct failure *why)
 	struct confine_calls calls = {.profile = (enum confine_level)policy->profile,
 		.allowed = (const char(*)[CONFINE_CALL_NAME_SIZE])allowed,
 		.n_allowed = policy->n_syscalls_allowed,
-		.denied = (const char(*)[CONFINE_CALL_NAME_SIZE])denied};
+		.denied = (const char(*)[CONFINE_CALL_NAME_SIZE])denied,
+		.rules = policy->call_rules,
+		.n_rules = policy->n_call_rules};
 
 	if (!allowed || !denied)
 		return failure_set(why, -ENOMEM, "system call filter", "out of memory");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "supervisor/base/cleanup.h"
+#include "supervisor/policy/act-call.h"
 #include "supervisor/policy/name-index.h"
 #include "supervisor/policy/prefix.h"
 
@@ -116,18 +117,25 @@ static int read_destination(
 static int read_syscall(const char *text, const struct verb *verb, const struct policy_calls *calls,
 	struct policy_act *act, struct failure *why)
 {
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	const char *sentence;
 	int level = POLICY_CALL_STRICT;
 
-	if (!*text || strlen(text) >= POLICY_CALL_NAME_SIZE ||
-		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(text))
+	if (length == 0 || length >= POLICY_CALL_NAME_SIZE || (text[length] && text[length] != ' '))
 		return refuse(why, verb, "There is no such system call.");
+	memcpy(act->name, text, length);
+	act->name[length] = '\0';
 	if (calls)
-		level = calls->level(text);
+		level = calls->level(act->name);
 	if (level < 0)
 		return refuse(why, verb, "There is no such system call.");
-	strcpy(act->name, text);
 	act->call_level = (uint8_t)level;
-	return 0;
+	sentence = act_read_arguments(text + length, act);
+	return sentence ? failure_set(why, -EINVAL, STAGE,
+				  "%s Write, for example, \"syscall socket AF_VSOCK\" or "
+				  "\"syscall ioctl 1=0x5412\".",
+				  sentence)
+			: 0;
 }
 
 /* "pypi.org", "example.org MX" */
@@ -250,6 +258,7 @@ const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY
 {
 	char address[POLICY_PREFIX_TEXT_SIZE], amount[POLICY_TERM_TEXT_SIZE];
 	const char *word = word_of(act->kind);
+	size_t used;
 
 	switch (act->kind) {
 	case POLICY_ACT_CONNECT:
@@ -271,6 +280,9 @@ const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY
 			act->name, policy_query_name(act->query));
 		break;
 	case POLICY_ACT_SYSCALL:
+		used = (size_t)snprintf(ret_text, POLICY_ACT_TEXT_SIZE, "%s %s", word, act->name);
+		act_format_arguments(act, ret_text + used, POLICY_ACT_TEXT_SIZE - used);
+		break;
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:
 	case POLICY_ACT_OPEN:

@@ -6,7 +6,9 @@
  *   resolve pypi.org              ask the resolver for an address
  *   resolve example.org MX        ask it for records of a type: A, AAAA, MX, SRV, TXT, HTTPS
  *   inbound 8000                  a preview of a port inside
- *   syscall ptrace                a system call, by its name
+ *   syscall ptrace                a system call, by its name: whether it may be made at all
+ *   syscall socket AF_VSOCK       with its first argument, the next ones behind it
+ *   syscall ioctl 1=0x5412        with one of its arguments, from 0; the others are left open
  *   read /etc/passwd              a file; its path as written: no symbolic link is followed
  *   write /workspace/out          change it, or what is in it
  *   open /dev/ptmx                a device
@@ -54,7 +56,9 @@ struct policy_act {
 	uint16_t port;
 	struct abi_address address;
 	char name[POLICY_ACT_NAME_SIZE];
-	uint8_t call_level;        /* enum policy_call_level */
+	uint8_t call_level; /* enum policy_call_level */
+	uint8_t given;      /* 1 << index of each of the `arguments` that was written */
+	uint64_t arguments[POLICY_CALL_ARGUMENTS];
 	enum policy_query query;   /* RESOLVE */
 	enum policy_device device; /* OPEN */
 	enum policy_term term;     /* what is used, and how much of it */
@@ -69,5 +73,5 @@ int policy_act_parse(const char *text, const struct policy_calls *calls, struct 
 /* Writes it in the form above. */
 /* "MX"; "" for either kind of address. */
 const char *policy_query_name(enum policy_query query);
-#define POLICY_ACT_TEXT_SIZE (POLICY_ACT_NAME_SIZE + 32)
+#define POLICY_ACT_TEXT_SIZE 384 /* a path; a call with six arguments */
 const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY_ACT_TEXT_SIZE]);

@@ -166,7 +166,7 @@ static json_t *write_resources(const struct policy_limits *limits, const json_t 
 
 static json_t *write_syscalls(const struct policy *policy, const json_t *section)
 {
-	json_t *syscalls = policy_write_syscalls(policy);
+	json_t *syscalls = policy_write_syscalls(policy, section);
 
 	if (write_description(syscalls, section) < 0) {
 		json_decref(syscalls);

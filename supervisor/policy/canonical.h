@@ -18,7 +18,8 @@ json_t *policy_write_executables(
 	const struct policy_executables *executables, const json_t *section);
 json_t *policy_write_devices(const struct policy *policy);
 json_t *policy_write_secrets(const struct policy *policy);
-json_t *policy_write_syscalls(const struct policy *policy);
+/* With the descriptions of the rules in `section`. */
+json_t *policy_write_syscalls(const struct policy *policy, const json_t *section);
 /* What is recorded, the same; NULL and `*ret_usual` when it is what a policy that says nothing has.
  */
 json_t *policy_write_audit(

@@ -100,49 +100,6 @@ static void compare_budgets(const struct differ *differ)
 			a->per_seconds);
 }
 
-static bool denies(const struct policy *policy, const char *name)
-{
-	for (size_t i = 0; i < policy->n_syscalls_denied; i++)
-		if (strcmp(policy->syscalls_denied[i], name) == 0)
-			return true;
-	return false;
-}
-
-/* Calls that `a` allows by name and `b` does not allow. */
-static void compare_allowed(const struct differ *differ, const struct policy *a,
-	const struct policy *b, enum policy_change_kind kind)
-{
-	for (size_t i = 0; i < a->n_syscalls_allowed; i++) {
-		const struct policy_call *call = &a->syscalls_allowed[i];
-
-		if (!denies(b, call->name) &&
-			!policy_allows_call(b, call->name, (enum policy_call_level)call->level))
-			differ_report(differ, kind, "syscalls", "%s", call->name);
-	}
-}
-
-static void compare_syscalls(const struct differ *differ)
-{
-	static const char *const profiles[] = {"strict", "default", "debug"};
-	const struct policy *a = differ->before, *b = differ->after;
-
-	if (a->profile != b->profile)
-		differ_report(differ,
-			a->profile < b->profile ? POLICY_CHANGE_ALLOWED : POLICY_CHANGE_DENIED,
-			"syscalls", "those of profile %s instead of %s", profiles[b->profile],
-			profiles[a->profile]);
-	for (size_t i = 0; i < a->n_syscalls_denied; i++)
-		if (!denies(b, a->syscalls_denied[i]))
-			differ_report(differ, POLICY_CHANGE_ALLOWED, "syscalls", "%s",
-				a->syscalls_denied[i]);
-	compare_allowed(differ, b, a, POLICY_CHANGE_ALLOWED);
-	for (size_t i = 0; i < b->n_syscalls_denied; i++)
-		if (!denies(a, b->syscalls_denied[i]))
-			differ_report(differ, POLICY_CHANGE_DENIED, "syscalls", "%s",
-				b->syscalls_denied[i]);
-	compare_allowed(differ, a, b, POLICY_CHANGE_DENIED);
-}
-
 int policy_diff(const struct policy *before, const struct policy *after,
 	policy_change_callback each, void *userdata, struct failure *why)
 {
@@ -159,7 +116,7 @@ int policy_diff(const struct policy *before, const struct policy *after,
 	compare_inbound(&differ);
 	compare_budgets(&differ);
 	compare_limits(&differ);
-	compare_syscalls(&differ);
+	diff_calls(&differ);
 	diff_executables(&differ);
 	diff_terms(&differ);
 	diff_audit(&differ);

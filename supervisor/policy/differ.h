@@ -30,5 +30,7 @@ int diff_addresses(const struct differ *differ, struct failure *why);
 int diff_names(const struct differ *differ, struct failure *why);
 /* In diff-executables.c. */
 void diff_executables(const struct differ *differ);
+/* In diff-calls.c. */
+void diff_calls(const struct differ *differ);
 /* In diff-audit.c. */
 void diff_audit(const struct differ *differ);

@@ -1,10 +1,12 @@
 /* A policy allows the calls of its profile and those of `allow`, less those of `deny`. So a call
  * that two policies allow and the narrower profile has not is in `allow` of the one with that
- * profile: the two lists hold all candidates. */
+ * profile: the two lists hold all candidates. A rule for arguments denies in the meet what it
+ * denies in either. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/policy/call-rules.h"
 #include "supervisor/policy/meet.h"
 
 #define STAGE "meet of policies"
@@ -73,11 +75,58 @@ static int meet_allowed(struct meeting *meeting)
 	return 0;
 }
 
+/* True if a rule of the policy denies more than this one: it has fewer conditions. */
+static bool is_wider(const struct policy *policy, const struct policy_call_rule *rule)
+{
+	for (size_t i = 0; i < policy->n_call_rules; i++)
+		if (call_rule_covers(&policy->call_rules[i], rule) &&
+			policy->call_rules[i].n_conditions < rule->n_conditions)
+			return true;
+	return false;
+}
+
+/* Those of `from` that `beside`, the other policy, does not deny anyway. Of two equal ones the
+ * first policy's is kept. */
+static void add_rules(
+	struct meeting *meeting, const struct policy *from, const struct policy *beside)
+{
+	struct policy *both = meeting->policy;
+
+	for (size_t i = 0; i < from->n_call_rules; i++) {
+		const struct policy_call_rule *rule = &from->call_rules[i];
+
+		if (!call_rule_is_covered(both, rule) && !is_wider(beside, rule))
+			both->call_rules[both->n_call_rules++] = *rule;
+	}
+}
+
+/* After the calls that are denied whole. */
+static int meet_rules(struct meeting *meeting)
+{
+	const struct policy *a = meeting->bound, *b = meeting->request;
+	struct policy *both = meeting->policy;
+
+	both->call_rules = calloc(a->n_call_rules + b->n_call_rules + 1, sizeof(*both->call_rules));
+	if (!both->call_rules)
+		return -ENOMEM;
+	add_rules(meeting, a, b);
+	add_rules(meeting, b, a);
+	qsort(both->call_rules, both->n_call_rules, sizeof(*both->call_rules), call_rule_compare);
+	if (both->n_call_rules > 2 * POLICY_CALL_RULES_MAX)
+		return failure_set(meeting->why, -E2BIG, STAGE,
+			"\"%s\" and \"%s\" have more than %d rules for arguments of system calls "
+			"together.",
+			a->name, b->name, 2 * POLICY_CALL_RULES_MAX);
+	return 0;
+}
+
 int meet_calls(struct meeting *meeting)
 {
 	const struct policy *a = meeting->bound, *b = meeting->request;
 	int r = meet_denied(meeting);
 
 	meeting->policy->profile = a->profile < b->profile ? a->profile : b->profile;
+	if (r == 0)
+		r = meet_rules(meeting);
 	return r < 0 ? r : meet_allowed(meeting);
 }

@@ -17,6 +17,7 @@ static void free_acts(struct policy *policy)
 		free(policy->rules[i].name);
 	free(policy->rules);
 	free(policy->syscalls_denied);
+	free(policy->call_rules);
 	free(policy->syscalls_allowed);
 	free(policy->paths);
 	free(policy->executables.programs);

@@ -17,6 +17,9 @@
 #define POLICY_INBOUND_MAX 32 /* of a file half as many: two lists meet in fewer than their sum */
 #define POLICY_SYSCALLS_MAX 512
 #define POLICY_CALL_NAME_SIZE 32
+#define POLICY_CALL_ARGUMENTS 6
+#define POLICY_CONDITIONS_MAX 6
+#define POLICY_CALL_RULES_MAX 64 /* of a policy; a meet may have twice as many */
 #define POLICY_SECRETS_MAX 64
 #define POLICY_PATHS_MAX 64 /* of a policy; a meet may have twice as many */
 #define POLICY_PATH_SIZE 256
@@ -89,6 +92,36 @@ struct policy_call {
 	char name[POLICY_CALL_NAME_SIZE];
 	uint8_t level; /* enum policy_call_level */
 };
+
+enum policy_comparison {
+	POLICY_IS,
+	POLICY_IS_NOT,
+	POLICY_AT_LEAST,
+	POLICY_AT_MOST,
+};
+
+/* About one argument, one that the kernel takes by value. */
+struct policy_condition {
+	uint8_t index;      /* of the argument, from 0 */
+	uint8_t comparison; /* enum policy_comparison */
+	bool is_wide;       /* the kernel reads 64 bits; else the lower 32, and only they count */
+	bool is_signed;
+	uint64_t mask;  /* what is compared; 0: all that the kernel reads */
+	uint64_t value; /* of as many bits; signed ones are extended to 64 */
+};
+
+/* Denies a call where all conditions hold: {"name": "ioctl", "args": [{"index": 1, …}]}. */
+struct policy_call_rule {
+	char name[POLICY_CALL_NAME_SIZE];
+	uint8_t n_conditions;                                      /* at least one */
+	struct policy_condition conditions[POLICY_CONDITIONS_MAX]; /* by argument, comparison */
+	uint16_t id;                                               /* its place in "deny" */
+};
+
+/* Writes what it denies: "ioctl where cmd is TIOCSTI". */
+#define POLICY_CALL_RULE_TEXT_SIZE 512
+const char *policy_call_rule_format(
+	const struct policy_call_rule *rule, char ret_text[POLICY_CALL_RULE_TEXT_SIZE]);
 
 /* What may be used of the network in all, or in each window of time. */
 struct policy_budgets {
@@ -193,6 +226,10 @@ struct policy {
 	enum policy_call_level profile;                 /* strict, default or debug */
 	char (*syscalls_denied)[POLICY_CALL_NAME_SIZE]; /* known names; sorted, unique; owned */
 	size_t n_syscalls_denied;
+	struct policy_call_rule
+		*call_rules; /* sorted; none covers another or is of a denied call; owned
+			      */
+	size_t n_call_rules;
 	struct policy_call *syscalls_allowed; /* sorted, unique, none of them denied; owned */
 	size_t n_syscalls_allowed;
 	struct policy_lifecycle lifecycle;
@@ -230,6 +267,17 @@ static inline bool policy_has_datagrams(const struct policy *policy)
 /* True if a call of this name and level is open under the policy. */
 bool policy_allows_call(
 	const struct policy *policy, const char *name, enum policy_call_level level);
+
+/* The rule that denies the call with these arguments; NULL: none does. What is not among `given`
+ * (1 << index) no condition holds for. The call as such is policy_allows_call()'s. */
+const struct policy_call_rule *policy_find_call_rule(const struct policy *policy, const char *name,
+	const uint64_t arguments[POLICY_CALL_ARGUMENTS], uint8_t given);
+/* The same of what every sandbox is denied, whatever its policy. */
+const struct policy_call_rule *policy_find_fixed_rule(
+	const char *name, const uint64_t arguments[POLICY_CALL_ARGUMENTS], uint8_t given);
+bool policy_call_rule_denies(const struct policy_call_rule *rule, const char *name,
+	const uint64_t arguments[POLICY_CALL_ARGUMENTS], uint8_t given);
+bool policy_condition_holds(const struct policy_condition *condition, uint64_t argument);
 
 /* What holds at `path`, and the longest path around it, which decides; NULL: none is. */
 enum policy_access policy_access_at(const struct policy *policy, const char *path);

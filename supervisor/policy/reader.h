@@ -95,6 +95,9 @@ int policy_check_description(const struct policy_reader *reader, const struct po
 int policy_read_limits(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_limits *ret_limits);
 
+/* The name of a system call. */
+int policy_read_call(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, struct policy_call *ret_call);
 /* A list of names of system calls; sorted, none of them twice. `*ret_calls` is the caller's to
  * free, also on failure. */
 int policy_read_calls(const struct policy_reader *reader, const struct policy_place *place,

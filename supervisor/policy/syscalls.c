@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/policy/call-rules.h"
 #include "supervisor/policy/canonical.h"
 #include "supervisor/policy/reader.h"
 
@@ -42,19 +43,13 @@ static int refuse_unknown(
 		"There is no system call \"%s\"; see syscalls(2) for their names.", brief);
 }
 
-static int read_call(const struct policy_reader *reader, const struct policy_place *place,
+int policy_read_call(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_call *ret_call)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
 	const char *name = json_string_value(value);
 	int level = POLICY_CALL_OPENABLE;
 
-	if (json_is_object(value))
-		return policy_fail(reader, place, -EINVAL,
-			"A call is named whole. A filter cannot follow pointers, and how many bits "
-			"of "
-			"a number count differs from call to call, so a rule for arguments may not "
-			"hold what it says. Write the name.");
 	if (!name)
 		return policy_fail(reader, place, -EINVAL,
 			"A system call is given by its name, such as \"execveat\".");
@@ -83,7 +78,7 @@ static int check_twice(const struct policy_reader *reader, const struct policy_p
 		const struct policy_place first = {at->outer, NULL, j};
 		char text[POLICY_SPOT_SIZE];
 
-		if (strcmp(calls[j].name, calls[i].name) == 0)
+		if (calls[i].name[0] && strcmp(calls[j].name, calls[i].name) == 0)
 			return policy_fail(reader, at, -EINVAL,
 				"\"%s\" is in this list twice; it is first at %s. Take one away.",
 				calls[i].name, policy_describe_place(reader, &first, text));
@@ -91,9 +86,44 @@ static int check_twice(const struct policy_reader *reader, const struct policy_p
 	return 0;
 }
 
-/* In the order of the list. */
+/* What a list is for: what it says of objects, and whom their rules are given to (NULL: nobody). */
+struct purpose {
+	const char *refusal;
+	struct policy *policy;
+};
+
+static const struct purpose to_allow = {
+	"Rules for arguments deny. Allow the call by its name, and write under \"deny\" with which "
+	"arguments it is denied.",
+	NULL};
+static const struct purpose to_record = {
+	"A call is recorded whatever its arguments are. Write its name.", NULL};
+
+static int read_rule(const struct policy_reader *reader, const struct policy_place *at,
+	const json_t *object, const struct purpose *purpose)
+{
+	struct policy *policy = purpose->policy;
+	int r;
+
+	if (!policy)
+		return policy_fail(reader, at, -EINVAL, "%s", purpose->refusal);
+	if (policy->n_call_rules == POLICY_CALL_RULES_MAX)
+		return policy_fail(reader, at, -E2BIG, "A policy may have %d rules for arguments.",
+			POLICY_CALL_RULES_MAX);
+	if (!policy->call_rules)
+		policy->call_rules = calloc(POLICY_CALL_RULES_MAX, sizeof(*policy->call_rules));
+	if (!policy->call_rules)
+		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
+	r = call_rule_read(reader, at, object, &policy->call_rules[policy->n_call_rules]);
+	if (r == 0)
+		policy->call_rules[policy->n_call_rules++].id = (uint16_t)at->index;
+	return r;
+}
+
+/* In the order of the list; those that are rules have no name. */
 static int read_list(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *list, struct policy_call **ret_calls, size_t *ret_n)
+	const json_t *list, const struct purpose *purpose, struct policy_call **ret_calls,
+	size_t *ret_n)
 {
 	size_t n = json_array_size(list);
 	struct policy_call *calls;
@@ -112,7 +142,9 @@ static int read_list(const struct policy_reader *reader, const struct policy_pla
 	*ret_n = n;
 	for (size_t i = 0; i < n; i++) {
 		const struct policy_place at = {place, NULL, i};
-		int r = read_call(reader, &at, json_array_get(list, i), &calls[i]);
+		const json_t *value = json_array_get(list, i);
+		int r = json_is_object(value) ? read_rule(reader, &at, value, purpose)
+					      : policy_read_call(reader, &at, value, &calls[i]);
 
 		if (r == 0)
 			r = check_twice(reader, &at, calls, i);
@@ -130,17 +162,18 @@ static int keep_denied(const struct policy_reader *reader, struct policy *policy
 		return failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");
 	qsort(calls, n, sizeof(*calls), compare_calls);
 	for (size_t i = 0; i < n; i++)
-		strcpy(policy->syscalls_denied[i], calls[i].name);
-	policy->n_syscalls_denied = n;
+		if (calls[i].name[0])
+			strcpy(policy->syscalls_denied[policy->n_syscalls_denied++], calls[i].name);
 	return 0;
 }
 
 static int read_denied(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *list, struct policy *policy)
 {
+	const struct purpose purpose = {.policy = policy};
 	_cleanup_free_ struct policy_call *calls = NULL;
 	size_t n = 0;
-	int r = read_list(reader, place, list, &calls, &n);
+	int r = read_list(reader, place, list, &purpose, &calls, &n);
 
 	return r < 0 ? r : keep_denied(reader, policy, calls, n);
 }
@@ -163,7 +196,7 @@ static int check_allowed(const struct policy_reader *reader, const struct policy
 	{
 		const struct policy_place first = {&other, NULL, i};
 
-		if (strcmp(json_string_value(each), call->name) == 0)
+		if (json_is_string(each) && strcmp(json_string_value(each), call->name) == 0)
 			return policy_fail(reader, at, -EINVAL,
 				"\"%s\" is denied too, at %s. Take one away.", call->name,
 				policy_describe_place(reader, &first, text));
@@ -174,8 +207,8 @@ static int check_allowed(const struct policy_reader *reader, const struct policy
 static int read_allowed(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *list, const json_t *deny, struct policy *policy)
 {
-	int r = read_list(
-		reader, place, list, &policy->syscalls_allowed, &policy->n_syscalls_allowed);
+	int r = read_list(reader, place, list, &to_allow, &policy->syscalls_allowed,
+		&policy->n_syscalls_allowed);
 
 	for (size_t i = 0; r == 0 && i < policy->n_syscalls_allowed; i++) {
 		const struct policy_place at = {place, NULL, i};
@@ -191,7 +224,7 @@ static int read_allowed(const struct policy_reader *reader, const struct policy_
 int policy_read_calls(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *list, struct policy_call **ret_calls, size_t *ret_n)
 {
-	int r = read_list(reader, place, list, ret_calls, ret_n);
+	int r = read_list(reader, place, list, &to_record, ret_calls, ret_n);
 
 	if (r == 0)
 		qsort(*ret_calls, *ret_n, sizeof(**ret_calls), compare_calls);
@@ -237,16 +270,21 @@ int policy_read_syscalls(const struct policy_reader *reader, const struct policy
 	member = json_object_get(syscalls, "allow");
 	if (r == 0 && member)
 		r = read_allowed(reader, &allow, member, denied, policy);
-	return r;
+	return r < 0 ? r : call_rules_check(reader, &deny, denied, policy);
 }
 
-json_t *policy_write_syscalls(const struct policy *policy)
+json_t *policy_write_syscalls(const struct policy *policy, const json_t *section)
 {
+	const json_t *list = json_object_get(section, "deny");
 	json_t *syscalls = json_object(), *denied = json_array(), *allowed = json_array();
 	int r = json_object_set_new(syscalls, "deny", denied);
 
 	for (size_t i = 0; r == 0 && i < policy->n_syscalls_denied; i++)
 		r = json_array_append_new(denied, json_string(policy->syscalls_denied[i]));
+	for (size_t i = 0; r == 0 && i < policy->n_call_rules; i++)
+		r = json_array_append_new(
+			denied, call_rule_write(&policy->call_rules[i],
+					json_array_get(list, policy->call_rules[i].id)));
 	for (size_t i = 0; r == 0 && i < policy->n_syscalls_allowed; i++)
 		r = json_array_append_new(allowed, json_string(policy->syscalls_allowed[i].name));
 	if (r == 0 && policy->profile != POLICY_CALL_DEFAULT)

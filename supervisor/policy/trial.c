@@ -165,6 +165,13 @@ static bool fits(const struct policy *policy, const struct policy_act *act)
 	return limit == 0 || act->amount <= limit;
 }
 
+static bool may_call(const struct policy *policy, const struct policy_act *act)
+{
+	return policy_allows_call(policy, act->name, (enum policy_call_level)act->call_level) &&
+	       !policy_find_call_rule(policy, act->name, act->arguments, act->given) &&
+	       !policy_find_fixed_rule(act->name, act->arguments, act->given);
+}
+
 struct policy_opinion policy_trial_judge(
 	const struct policy_trial *trial, const struct policy_act *act)
 {
@@ -183,8 +190,7 @@ struct policy_opinion policy_trial_judge(
 		return opinion;
 	case POLICY_ACT_SYSCALL:
 		opinion.layer = POLICY_LAYER_SECCOMP;
-		opinion.allowed = policy_allows_call(
-			trial->policy, act->name, (enum policy_call_level)act->call_level);
+		opinion.allowed = may_call(trial->policy, act);
 		return opinion;
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:

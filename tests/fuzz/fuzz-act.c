@@ -19,7 +19,8 @@ static const char document[] =
 	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]},{\"cidr\":\"::/0\",\"protocol\":\"udp\"},"
 	"{\"name\":\"a.org\",\"records\":[\"MX\"]}],"
 	"\"inbound\":{\"ports\":[8000]}},\"budgets\":{\"connections\":5},\"secrets\":[\"KEY\"],"
-	"\"files\":{\"read_only\":[\"/\"],\"writable\":[\"/w\"],\"hidden\":[\"/w/k\"]}}";
+	"\"files\":{\"read_only\":[\"/\"],\"writable\":[\"/w\"],\"hidden\":[\"/w/k\"]},"
+	"\"syscalls\":{\"deny\":[{\"name\":\"ioctl\",\"args\":[{\"index\":1,\"is\":21522}]}]}}";
 
 static const struct policy_trial *trial_get(void)
 {
@@ -45,6 +46,8 @@ static void check_same(const struct policy_act *a, const struct policy_act *b)
 	BROKEN_IF(a->kind != b->kind || a->query != b->query || a->is_name != b->is_name ||
 		  a->port != b->port);
 	BROKEN_IF(memcmp(&a->address, &b->address, sizeof(a->address)) != 0);
+	BROKEN_IF(a->given != b->given ||
+		  memcmp(a->arguments, b->arguments, sizeof(a->arguments)) != 0);
 	BROKEN_IF(strcmp(a->name, b->name) != 0 || a->term != b->term || a->amount != b->amount);
 }
 

@@ -24,6 +24,8 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 NAME = {"name": "example.org"}
 ADDRESS = {"cidr": "203.0.113.0/24"}
 RECORDS = {"name": "example.org", "records": ["MX"]}
+CONDITION = {"index": 0, "is": 0}  # of ptrace: its request has 64 bits and a sign
+COMPARISONS = ("is", "is_not", "at_least", "at_most")
 
 
 def in_section(*keys):
@@ -55,6 +57,11 @@ OBJECTS = {
                                    lambda inner: in_section("files")({"hidden": [inner]}))]),
     "lifecycle.c:policy_read_lifecycle": (("auto_archive",), [(("lifecycle",), {}, in_section("lifecycle"))]),
     "syscalls.c:policy_read_syscalls": ((), [(("syscalls",), {}, in_section("syscalls"))]),
+    "call-rules.c:call_rule_read": ((), [("call_rule", {"name": "ptrace", "args": [CONDITION]},
+                                          lambda inner: in_section("syscalls")({"deny": [inner]}))]),
+    "call-condition.c:call_condition_read": ((), [(
+        "call_condition", CONDITION,
+        lambda inner: in_section("syscalls")({"deny": [{"name": "ptrace", "args": [inner]}]}))]),
     "rule.c:policy_read_rule": ((), [("rule_for_name", NAME, in_rule), ("rule_for_addresses", ADDRESS, in_rule),
                                      ("rule_for_records", RECORDS, in_rule)]),
 }
@@ -123,6 +130,7 @@ TEXTS = {
              ["a", "/", "/a/", "//a", "/a/../b", "/a\nb", "/dev", "/proc/x", "/" + "a" * 255, 1]),
     "/sha256": (["0123456789abcdef" * 4], ["", "a" * 63, "a" * 65, "A" * 64, 1]),
     "calls": (["ptrace"], ["", "Ptrace", "no-call", "a" * 32, 1]),
+    "call": (["ptrace"], ["", "Ptrace", "no-call", "a" * 32, 1]),
     "ports": ([1, 65535, "8000-8010"], [0, 65536, "80", "0-1", "-", "1-", "08-9", 1.5, True]),
     "/name": (["a", "0", "a-b", "a" * 63], ["", "A", "-a", "a-", "a.b", "a" * 64, "a/b", 1]),
     "/secrets": (["A", "_a1"], ["", "1A", "A-B", "A=b", "A" * 64, 1]),
@@ -134,7 +142,14 @@ TEXTS = {
                                 ["", "example.org", "203.0.113.0/", "203.0.113.0/024", "203.0.113.0/-1", 1]),
 }
 TEXTS["path_of_files"] = TEXTS["paths"]
+# What is beyond a number's edges is the argument's, not the schema's.
+VALUES = {
+    "call_value": ([0, 5, -5, "0", "-5", "0x1F", "0o17", "PTRACE_ATTACH", "PTRACE_ATTACH|0x20|1"],
+                   ["", "010", "0x", "0o8", "-0x1", "1|", "|1", "1 ", "ptrace", 1.5, True, None, [], {}]),
+    "call_mask": ([5, "5", "0x1F", "0o17", "PTRACE_ATTACH|1"], ["", -5, "-5", 0, "0", "010", "1|", 1.5, True, []]),
+}
 DISTINCT = {
+    "call_condition": lambda i: {"index": 0, "is_not": i},
     "program": lambda i: f"/p{i}", "path": lambda i: f"/l{i}",
     "paths": lambda i: f"/p{i}", "/secrets": lambda i: f"S{i}", "ports": lambda i: i + 1,
     "rule": lambda i: {"cidr": f"8.{i // 65536}.{i // 256 % 256}.{i % 256}"},
@@ -146,6 +161,8 @@ def samples(node, owner):
     if "$ref" in node:
         owner = node["$ref"].rsplit("/", 1)[1]
         node = {**SCHEMA["$defs"][owner], **{k: v for k, v in node.items() if k != "$ref"}}
+    if owner in VALUES:
+        return [(value, True) for value in VALUES[owner][0]] + [(value, False) for value in VALUES[owner][1]]
     if "anyOf" in node:
         each = [row for branch in node["anyOf"] for row in samples(branch, owner)]
         return [row for row in each if row[1]] + [("another", False), (1, False), (["no call"], False)]
@@ -174,6 +191,13 @@ def lists_of(node, owner):
     items = node["items"]
     if owner in ("paths", "calls"):
         each = [(t, True) for t in TEXTS[owner][0]] + [(t, False) for t in TEXTS[owner][1]]
+    elif owner == "calls_denied":
+        each = [(t, True) for t in TEXTS["call"][0]] + [(t, False) for t in TEXTS["call"][1]]
+        each += [({"name": "ptrace", "args": [CONDITION]}, True), ({"name": "ptrace"}, False),
+                 ({"args": [CONDITION]}, False), ({}, False)]
+    elif items.get("$ref", "").endswith("/call_condition"):
+        each = [(CONDITION, True), ({}, False), ({"index": 0}, False), ({**CONDITION, "at_most": 5}, False),
+                ({"index": 0, "mask": 7, "at_most": 5}, False), ({**CONDITION, "mask": 7}, True)]
     elif items.get("$ref", "").endswith("/rule"):
         each = [(ADDRESS, True), (NAME, True), (RECORDS, True), ({}, False), ("pypi.org", False),
                 ({**NAME, **ADDRESS}, False), ({**ADDRESS, "records": ["MX"]}, False)]
@@ -188,6 +212,9 @@ def lists_of(node, owner):
         rows.append(([one, one], False))
     kind = items.get("$ref", f"/{owner}").rsplit("/", 1)[1] if owner != "paths" else "paths"
     make = DISTINCT.get(kind) or DISTINCT.get(f"/{kind}")
+    if "maxContains" in node:
+        each = [{"name": "ptrace", "args": [{"index": 0, "is": i}]} for i in range(node["maxContains"] + 1)]
+        rows += [(each[1:] + ["openat2"], True), (each, False)]
     if "maxItems" in node and make:
         rows += [([make(i) for i in range(node["maxItems"])], True),
                  ([make(i) for i in range(node["maxItems"] + 1)], False)]
@@ -205,12 +232,18 @@ def rows_of(place, beside, wrap):
             inner = {**beside, key: value}
             if key == "hidden":
                 inner = {key: value}
+            elif key in COMPARISONS:
+                inner = {"index": 0, key: value}
+            elif place == "call_condition" and key == "index" and good and value != 0:
+                continue  # the only one of ptrace that a filter can judge
             elif key == "writable" and isinstance(value, list) and len(value) > 60:
                 continue  # the three lists together may be as long as one
             elif place == ("network", "inbound") and value == []:
                 good = False
             rows.append((wrap(inner), good))
     rows.append((wrap({**beside, "unknown_key": 1}), False))
+    if place == "call_condition":
+        rows += [(wrap({**CONDITION, key: 1}), False) for key in COMPARISONS[1:]]
     for key in set(holder.get("required", [])) - {"records"}:  # without them it is another rule
         rows.append((wrap({k: v for k, v in beside.items() if k != key}), False))
     return rows

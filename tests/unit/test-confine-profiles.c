@@ -13,78 +13,9 @@
 
 #include "supervisor/base/fd.h"
 #include "supervisor/confine/sandbox-filter.h"
-
-#define STEPS_MAX 512
-
-struct program {
-	struct sock_filter *code;
-	size_t n;
-};
+#include "tests/harness/filter.h"
 
 static const char *const profiles[] = {"strict", "default", "debug"};
-
-static uint32_t load(const struct seccomp_data *data, uint32_t offset)
-{
-	uint32_t value;
-
-	CHECK(offset + sizeof(value) <= sizeof(*data));
-	memcpy(&value, (const char *)data + offset, sizeof(value));
-	return value;
-}
-
-static bool jumps(const struct sock_filter *code, uint32_t value)
-{
-	switch (BPF_OP(code->code)) {
-	case BPF_JEQ:
-		return value == code->k;
-	case BPF_JGE:
-		return value >= code->k;
-	case BPF_JSET:
-		return value & code->k;
-	default:
-		CHECK_FAIL("jump %x", code->code);
-	}
-}
-
-/* As the kernel runs it, for the few instructions that our filters have. */
-static uint32_t run(const struct program *program, const struct seccomp_data *data)
-{
-	uint32_t value = 0;
-
-	for (size_t at = 0, steps = 0; steps < STEPS_MAX; at++, steps++) {
-		const struct sock_filter *code = &program->code[at];
-
-		CHECK(at < program->n);
-		switch (BPF_CLASS(code->code)) {
-		case BPF_RET:
-			return code->k;
-		case BPF_LD:
-			value = load(data, code->k);
-			break;
-		case BPF_ALU:
-			CHECK_INT(BPF_OP(code->code), BPF_AND);
-			value &= code->k;
-			break;
-		case BPF_JMP:
-			at += jumps(code, value) ? code->jt : code->jf;
-			break;
-		default:
-			CHECK_FAIL("instruction %x", code->code);
-		}
-	}
-	CHECK_FAIL("the filter does not end");
-}
-
-/* seccomp(2): of two answers the one with the lower action, seen as signed; the later filter's when
- * they are the same action. */
-static uint32_t run_both(
-	const struct program *first, const struct program *second, const struct seccomp_data *data)
-{
-	uint32_t a = run(first, data), b = run(second, data);
-
-	return (int32_t)(a & SECCOMP_RET_ACTION_FULL) < (int32_t)(b & SECCOMP_RET_ACTION_FULL) ? a
-											       : b;
-}
 
 static const char *describe(uint32_t answer)
 {
@@ -125,7 +56,7 @@ static uint32_t answer_to(const struct confine_calls *calls, const char *name)
 		if (confine_call_name(number, each) && strcmp(each, name) == 0)
 			data.nr = (int)number;
 	CHECK(data.nr >= 0);
-	answer = run_both(&first, &second, &data);
+	answer = filter_run_both(&first, &second, &data);
 	free(first.code);
 	free(second.code);
 	return answer;
@@ -144,7 +75,7 @@ static char *describe_profile(enum confine_level profile)
 
 		if (confine_call_name(number, name))
 			sprintf(text + strlen(text), "%s %s\n", name,
-				describe(run_both(&first, &second, &data)));
+				describe(filter_run_both(&first, &second, &data)));
 	}
 	free(first.code);
 	free(second.code);
@@ -201,7 +132,8 @@ TEST(a_profile_contains_the_narrower_ones)
 		bool allowed[3];
 
 		for (unsigned int i = 0; i < 3; i++) {
-			allowed[i] = run_both(&first, &filters[i], &data) == SECCOMP_RET_ALLOW;
+			allowed[i] =
+				filter_run_both(&first, &filters[i], &data) == SECCOMP_RET_ALLOW;
 			n_allowed[i] += allowed[i];
 		}
 		CHECK(!allowed[0] || allowed[1]);
@@ -247,17 +179,17 @@ TEST(a_policy_opens_what_its_profile_closes_and_closes_what_it_opens)
 
 	CHECK_INT(answer_to(&calls, "tee"), SECCOMP_RET_ERRNO | ENOSYS);
 	CHECK_INT(answer_to(&calls, "mkdir"), SECCOMP_RET_ALLOW);
-	calls = (struct confine_calls){CONFINE_DEFAULT, tee, 1, mkdir, 1};
+	calls = (struct confine_calls){CONFINE_DEFAULT, tee, 1, mkdir, 1, NULL, 0};
 	CHECK_INT(answer_to(&calls, "tee"), SECCOMP_RET_ALLOW);
 	CHECK_INT(answer_to(&calls, "mkdir"), SECCOMP_RET_ERRNO | EPERM);
-	calls = (struct confine_calls){CONFINE_STRICT, both, 2, NULL, 0};
+	calls = (struct confine_calls){CONFINE_STRICT, both, 2, NULL, 0, NULL, 0};
 	CHECK_INT(answer_to(&calls, "execveat"), SECCOMP_RET_ALLOW);
 	CHECK_INT(answer_to(&calls, "ptrace"), SECCOMP_RET_ALLOW);
 	CHECK_INT(answer_to(&calls, "process_vm_readv"), SECCOMP_RET_ERRNO | EPERM);
 	/* Denied counts. */
-	calls = (struct confine_calls){CONFINE_DEBUG, both, 2, both, 2};
+	calls = (struct confine_calls){CONFINE_DEBUG, both, 2, both, 2, NULL, 0};
 	CHECK_INT(answer_to(&calls, "ptrace"), SECCOMP_RET_ERRNO | EPERM);
 	/* A call that pretends to succeed can be denied too. */
-	calls = (struct confine_calls){CONFINE_DEFAULT, NULL, 0, NULL, 0};
+	calls = (struct confine_calls){CONFINE_DEFAULT, NULL, 0, NULL, 0, NULL, 0};
 	CHECK_INT(answer_to(&calls, "sync"), SECCOMP_RET_ERRNO);
 }

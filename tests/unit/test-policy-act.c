@@ -6,8 +6,13 @@
 
 #include "supervisor/policy/trial.h"
 
-static int only_ptrace_level(const char *name)
+static int level_of(const char *name)
 {
+	static const char *const others[] = {"socket", "ioctl", "mmap", "kill", "close"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(name, others[i]) == 0)
+			return POLICY_CALL_STRICT;
 	return strcmp(name, "ptrace") == 0 ? POLICY_CALL_DEBUG : -ENOENT;
 }
 
@@ -17,7 +22,7 @@ static bool name_at(unsigned int number, char ret_name[POLICY_CALL_NAME_SIZE])
 	return number == 0;
 }
 
-static const struct policy_calls only_ptrace = {only_ptrace_level, name_at};
+static const struct policy_calls few_calls = {level_of, name_at};
 
 /* Rows of what is read and how it is written then; NULL: not at all. */
 static void check_written(const char *const rows[][2], size_t n)
@@ -25,7 +30,7 @@ static void check_written(const char *const rows[][2], size_t n)
 	for (size_t i = 0; i < n; i++) {
 		char text[POLICY_ACT_TEXT_SIZE];
 		struct policy_act act;
-		int r = policy_act_parse(rows[i][0], &only_ptrace, &act, NULL);
+		int r = policy_act_parse(rows[i][0], &few_calls, &act, NULL);
 
 		if (r != (rows[i][1] ? 0 : -EINVAL))
 			CHECK_FAIL("\"%s\" gives %d", rows[i][0], r);
@@ -71,6 +76,13 @@ TEST(act_is_written_as_it_is_read)
 		{"read /dev", NULL},
 		{"inbound 8000", "inbound 8000"},
 		{"syscall ptrace", "syscall ptrace"},
+		{"syscall socket  AF_LOCAL 0x2", "syscall socket 0=AF_UNIX 1=SOCK_DGRAM"},
+		{"syscall ioctl 1=21522", "syscall ioctl 1=TIOCSTI"},
+		{"syscall ioctl 1=0x100005412 0=9", "syscall ioctl 0=9 1=0x100005412"},
+		{"syscall mmap 4096 2=PROT_EXEC|PROT_WRITE 0o22",
+			"syscall mmap 0=0x1000 2=PROT_EXEC|PROT_WRITE 3=MAP_PRIVATE|MAP_FIXED"},
+		{"syscall kill -1 SIGKILL", "syscall kill 0=-1 1=SIGKILL"},
+		{"syscall close -1", "syscall close 0=0xffffffffffffffff"},
 		{"use memory 1048576", "use memory 1MiB"},
 		{"execute /usr/bin/git", "execute /usr/bin/git"},
 		{"execute  /", "execute /"},
@@ -111,6 +123,33 @@ TEST(act_on_a_device_is_written_as_it_is_read)
 	};
 
 	check_written(rows, ARRAY_SIZE(rows));
+}
+
+#define CALL_EXAMPLES                                                                              \
+	" Write, for example, \"syscall socket AF_VSOCK\" or \"syscall ioctl 1=0x5412\"."
+
+TEST(act_with_arguments_that_make_no_sense_is_refused)
+{
+	static const char *const rows[][2] = {
+		{"syscall socket AF_VSOKC", "There is no such constant for this argument."},
+		{"syscall close AF_UNIX", "There is no such constant for this argument."},
+		{"syscall ioctl 6=1", "A call has arguments 0 to 5."},
+		{"syscall ioctl 5=1 2", "A call has arguments 0 to 5."},
+		{"syscall ioctl 1 0=2", "An argument is there twice."},
+		{"syscall ioctl 1=", "A value is a number of 64 bits or the name of a constant."},
+		{"syscall ioctl 1=0x10000000000000000",
+			"A value is a number of 64 bits or the name of a constant."},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct failure why = {0};
+		struct policy_act act;
+		char expected[256];
+
+		CHECK_INT(policy_act_parse(rows[i][0], &few_calls, &act, &why), -EINVAL);
+		snprintf(expected, sizeof(expected), "%s" CALL_EXAMPLES, rows[i][1]);
+		CHECK_TEXT(why.sentence, expected);
+	}
 }
 
 TEST(act_that_makes_no_sense_is_refused_with_an_example)
@@ -168,7 +207,7 @@ TEST(act_that_makes_no_sense_is_refused_with_an_example)
 		struct failure why = {0};
 		struct policy_act act;
 
-		CHECK_INT(policy_act_parse(rows[i][0], &only_ptrace, &act, &why), -EINVAL);
+		CHECK_INT(policy_act_parse(rows[i][0], &few_calls, &act, &why), -EINVAL);
 		CHECK_TEXT(why.sentence, rows[i][1]);
 	}
 }
@@ -268,10 +307,10 @@ TEST(a_call_is_judged_by_its_level)
 		{",\"syscalls\":{\"profile\":\"strict\",\"allow\":[\"ptrace\"]}", true},
 		{",\"syscalls\":{\"profile\":\"debug\",\"deny\":[\"ptrace\"]}", false},
 	};
-	const struct policy_context context = {.calls = &only_ptrace};
+	const struct policy_context context = {.calls = &few_calls};
 	struct policy_act act;
 
-	CHECK_INT(policy_act_parse("syscall ptrace", &only_ptrace, &act, NULL), 0);
+	CHECK_INT(policy_act_parse("syscall ptrace", &few_calls, &act, NULL), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy_trial *trial = NULL;
 		struct policy *policy = NULL;

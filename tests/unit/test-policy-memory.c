@@ -74,7 +74,8 @@ json_t *json_loadb(const char *buffer, size_t size, size_t flags, json_error_t *
 static const char bound_text[] =
 	"{\"version\":1,\"name\":\"bound\",\"network\":{\"allow\":[{\"cidr\":\"0.0.0.0/0\"},"
 	"{\"cidr\":\"10.0.0.0/8\",\"ports\":[443]},{\"name\":\"*.example.org\"},"
-	"{\"name\":\"b\u00fccher.de\"}]},\"syscalls\":{\"deny\":[\"a\",\"b\"]},"
+	"{\"name\":\"b\u00fccher.de\"}]},\"syscalls\":{\"deny\":[\"a\",\"b\","
+	"{\"name\":\"kill\",\"args\":[{\"index\":1,\"is\":9}]}]},"
 	"\"executables\":{\"allow\":[\"/bin\"]}}";
 static const char request_text[] = "{\"version\":1,\"name\":\"request\",\"description\":\"d\","
 				   "\"extends\":\"base\","
@@ -82,7 +83,9 @@ static const char request_text[] = "{\"version\":1,\"name\":\"request\",\"descri
 				   "\"10.1.1.1\",\"ports\":[443,\"1-9\"],\"description\":\"e\"},{"
 				   "\"cidr\":\"203.0.113.0/24\"},{\"name\":\"a.example.org\"},"
 				   "{\"name\":\"xn--bcher-kva.de\"}]},"
-				   "\"resources\":{\"cpu\":1.5},\"syscalls\":{\"deny\":[\"c\"]},"
+				   "\"resources\":{\"cpu\":1.5},\"syscalls\":{\"deny\":[\"c\","
+				   "{\"name\":\"ioctl\",\"args\":[{\"index\":1,\"is\":"
+				   "\"TIOCSTI\"}],\"description\":\"d\"}]},"
 				   "\"executables\":{\"allow\":[\"/bin/a\",{\"path\":"
 				   "\"/bin/b\",\"description\":\"d\"}],\"libraries\":["
 				   "\"/usr/lib/x\"]}}";

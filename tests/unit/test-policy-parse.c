@@ -17,7 +17,11 @@ static const struct {
 } known[] = {{"read", POLICY_CALL_STRICT}, {"execveat", POLICY_CALL_DEFAULT},
 	{"memfd_create", POLICY_CALL_DEFAULT}, {"ptrace", POLICY_CALL_DEBUG},
 	{"splice", POLICY_CALL_OPENABLE}, {"tee", POLICY_CALL_OPENABLE},
-	{"mount", POLICY_CALL_NEVER}};
+	{"mount", POLICY_CALL_NEVER}, {"ioctl", POLICY_CALL_STRICT}, {"socket", POLICY_CALL_STRICT},
+	{"openat", POLICY_CALL_STRICT}, {"openat2", POLICY_CALL_STRICT},
+	{"kill", POLICY_CALL_STRICT}, {"mmap", POLICY_CALL_STRICT}, {"chmod", POLICY_CALL_STRICT},
+	{"clone", POLICY_CALL_STRICT}, {"clone3", POLICY_CALL_NEVER},
+	{"setsockopt", POLICY_CALL_STRICT}};
 
 static int level_of(const char *name)
 {

@@ -91,6 +91,13 @@ static void explain_syscalls(const struct policy *policy)
 	for (size_t i = 0; i < policy->n_syscalls_denied; i++)
 		printf("%s%s", i ? ", " : ", without ", policy->syscalls_denied[i]);
 	printf(".\n");
+	if (policy->n_call_rules > 0)
+		printf("  Denied by arguments:\n");
+	for (size_t i = 0; i < policy->n_call_rules; i++) {
+		char what[POLICY_CALL_RULE_TEXT_SIZE];
+
+		printf("  %s.\n", policy_call_rule_format(&policy->call_rules[i], what));
+	}
 }
 
 static void explain_files(const struct policy *policy)

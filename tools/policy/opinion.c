@@ -194,6 +194,53 @@ static void why_limits(const struct policy *policy, const struct policy_act *act
 			policy_term_section(act->term), policy_term_key(act->term));
 }
 
+static const struct policy_call_rule *any_rule(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->n_call_rules; i++)
+		if (strcmp(policy->call_rules[i].name, name) == 0)
+			return &policy->call_rules[i];
+	return NULL;
+}
+
+/* Of calls that the policy opens as such. */
+static void why_arguments(const struct policy *policy, const struct policy_act *act, char *text)
+{
+	const struct policy_call_rule *rule =
+		policy_find_call_rule(policy, act->name, act->arguments, act->given);
+	char what[POLICY_CALL_RULE_TEXT_SIZE];
+
+	if (rule)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"syscalls.deny\" has %.400s; it fails with EPERM.",
+			policy_call_rule_format(rule, what));
+	else
+		snprintf(text, OPINION_TEXT_SIZE,
+			"No sandbox may make it with these arguments, whatever its policy.");
+}
+
+static void why_seccomp(const struct policy *policy, const struct policy_act *act,
+	const struct policy_opinion *opinion, char *text)
+{
+	if (policy->executables.limited && strcmp(act->name, POLICY_CALL_MEMORY_FILE) == 0)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"It makes programs of memory, and \"executables\" limits those; it fails "
+			"with EPERM.");
+	else if (opinion->allowed)
+		snprintf(text, OPINION_TEXT_SIZE, "The profile has it, or \"syscalls.allow\"%s.",
+			any_rule(policy, act->name)
+				? "; \"syscalls.deny\" has other arguments of it than these"
+				: "");
+	else if (act->call_level == POLICY_CALL_NEVER)
+		snprintf(text, OPINION_TEXT_SIZE,
+			"Nothing opens it; it fails with EPERM or ENOSYS.");
+	else if (policy_allows_call(policy, act->name, (enum policy_call_level)act->call_level))
+		why_arguments(policy, act, text);
+	else
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"syscalls.deny\" has it, or the profile has not; it fails with EPERM or "
+			"ENOSYS.");
+}
+
 const char *opinion_why(const struct policy *policy, const struct policy_act *act,
 	const struct policy_opinion *opinion, char ret_text[OPINION_TEXT_SIZE])
 {
@@ -209,16 +256,7 @@ const char *opinion_why(const struct policy *policy, const struct policy_act *ac
 			opinion->allowed ? "opens" : "does not open");
 		break;
 	case POLICY_LAYER_SECCOMP:
-		snprintf(ret_text, OPINION_TEXT_SIZE,
-			policy->executables.limited &&
-					strcmp(act->name, POLICY_CALL_MEMORY_FILE) == 0
-				? "It makes programs of memory, and \"executables\" limits those; "
-				  "it fails with EPERM."
-			: opinion->allowed ? "The profile has it, or \"syscalls.allow\"."
-			: act->call_level == POLICY_CALL_NEVER
-				? "Nothing opens it; it fails with EPERM or ENOSYS."
-				: "\"syscalls.deny\" has it, or the profile has not; it fails with "
-				  "EPERM or ENOSYS.");
+		why_seccomp(policy, act, opinion, ret_text);
 		break;
 	case POLICY_LAYER_MOUNTS:
 		if (act->kind == POLICY_ACT_EXECUTE &&
