@@ -195,6 +195,30 @@ def noticed(document, *cases):
 
 
 @test
+def each_condition_of_a_rule_for_arguments_is_broken():
+    document = {"syscalls": {"deny": [
+        {"name": "ioctl", "args": [{"index": 1, "is": "FIONREAD"}]},
+        {"name": "kill", "args": [{"index": 0, "at_most": -2}, {"index": 1, "is_not": "SIGKILL"}]},
+        {"name": "mprotect", "args": [{"index": 2, "mask": 6, "is": 6}]}]}}
+    ports = (("deny", "inbound 8000"),)
+    ioctl = (("deny", "syscall ioctl 1=FIONREAD"), ("allow", "syscall ioctl 1=FIONBIO"))
+    kill = (("deny", "syscall kill -2 1"), ("allow", "syscall kill -1 1"), ("allow", "syscall kill -2 9"),
+            ("deny", "syscall kill -2 8"))
+    bits = (("deny", "syscall mprotect 2=7"), ("allow", "syscall mprotect 2=5"), ("allow", "syscall mprotect 2=3"))
+    check_equal(noticed(document, *ports, *ioctl, *kill, *bits), [], "all of it has cases")
+    check_equal(noticed(document, *ports, ioctl[0], *kill, *bits),
+                ["with any arguments in /syscalls/deny/0"], "no ioctl that is allowed")
+    check_equal(noticed(document, *ports, ioctl[1], *kill, *bits),
+                ["without /syscalls/deny/0", "another /syscalls/deny/0/args/0/is"], "none that is denied")
+    check_equal(noticed(document, *ports, *ioctl, kill[0], kill[2], *bits),
+                ["without /syscalls/deny/1/args/0", "another /syscalls/deny/1/args/0/at_most"], "no edge")
+    check_equal(noticed(document, *ports, *ioctl, *kill[:2], kill[3], *bits),
+                ["without /syscalls/deny/1/args/1"], "none that the second condition lets through")
+    check_equal(noticed(document, *ports, *ioctl, *kill, *bits[:2]),
+                [], "one bit of the mask says nothing that the others do not")
+
+
+@test
 def every_section_is_broken():
     ports = ("deny", "inbound 8000")
     for section, key, value, most, more in [

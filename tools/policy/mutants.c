@@ -9,17 +9,9 @@
 #include "supervisor/base/cleanup.h"
 #include "supervisor/policy/term.h"
 #include "tools/policy/file.h"
+#include "tools/policy/mutation.h"
 
-struct mutation {
-	const char *path;
-	const json_t *original;
-	const struct policy *policy; /* of the original */
-	mutant_callback each;
-	void *userdata;
-};
-
-/* Takes over `document`. */
-static void give(const struct mutation *mutation, json_t *document, const char *what)
+void mutation_give(const struct mutation *mutation, json_t *document, const char *what)
 {
 	_cleanup_free_ char *text = json_dumps(document, JSON_COMPACT);
 	_cleanup_policy_ struct policy *mutant = NULL;
@@ -63,7 +55,7 @@ static void take_elements(const struct mutation *mutation, size_t which)
 			json_object_del(json_object_get(copy, "network"), "inbound");
 		snprintf(what, sizeof(what), "without %s%s/%s/%zu", lists[which][0] ? "/" : "",
 			lists[which][0] ? lists[which][0] : "", lists[which][1], i);
-		give(mutation, copy, what);
+		mutation_give(mutation, copy, what);
 	}
 }
 
@@ -83,7 +75,7 @@ static void take_parts(const struct mutation *mutation, size_t rule, const char 
 
 		json_array_remove(json_object_get(rule_in(copy, rule), key), i);
 		snprintf(what, sizeof(what), "without /network/allow/%zu/%s/%zu", rule, key, i);
-		give(mutation, copy, what);
+		mutation_give(mutation, copy, what);
 	}
 }
 
@@ -99,7 +91,7 @@ static void change_key(const struct mutation *mutation, size_t rule, const char 
 		json_object_set_new(rule_in(copy, rule), key, value);
 	else
 		json_object_del(rule_in(copy, rule), key);
-	give(mutation, copy, what);
+	mutation_give(mutation, copy, what);
 }
 
 static void change_rule(const struct mutation *mutation, size_t rule)
@@ -135,7 +127,7 @@ static void change_mode(const struct mutation *mutation)
 
 	json_object_set_new(copy, "mode", json_string(policy_mode_names[other]));
 	snprintf(what, sizeof(what), "in mode %s", policy_mode_names[other]);
-	give(mutation, copy, what);
+	mutation_give(mutation, copy, what);
 }
 
 /* Only where the file names one: what it does not say is not its subject. */
@@ -152,7 +144,7 @@ static void change_profile(const struct mutation *mutation)
 		json_object_set_new(
 			json_object_get(copy, "syscalls"), "profile", json_string(profiles[i]));
 		snprintf(what, sizeof(what), "profile %s", profiles[i]);
-		give(mutation, copy, what);
+		mutation_give(mutation, copy, what);
 	}
 }
 
@@ -165,7 +157,7 @@ static void change_files(const struct mutation *mutation)
 	json_t *copy = json_deep_copy(mutation->original);
 
 	json_object_del(copy, "files");
-	give(mutation, copy, "without /files");
+	mutation_give(mutation, copy, "without /files");
 	for (size_t which = 0; which < ARRAY_SIZE(moves); which++) {
 		const char *from = moves[which][0], *to = moves[which][1];
 		size_t n = json_array_size(json_object_get(files, from));
@@ -182,7 +174,7 @@ static void change_files(const struct mutation *mutation)
 			json_array_append(json_object_get(section, to), json_array_get(list, i));
 			json_array_remove(list, i);
 			snprintf(what, sizeof(what), "%s for /files/%s/%zu", to, from, i);
-			give(mutation, copy, what);
+			mutation_give(mutation, copy, what);
 		}
 	}
 }
@@ -199,7 +191,7 @@ static void add_devices(const struct mutation *mutation)
 		json_array_append_new(
 			json_object_get(copy, "devices"), json_string(policy_device_names[i]));
 		snprintf(what, sizeof(what), "with %s in /devices", policy_device_names[i]);
-		give(mutation, copy, what);
+		mutation_give(mutation, copy, what);
 	}
 }
 
@@ -208,7 +200,7 @@ static void open_executables(const struct mutation *mutation)
 	json_t *copy = json_deep_copy(mutation->original);
 
 	json_object_del(copy, "executables");
-	give(mutation, copy, "without /executables");
+	mutation_give(mutation, copy, "without /executables");
 }
 
 /* `amount` 0 takes the key away. */
@@ -229,7 +221,7 @@ static void change_amount(
 	if (json_object_size(holder) == 0)
 		json_object_del(copy, section);
 	snprintf(what, sizeof(what), "%s /%s/%s", how, section, key);
-	give(mutation, copy, what);
+	mutation_give(mutation, copy, what);
 }
 
 /* Only where the file names one, or a class that does. */
@@ -253,7 +245,7 @@ static void open_inbound(const struct mutation *mutation)
 		json_object_set_new(copy, "network", json_object());
 	json_object_set_new(json_object_get(copy, "network"), "inbound",
 		json_pack("{s:[s]}", "ports", "1-65535"));
-	give(mutation, copy, "with all of /network/inbound");
+	mutation_give(mutation, copy, "with all of /network/inbound");
 }
 
 static void open_addresses(const struct mutation *mutation, const char *cidr)
@@ -269,7 +261,7 @@ static void open_addresses(const struct mutation *mutation, const char *cidr)
 	allow = json_object_get(network, "allow");
 	json_array_append_new(allow, json_pack("{s:s}", "cidr", cidr));
 	snprintf(what, sizeof(what), "with a rule for %s", cidr);
-	give(mutation, copy, what);
+	mutation_give(mutation, copy, what);
 }
 
 int mutants_each(const char *path, const char *text, size_t size, mutant_callback each,
@@ -296,6 +288,7 @@ int mutants_each(const char *path, const char *text, size_t size, mutant_callbac
 		change_rule(&mutation, i);
 	change_mode(&mutation);
 	change_profile(&mutation);
+	mutate_call_rules(&mutation);
 	change_files(&mutation);
 	add_devices(&mutation);
 	open_executables(&mutation);

@@ -18,8 +18,9 @@ static const char *const key_order[] = {"version", "name", "cidr", "extends", "d
 	"policy", "act", "verdict", "rule", "network", "allow", "ports", "protocol", "tls",
 	"private", "records", "inbound", "budgets", "bytes_out", "bytes_in", "connections",
 	"dns_queries", "per", "resources", "class", "memory", "cpu", "pids", "disk", "open_files",
-	"syscalls", "profile", "deny", "files", "read_only", "writable", "hidden", "executables",
-	"libraries", "path", "sha256", "devices", "lifecycle", "secrets", "audit", NULL};
+	"syscalls", "profile", "deny", "args", "index", "mask", "files", "read_only", "writable",
+	"hidden", "executables", "libraries", "path", "sha256", "devices", "lifecycle", "secrets",
+	"audit", NULL};
 
 static int write_value(FILE *stream, const json_t *value, unsigned int depth, size_t column);
 
