@@ -7,21 +7,6 @@
 #include "supervisor/base/cleanup.h"
 #include "supervisor/policy/policy.h"
 
-/* Whatever the two say, a bound that does not learn allows no less, and is not lost. */
-static void check_learning(const struct policy *bound, const struct policy *request)
-{
-	struct policy *learning = NULL;
-	struct failure why = {0};
-	int r = policy_meet_learning(bound, request, &learning, &why);
-
-	BROKEN_IF(r < 0 && r != -E2BIG && r != -EINVAL);
-	BROKEN_IF(r == 0 && bound->mode == POLICY_MODE_LEARN);
-	if (r == 0)
-		check_image(learning);
-	BROKEN_IF(r == 0 && learning->n_rules != bound->n_rules);
-	policy_unref(learning);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BROKEN_IF(condition)                                                                       \
@@ -107,6 +92,21 @@ static void check_image(const struct policy *policy)
 
 	BROKEN_IF(r < 0 && r != -E2BIG);
 	policy_image_free(image);
+}
+
+/* Whatever the two say, a bound that does not learn allows no less, and is not lost. */
+static void check_learning(const struct policy *bound, const struct policy *request)
+{
+	struct policy *learning = NULL;
+	struct failure why = {0};
+	int r = policy_meet_learning(bound, request, &learning, &why);
+
+	BROKEN_IF(r < 0 && r != -E2BIG && r != -EINVAL);
+	BROKEN_IF(r == 0 && bound->mode == POLICY_MODE_LEARN);
+	if (r == 0)
+		check_image(learning);
+	BROKEN_IF(r == 0 && learning->n_rules != bound->n_rules);
+	policy_unref(learning);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
