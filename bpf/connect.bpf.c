@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* connect(2): loopback stays inside; what a rule or a ticket allows is turned to the gate's relay,
- * a query to its resolver, and where it meant to go stays in the socket's state; all else gets
- * EPERM. Also the first send of TCP Fast Open. */
+ * a query to its resolver, and where it meant to go stays in the socket's state; a datagram socket
+ * that is connected to a name only looks whether it could; all else gets EPERM. Also the first send
+ * of TCP Fast Open. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/network.h"
 
@@ -23,6 +24,8 @@ MATCH_INLINE __u8 redirection(__u8 verdict)
 {
 	if (verdict == ABI_VERDICT_REDIRECT)
 		return SOCKET_TO_RELAY;
+	if (verdict == ABI_VERDICT_PROBE)
+		return SOCKET_PROBE;
 	return verdict == ABI_VERDICT_RESOLVE ? SOCKET_TO_RESOLVER : SOCKET_DIRECT;
 }
 
@@ -87,13 +90,18 @@ static __noinline int judge_connect(
 	if (live)
 		what->facts.spent = budget_spent(sandbox);
 	what->verdict = judge_destination(live, sandbox, &what->facts);
+	if (live && what->verdict.verdict == ABI_VERDICT_DENY &&
+		judge_is_probe(sandbox, &what->facts))
+		what->verdict.verdict = ABI_VERDICT_PROBE;
 	take_connection(sandbox, what);
 	find_row(sandbox, what);
 	if (live && what->verdict.verdict != ABI_VERDICT_DENY)
 		remember(state, sandbox, what);
-	/* The gate reports queries: here only their carriage is seen. */
+	/* The gate reports queries: here only their carriage is seen. Of a probe the first
+	 * datagram is what counts. */
 	if (what->verdict.verdict == ABI_VERDICT_ALLOW ||
-		what->verdict.verdict == ABI_VERDICT_RESOLVE)
+		what->verdict.verdict == ABI_VERDICT_RESOLVE ||
+		what->verdict.verdict == ABI_VERDICT_PROBE)
 		return what->verdict.verdict;
 	count(sandbox, what->verdict.verdict);
 	emit_network(sandbox, what);
@@ -137,6 +145,9 @@ int cloche_connect4(struct bpf_sock_addr *context)
 	case ABI_VERDICT_RESOLVE:
 		address_write_gate_4(context, sandbox.dns_port);
 		return 1;
+	case ABI_VERDICT_PROBE:
+		address_write_row_4(context, ABI_DATAGRAM_PROBE, sandbox.dns_port);
+		return 1;
 	}
 	return 0;
 }
@@ -162,6 +173,10 @@ int cloche_connect6(struct bpf_sock_addr *context)
 		return 1;
 	case ABI_VERDICT_RESOLVE:
 		address_write_gate_6(context, &what.facts.address, sandbox.dns_port);
+		return 1;
+	case ABI_VERDICT_PROBE:
+		address_write_row_6(
+			context, &what.facts.address, ABI_DATAGRAM_PROBE, sandbox.dns_port);
 		return 1;
 	}
 	return 0;

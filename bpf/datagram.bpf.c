@@ -2,9 +2,9 @@
 /* Datagrams that name their destination: inside, to the sandbox's resolver, to the gate's relay, or
  * not at all. One that a rule allows goes to the address inside that stands for its destination,
  * see bpf/abi/datagram.h; an answer from there shows the destination as its source. A connected
- * socket was judged by connect(2). An answer to a query shows the name server that was asked,
- * because resolvers drop answers from others; a socket that asks several at once sees the last of
- * them in each answer. */
+ * socket was judged by connect(2), but one that is connected to a name by each packet. An answer to
+ * a query shows the name server that was asked, because resolvers drop answers from others; a
+ * socket that asks several at once sees the last of them in each answer. */
 #include "bpf/lib/address.h"
 #include "bpf/lib/network.h"
 
@@ -15,9 +15,14 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 MATCH_INLINE void undo_connect(const struct socket_state *state, const struct sandbox *sandbox,
 	struct emit_network_facts *what)
 {
-	if (state->redirected != SOCKET_TO_RELAY || !sandbox->datagram_port ||
-		what->facts.port != sandbox->datagram_port ||
-		destination_index(&what->facts.address) != state->datagram_index)
+	bool probe = state->redirected == SOCKET_PROBE && sandbox->dns_port &&
+		     what->facts.port == sandbox->dns_port &&
+		     destination_is_probe(&what->facts.address);
+	bool relayed = state->redirected == SOCKET_TO_RELAY && sandbox->datagram_port &&
+		       what->facts.port == sandbox->datagram_port &&
+		       destination_index(&what->facts.address) == state->datagram_index;
+
+	if (!probe && !relayed)
 		return;
 	what->facts.address = state->address;
 	what->facts.port = state->port;

@@ -26,23 +26,26 @@ MATCH_INLINE struct socket_state *state_of(struct __sk_buff *context)
 	return socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
 }
 
-MATCH_INLINE bool goes_to_loopback(struct __sk_buff *context)
+MATCH_INLINE bool read_destination(struct __sk_buff *context, struct abi_address *ret_address)
 {
-	struct abi_address address = {};
 	__u32 ipv4;
 
 	if (context->protocol == bpf_htons(ETHERTYPE_IPV4)) {
 		if (bpf_skb_load_bytes(context, offsetof(struct iphdr, daddr), &ipv4, sizeof(ipv4)))
 			return false;
-		address = match_from_ipv4(ipv4);
-	} else if (context->protocol == bpf_htons(ETHERTYPE_IPV6)) {
-		if (bpf_skb_load_bytes(context, offsetof(struct ipv6hdr, daddr), address.bytes,
-			    sizeof(address.bytes)))
-			return false;
-	} else {
-		return false;
+		*ret_address = match_from_ipv4(ipv4);
+		return true;
 	}
-	return match_is_loopback(&address);
+	return context->protocol == bpf_htons(ETHERTYPE_IPV6) &&
+	       bpf_skb_load_bytes(context, offsetof(struct ipv6hdr, daddr), ret_address->bytes,
+		       sizeof(ret_address->bytes)) == 0;
+}
+
+MATCH_INLINE bool goes_to_loopback(struct __sk_buff *context)
+{
+	struct abi_address address = {};
+
+	return read_destination(context, &address) && match_is_loopback(&address);
 }
 
 MATCH_INLINE void refuse(void)
@@ -298,14 +301,50 @@ static __noinline int pass_out(
 	return 1;
 }
 
+/* ---- what is sent on a datagram socket that is connected to a name */
+
+static __noinline int goes_to_probe(struct __sk_buff *context)
+{
+	struct abi_address address = {};
+
+	return read_destination(context, &address) && destination_is_probe(&address);
+}
+
+/* Sent by the process that runs: the path from send(2) to here is one call. */
+static __noinline int deny_probe(const struct socket_state *state, struct sandbox *sandbox)
+{
+	struct emit_network_facts what = {.facts.address = state->address,
+		.facts.port = state->port,
+		.facts.protocol = MATCH_UDP,
+		.operation = ABI_OPERATION_SENDMSG,
+		.socket_type = DECIDE_SOCK_DGRAM,
+		.protocol = MATCH_UDP};
+	struct abi_counters *row = sandbox_counters(sandbox->slot);
+
+	what.family = match_is_ipv4(&what.facts.address) ? MATCH_AF_INET : MATCH_AF_INET6;
+	judge_again(sandbox, &what);
+	what.verdict = decide_deny(decide_reason_of_none(&what.facts));
+	if (row)
+		sandbox_count(&row->connections_denied, 1);
+	emit_network(sandbox, &what);
+	return 0;
+}
+
 SEC("cgroup_skb/egress")
 int cloche_egress(struct __sk_buff *context)
 {
 	struct sandbox sandbox = {};
 	struct socket_state *state = state_of(context);
 
-	if (sandbox_of_socket(state, &sandbox) && pass_out(context, state, &sandbox))
+	if (!sandbox_of_socket(state, &sandbox))
+		goto refused;
+	if (state->redirected == SOCKET_PROBE && goes_to_probe(context)) {
+		deny_probe(state, &sandbox);
+		goto refused;
+	}
+	if (pass_out(context, state, &sandbox))
 		return 1;
+refused:
 	refuse();
 	return 0;
 }

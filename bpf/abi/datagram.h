@@ -22,6 +22,9 @@
 #define ABI_DATAGRAM6_HIGH 0xfd436c6f63686500ull /* first eight bytes, as a big-endian number */
 #define ABI_DATAGRAM6_LOW 0x7564700000000000ull  /* last eight bytes of row 0 */
 #define ABI_DATAGRAM6_BITS 96                    /* of the prefix that all of them are in */
+/* Behind the last row, at the resolver's port: where a datagram socket is connected to that a
+ * program connects to a name. Nothing gets there. */
+#define ABI_DATAGRAM_PROBE ABI_DATAGRAMS_PER_SANDBOX_MAX
 
 /* Key of the hash `datagrams`. */
 struct abi_datagram_key {

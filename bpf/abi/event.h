@@ -53,6 +53,8 @@ enum abi_verdict {
 	ABI_VERDICT_ALLOW = 1,    /* stays inside the sandbox */
 	ABI_VERDICT_REDIRECT = 2, /* allowed, by way of the gate */
 	ABI_VERDICT_RESOLVE = 3,  /* a query, to the sandbox's own resolver; never in a record */
+	ABI_VERDICT_PROBE = 4,    /* a datagram socket may be connected to a name, and send nothing;
+				     never in a record */
 };
 
 /* Why; stable numbers, named in the audit schema. */

@@ -145,6 +145,15 @@ MATCH_INLINE struct decide_verdict decide_destination(const struct decide_facts 
 	return decide_as(ABI_VERDICT_REDIRECT, ABI_REASON_RULE, facts->rule);
 }
 
+/* getaddrinfo(3) connects a datagram socket to each address that it was told, to sort them, and
+ * sends nothing: that is no attempt at anything. What is sent on such a socket is one, and judged
+ * as any datagram to a name. `ticket` is the one under the address. */
+MATCH_INLINE bool decide_is_probe(const struct abi_ticket *ticket, const struct decide_facts *facts)
+{
+	return facts->live && facts->protocol == MATCH_UDP && facts->dns_port && facts->sandbox &&
+	       ticket->sandbox == facts->sandbox;
+}
+
 /* socket(2). MPTCP (262), SMC (256), UDP-Lite, ICMP and raw sockets pass the other hooks by. */
 MATCH_INLINE struct decide_verdict decide_socket(
 	bool live, __u32 family, __u32 type, __u32 protocol)

@@ -51,6 +51,18 @@ MATCH_INLINE struct abi_address destination_ipv6(__u32 index)
 	return address;
 }
 
+MATCH_INLINE bool destination_is_probe(const struct abi_address *address)
+{
+	const struct abi_address ipv6 = destination_ipv6(ABI_DATAGRAM_PROBE);
+
+	if (match_is_ipv4(address))
+		return match_word(address, 3) == destination_ipv4(ABI_DATAGRAM_PROBE);
+	return match_word(address, 0) == match_word(&ipv6, 0) &&
+	       match_word(address, 1) == match_word(&ipv6, 1) &&
+	       match_word(address, 2) == match_word(&ipv6, 2) &&
+	       match_word(address, 3) == match_word(&ipv6, 3);
+}
+
 /* The row that `address` stands for, DESTINATION_NONE if for none. */
 MATCH_INLINE int destination_index(const struct abi_address *address)
 {

@@ -35,12 +35,19 @@ MATCH_INLINE __u16 judge_find_rule(__u32 image, const struct decide_facts *facts
 }
 
 /* The generation is part of the key: after a swap no older ticket is found. */
-MATCH_INLINE __u16 judge_find_ticket_of(
+MATCH_INLINE const struct abi_ticket *judge_look_up_ticket(
 	__u32 slot, __u32 generation, const struct decide_facts *facts)
 {
 	struct abi_ticket_key key = {
 		.address = facts->address, .slot = slot, .generation = generation};
-	struct abi_ticket *ticket = bpf_map_lookup_elem(&tickets, &key);
+
+	return bpf_map_lookup_elem(&tickets, &key);
+}
+
+MATCH_INLINE __u16 judge_find_ticket_of(
+	__u32 slot, __u32 generation, const struct decide_facts *facts)
+{
+	const struct abi_ticket *ticket = judge_look_up_ticket(slot, generation, facts);
 
 	return ticket ? decide_ticket(ticket, facts) : ABI_RULE_NONE;
 }
@@ -49,6 +56,17 @@ MATCH_INLINE __u16 judge_find_ticket(
 	const struct sandbox *sandbox, const struct decide_facts *facts)
 {
 	return judge_find_ticket_of(sandbox->slot, ABI_SLOT_GENERATION(sandbox->policy), facts);
+}
+
+/* After judge_destination(). */
+MATCH_INLINE bool judge_is_probe(const struct sandbox *sandbox, const struct decide_facts *facts)
+{
+	const struct abi_ticket *ticket;
+
+	if (facts->protocol != MATCH_UDP || !decide_needs_ticket(facts))
+		return false;
+	ticket = judge_look_up_ticket(sandbox->slot, ABI_SLOT_GENERATION(sandbox->policy), facts);
+	return ticket && decide_is_probe(ticket, facts);
 }
 
 /* Completes `facts` (address, port, protocol and what is spent are given) from the sandbox and its

@@ -25,6 +25,7 @@ enum socket_redirected {
 	SOCKET_DIRECT = 0,
 	SOCKET_TO_RELAY,
 	SOCKET_TO_RESOLVER,
+	SOCKET_PROBE, /* a datagram socket, to a name: see ABI_DATAGRAM_PROBE */
 };
 
 /* What a socket of a sandbox knows of itself. Made by sock_create, copied to accepted sockets. A

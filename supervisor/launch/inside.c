@@ -102,10 +102,21 @@ static int with_network(int pidfd, int (*open_there)(struct launch_sockets *sock
 	return r;
 }
 
+/* The addresses that stand for destinations of IPv6, and the one for names, are a route's; for IPv4
+ * loopback has them. */
+static int add_addresses(void)
+{
+	int r = route_add_datagrams();
+
+	return r == -EAFNOSUPPORT || r == -EOPNOTSUPP ? 0 : r;
+}
+
 static int open_streams(struct launch_sockets *sockets)
 {
-	int r = open_bound(SOCK_STREAM, 0, &sockets->relay_fd, &sockets->relay_port);
+	int r = add_addresses();
 
+	if (r == 0)
+		r = open_bound(SOCK_STREAM, 0, &sockets->relay_fd, &sockets->relay_port);
 	return r == 0 ? open_resolver(sockets) : r;
 }
 
@@ -126,13 +137,8 @@ int launch_open_inside(int pidfd, struct launch_sockets *ret_sockets)
 	return r;
 }
 
-/* The addresses that stand for destinations of IPv6 are a route's; for IPv4 loopback has them. */
 static int open_datagrams(struct launch_sockets *sockets)
 {
-	int r = route_add_datagrams();
-
-	if (r < 0 && r != -EAFNOSUPPORT && r != -EOPNOTSUPP)
-		return r;
 	return open_bound(SOCK_DGRAM, 0, &sockets->datagram_fd, &sockets->datagram_port);
 }
 

@@ -40,6 +40,11 @@ static int act_row(struct kernel_scene *scene, const void *argument)
 	case ROW_TCP_FASTOPEN:
 		r = sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&address, size);
 		break;
+	case ROW_UDP_CONNECTED_SEND:
+		if (connect(fd, (struct sockaddr *)&address, size) < 0)
+			return 200;
+		r = send(fd, "hello", 5, 0);
+		break;
 	case ROW_UDP_OTHER:
 		size = kernel_address(
 			address.ss_family == AF_INET ? "127.0.0.1" : "::ffff:127.0.0.1", 9,
@@ -90,8 +95,10 @@ static void check_datagram(
 
 static uint8_t operation_of(const struct row *row)
 {
-	return row->how == ROW_UDP_SENDTO || row->how == ROW_UDP_OTHER ? ABI_OPERATION_SENDMSG
-								       : ABI_OPERATION_CONNECT;
+	return row->how == ROW_UDP_SENDTO || row->how == ROW_UDP_OTHER ||
+			       row->how == ROW_UDP_CONNECTED_SEND
+		       ? ABI_OPERATION_SENDMSG
+		       : ABI_OPERATION_CONNECT;
 }
 
 static void check_event(struct kernel_scene *scene, const struct row *row,
@@ -332,7 +339,8 @@ static void check_row(struct kernel_scene *scene, const struct row *row)
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_row, row), row->error);
 	kernel_scene_events(scene);
 	event = kernel_scene_network_event(scene);
-	if (row->verdict == ABI_VERDICT_ALLOW || row->verdict == ABI_VERDICT_RESOLVE)
+	if (row->verdict == ABI_VERDICT_ALLOW || row->verdict == ABI_VERDICT_RESOLVE ||
+		row->verdict == ABI_VERDICT_PROBE)
 		CHECK(!event);
 	else
 		check_event(scene, row, &sandbox, event);

@@ -385,5 +385,33 @@ def a_policy_without_names_has_no_resolver():
         check_equal(inside_json(closed, "tell(lambda: ask('allowed.example'))"), "EPERM", "query")
 
 
+# ---- datagrams
+
+PROBE = """
+import errno, socket
+found = socket.getaddrinfo(%r, 443, 0, socket.SOCK_STREAM)
+print(len(found))
+for family, _, _, _, address in found:
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.connect(address)
+    print(s.getpeername()[:2] == address[:2])
+    if %r:
+        try: s.send(b"initial"); print("sent")
+        except OSError as e: print(errno.errorcode[e.errno])
+"""
+
+
+@test
+def looking_a_name_up_denies_nothing_and_a_datagram_to_it_is_denied_by_name():
+    name, after = "allowed.example", last_sequence()
+    check_equal(inside(sandbox(), PROBE % (name, False)).split(), ["2", "True", "True"], "connected")
+    check_equal(inside(sandbox(), PROBE % (name, True)).split(), ["2", "True", "EPERM", "True", "EPERM"], "sent")
+    until(lambda: len(events("network.send", after)) == 2, "both datagrams in the log")
+    rows = [row for row in events("network", after) if row["type"] not in ("network.dns", "network.socket")]
+    check_equal([(row["type"], row["verdict"], row["reason"], row["protocol"], row["port"], row.get("name"))
+                 for row in rows], [("network.send", "deny", "default", "udp", 443, name)] * 2, "records")
+    check_equal({row["family"] for row in rows}, {"ipv4", "ipv6"}, "both")
+
+
 if __name__ == "__main__":
     main()

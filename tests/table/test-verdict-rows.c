@@ -37,6 +37,9 @@ static struct decide_verdict judge(const struct row *row, struct decide_facts *f
 		ticket.sandbox = SANDBOX;
 	}
 	verdict = policy_judge(matcher, found ? &ticket : NULL, facts);
+	if (row->how == ROW_UDP_CONNECT && verdict.verdict == ABI_VERDICT_DENY && found &&
+		decide_needs_ticket(facts) && decide_is_probe(&ticket, facts))
+		verdict.verdict = ABI_VERDICT_PROBE;
 	policy_matcher_free(matcher);
 	return verdict;
 }
