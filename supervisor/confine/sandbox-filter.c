@@ -10,6 +10,8 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define STAGE "system call filter"
 
@@ -98,6 +100,20 @@ int confine_code_copy(
 	memcpy(copy, code->code, code->n * sizeof(*copy));
 	*ret_n = code->n;
 	*ret_filter = copy;
+	return 0;
+}
+
+int confine_find_layer(struct failure *why)
+{
+	static const uint32_t answers[] = {
+		SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS};
+
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &answers[i]) < 0)
+			return failure_set(why, -EOPNOTSUPP, STAGE,
+				"this kernel has no filters of system calls "
+				"(CONFIG_SECCOMP_FILTER): "
+				"nothing of \"syscalls\" could be enforced, so no sandbox is made");
 	return 0;
 }
 

@@ -47,6 +47,10 @@ int confine_sandbox_filter(struct sock_filter **ret_filter, size_t *ret_n, struc
 int confine_policy_filter(const struct confine_calls *calls, struct sock_filter **ret_filter,
 	size_t *ret_n, struct failure *why);
 
+/* Whether the kernel has filters, and the answers that ours give. Returns 0, or -EOPNOTSUPP with
+ * `why`. */
+int confine_find_layer(struct failure *why);
+
 /* The level of a call (enum confine_level), or -ENOENT when this machine's libseccomp knows no such
  * call. */
 int confine_call_level(const char *name);

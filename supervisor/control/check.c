@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "supervisor/base/cleanup.h"
+#include "supervisor/confine/sandbox-filter.h"
 #include "supervisor/enforce/enforce.h"
 
 #define PROBES_MAX 48
@@ -62,6 +63,12 @@ static bool has_program(const char *path)
 	return access(path, X_OK) == 0;
 }
 
+/* Linux 5.12. Nothing is changed: there is no such mount. */
+static bool has_mount_attributes(void)
+{
+	return syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) == 0 || errno != ENOSYS;
+}
+
 static void probe_host(struct enforce_probe *probes, size_t *n)
 {
 	long landlock =
@@ -79,6 +86,10 @@ static void probe_host(struct enforce_probe *probes, size_t *n)
 		"CPU of a sandbox could not be limited");
 	add(probes, n, "pids controller", has_controller("pids"), true,
 		"a fork bomb could not be stopped");
+	add(probes, n, "system call filters", confine_find_layer(NULL) == 0, true,
+		"what a sandbox asks of the kernel could not be limited (CONFIG_SECCOMP_FILTER)");
+	add(probes, n, "mount attributes", has_mount_attributes(), true,
+		"files of a sandbox could not be made read-only as a tree (Linux 5.12)");
 	add(probes, n, "landlock", landlock > 0, false,
 		"one lock less on files and sockets; mounts and seccomp still hold. Policies with "
 		"\"executables\" need it, or \"best_effort\"");

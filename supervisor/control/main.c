@@ -9,6 +9,7 @@
 
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
+#include "supervisor/confine/sandbox-filter.h"
 #include "supervisor/control/check.h"
 #include "supervisor/control/control.h"
 #include "supervisor/control/listen.h"
@@ -106,7 +107,9 @@ static int start(struct daemon *daemon, struct failure *why)
 		r = loop_add_signal(daemon->loop, SIGPIPE, ignore, daemon, &daemon->on_pipe);
 	if (r < 0)
 		return failure_set(why, r, "start", "no event loop");
-	r = make_run_dir(options->core.run_dir, why);
+	r = confine_find_layer(why);
+	if (r == 0)
+		r = make_run_dir(options->core.run_dir, why);
 	if (r < 0)
 		return r;
 	/* Before anything is touched: another cloched on the same directories must not be
