@@ -36,8 +36,17 @@ MATCH_INLINE void fill_argv(struct abi_exec_event *event, struct task_struct *ta
 	event->argv[ABI_ARGV_SIZE - 1] = 0;
 }
 
+/* Whoever is executed is its own interpreter, until the first line of a script names another. */
+MATCH_INLINE void fill_script(struct abi_exec_event *event, const struct linux_binprm *bprm)
+{
+	const char *name = BPF_CORE_READ(bprm, filename);
+
+	if (name != BPF_CORE_READ(bprm, interp))
+		bpf_probe_read_kernel_str(event->script, sizeof(event->script), name);
+}
+
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(cloche_exec, struct task_struct *task)
+int BPF_PROG(cloche_exec, struct task_struct *task, __s32 old_pid, struct linux_binprm *bprm)
 {
 	struct sandbox sandbox = {};
 	struct abi_counters *row;
@@ -52,6 +61,7 @@ int BPF_PROG(cloche_exec, struct task_struct *task)
 	if (!event)
 		return 0;
 	fill_argv(event, task);
+	fill_script(event, bprm);
 	emit_end(event, ABI_CLASS_SECURITY);
 	return 0;
 }

@@ -109,6 +109,7 @@ struct abi_exec_event {
 	__u8 argv_truncated;
 	__u8 reserved[3];
 	char argv[ABI_ARGV_SIZE];
+	char script[ABI_EXE_SIZE]; /* as it was named, if it is one: `exe` is its interpreter */
 };
 
 struct abi_exit_event {

@@ -214,6 +214,8 @@ static void add_exec(struct json_line *line, const struct abi_exec_event *event)
 	}
 	json_line_raw(line, "]");
 	json_line_add_bool(line, "argv_truncated", event->argv_truncated);
+	if (event->script[0])
+		json_line_add_field(line, "script", event->script, sizeof(event->script));
 }
 
 static void add_exit(struct json_line *line, const struct abi_exit_event *event)

@@ -148,6 +148,34 @@ TEST(long_arguments_are_cut_and_said_to_be)
 	kernel_sandbox_end(scene, &sandbox);
 }
 
+TEST(exec_of_a_script_names_it_and_its_interpreter)
+{
+	char path[] = "/tmp/cloche-script-XXXXXX";
+	char *script[] = {path, NULL}, *plain[] = {"/bin/true", NULL};
+	struct kernel_scene *scene = kernel_scene();
+	struct kernel_sandbox sandbox;
+	const struct abi_exec_event *exec;
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0);
+	CHECK_INT(dprintf(fd, "#!/bin/true -x\n"), 15);
+	CHECK_INT(fchmod(fd, 0700), 0);
+	close(fd);
+	make(scene, &sandbox);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_exec, script), 0);
+	unlink(path);
+	kernel_scene_events(scene);
+	exec = &kernel_scene_event(scene, ABI_EVENT_EXEC)->exec;
+	CHECK_TEXT(exec->script, path);
+	CHECK_TEXT(exec->header.process.exe, "/usr/bin/true");
+	kernel_sandbox_end(scene, &sandbox);
+	make(scene, &sandbox);
+	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_exec, plain), 0);
+	kernel_scene_events(scene);
+	CHECK_TEXT(kernel_scene_event(scene, ABI_EVENT_EXEC)->exec.script, "");
+	kernel_sandbox_end(scene, &sandbox);
+}
+
 static int act_kill_self(struct kernel_scene *scene, const void *argument)
 {
 	(void)scene;

@@ -234,6 +234,26 @@ TEST(an_exec_lists_its_arguments)
 		"\"argv\":[\"sh\",\"\",\"-c\",\"a\\nb\"],\"argv_truncated\":false");
 }
 
+TEST(an_exec_of_a_script_names_it)
+{
+	struct abi_exec_event event = {
+		.header = header(ABI_EVENT_EXEC, sizeof(event)),
+		.argv_size = 3,
+		.argv = "sh",
+		.script = "./a\"b",
+	};
+
+	check_event(&event.header, "process.exec",
+		"\"argv\":[\"sh\"],\"argv_truncated\":false,\"script\":\"./a\\\"b\"");
+	memset(event.script, 'x', sizeof(event.script));
+	check_event(&event.header, "process.exec",
+		"\"argv\":[\"sh\"],\"argv_truncated\":false,\"script\":"
+		"\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxx"
+		"xxxxxxxxxxxxx\"");
+}
+
 TEST(arguments_that_were_cut_are_marked_and_sizes_are_not_trusted)
 {
 	struct abi_exec_event event = {
