@@ -168,7 +168,10 @@ static void explain_audit(const struct policy_audit *audit)
 		printf(", the default system calls too");
 	for (size_t i = 0; i < audit->n_calls; i++)
 		printf("%s%s", i ? ", " : ", and ", audit->calls[i].name);
-	printf(". When a record of a denial is lost, %s.\n", losses[audit->on_loss]);
+	printf(", up to %u records a second of what was allowed. When a record of a denial is "
+	       "lost, "
+	       "%s.\n",
+		audit->rate, losses[audit->on_loss]);
 }
 
 static void explain(const struct policy *policy)
