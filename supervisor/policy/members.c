@@ -31,6 +31,7 @@ static const char *const keys[MEMBERS] = {
 	[MEMBER_RECORDS] = "records",
 	[MEMBER_REFUSED_BY] = "refused_by",
 	[MEMBER_SANDBOX] = "sandbox",
+	[MEMBER_SCRIPT] = "script",
 	[MEMBER_SECOND_PATH] = "second_path",
 	[MEMBER_SEQ] = "seq",
 	[MEMBER_SYSCALL] = "syscall",
@@ -40,7 +41,11 @@ static const char *const keys[MEMBERS] = {
 	[MEMBER_TYPE] = "type",
 	[MEMBER_VERDICT] = "verdict",
 	[MEMBER_WRITABLE] = "writable",
+	[MEMBER_PROCESS_EXE] = "process.exe",
 };
+
+#define PROCESS "process"
+#define EXE "exe"
 
 struct scan {
 	const char *at, *end;
@@ -164,23 +169,68 @@ const char *member_name(enum member_key key)
 	return keys[key];
 }
 
-/* Behind the opening brace. Of a key that is there twice the last one counts, as with jansson. */
-static bool scan_object(struct scan *scan, unsigned int depth, struct members *members)
+/* The object "process": what it had before, if it is there twice, is gone. */
+static bool scan_process(struct scan *scan, struct member *ret_exe)
+{
+	struct member key, value;
+
+	*ret_exe = (struct member){0};
+	if (take(scan, '}'))
+		return true;
+	do {
+		if (!scan_text(scan, &key) || !take(scan, ':') || !scan_value(scan, 1, &value))
+			return false;
+		if (!member_is(&key, EXE))
+			continue;
+		*ret_exe = value;
+		ret_exe->is_there = true;
+	} while (take(scan, ','));
+	return take(scan, '}');
+}
+
+static bool scan_member(struct scan *scan, const struct member *key, struct members *members)
+{
+	enum member_key which = find_key(key);
+	struct member value;
+
+	if (member_is(key, PROCESS)) {
+		members->list[MEMBER_PROCESS_EXE] = (struct member){0};
+		if (take(scan, '{'))
+			return scan_process(scan, &members->list[MEMBER_PROCESS_EXE]);
+	}
+	if (!scan_value(scan, 0, &value))
+		return false;
+	if (which < MEMBERS) {
+		members->list[which] = value;
+		members->list[which].is_there = true;
+	}
+	return true;
+}
+
+/* Behind the opening brace. */
+static bool scan_object(struct scan *scan, unsigned int depth)
 {
 	struct member key, value;
 
 	if (take(scan, '}'))
 		return true;
 	do {
-		enum member_key which;
-
 		if (!scan_text(scan, &key) || !take(scan, ':') || !scan_value(scan, depth, &value))
 			return false;
-		which = members ? find_key(&key) : MEMBERS;
-		if (which == MEMBERS)
-			continue;
-		members->list[which] = value;
-		members->list[which].is_there = true;
+	} while (take(scan, ','));
+	return take(scan, '}');
+}
+
+/* The same, of a line. Of a key that is there twice the last one counts, as with jansson. */
+static bool scan_line(struct scan *scan, struct members *members)
+{
+	struct member key;
+
+	if (take(scan, '}'))
+		return true;
+	do {
+		if (!scan_text(scan, &key) || !take(scan, ':') || !scan_member(scan, &key, members))
+			return false;
 	} while (take(scan, ','));
 	return take(scan, '}');
 }
@@ -197,7 +247,7 @@ static bool scan_value(struct scan *scan, unsigned int depth, struct member *ret
 		return scan_text(scan, ret_member);
 	case '{':
 		scan->at++;
-		return scan_object(scan, depth + 1, NULL);
+		return scan_object(scan, depth + 1);
 	case '[':
 		scan->at++;
 		return scan_list(scan, depth + 1);
@@ -218,17 +268,23 @@ bool members_scan(const char *line, size_t size_bytes, struct members *ret_membe
 	struct scan scan = {line, line + size_bytes};
 
 	*ret_members = (struct members){0};
-	if (!take(&scan, '{') || !scan_object(&scan, 0, ret_members))
+	if (!take(&scan, '{') || !scan_line(&scan, ret_members))
 		return false;
 	while (scan.at < scan.end && (*scan.at == ' ' || *scan.at == '\n' || *scan.at == '\r'))
 		scan.at++;
 	return scan.at == scan.end;
 }
 
+const json_t *members_find(const json_t *json, enum member_key key)
+{
+	return key == MEMBER_PROCESS_EXE ? json_object_get(json_object_get(json, PROCESS), EXE)
+					 : json_object_get(json, keys[key]);
+}
+
 static void read_json(const json_t *json, struct members *members)
 {
 	for (size_t i = 0; i < MEMBERS; i++) {
-		const json_t *value = json_object_get(json, keys[i]);
+		const json_t *value = members_find(json, (enum member_key)i);
 
 		members->list[i] = (struct member){.text = json_string_value(value),
 			.length = json_string_length(value),

@@ -26,6 +26,7 @@ enum member_key {
 	MEMBER_RECORDS,
 	MEMBER_REFUSED_BY,
 	MEMBER_SANDBOX,
+	MEMBER_SCRIPT,
 	MEMBER_SECOND_PATH,
 	MEMBER_SEQ,
 	MEMBER_SYSCALL,
@@ -35,7 +36,8 @@ enum member_key {
 	MEMBER_TYPE,
 	MEMBER_VERDICT,
 	MEMBER_WRITABLE,
-	MEMBERS, /* how many */
+	MEMBER_PROCESS_EXE, /* "exe" in the object "process" */
+	MEMBERS,            /* how many */
 };
 
 /* What is absent, or neither text, a whole number nor `true`, is empty and 0. */
@@ -54,13 +56,15 @@ struct members {
 /* Reads a line that is one JSON object; texts are borrowed from it. Returns 0, or -EBADMSG when it
  * is none; members_fini() follows after 0. */
 int members_read(const char *line, size_t size_bytes, struct members *ret_members);
+/* The same member of a line that jansson read; borrowed, NULL if it is not there. */
+const json_t *members_find(const json_t *json, enum member_key key);
 void members_fini(struct members *members);
 
 /* The fast way, for lines as nearly all are: ASCII without escapes, whole numbers. False when the
  * line is not of that kind, which says nothing about whether it is good. */
 bool members_scan(const char *line, size_t size_bytes, struct members *ret_members);
 
-/* "verdict" */
+/* "verdict"; "process.exe" for what lies deeper */
 const char *member_name(enum member_key key);
 
 bool member_is(const struct member *member, const char *text);

@@ -13,6 +13,8 @@
 
 #include "supervisor/base/cleanup.h"
 
+#define EXE_ROOM 128 /* ABI_EXE_SIZE, which a record's executable and script may have filled */
+
 /* What a call does to the paths that it names. */
 enum effect {
 	EFFECT_NONE,
@@ -110,11 +112,11 @@ static bool write_normal(const struct member *path, char ret_path[POLICY_PATH_SI
 }
 
 /* Not decoded any more, or as long as the room that it was written to, which may have cut it. */
-static bool is_cut(const struct member *path)
+static bool is_cut(const struct member *path, size_t room)
 {
 	static const char replaced[] = "\xef\xbf\xbd", unnamed[] = "/memfd:";
 
-	return path->length == 0 || path->length >= POLICY_PATH_SIZE - 1 ||
+	return path->length == 0 || path->length >= room - 1 ||
 	       memmem(path->text, path->length, replaced, strlen(replaced)) ||
 	       memchr(path->text, '\0', path->length) ||
 	       (path->length > strlen(unnamed) &&
@@ -122,13 +124,13 @@ static bool is_cut(const struct member *path)
 }
 
 /* Returns the act, or NULL: the path can be asked about by nobody. */
-static struct policy_recorded_act *add_path(
-	struct policy_recorded *record, enum policy_act_kind kind, const struct member *path)
+static struct policy_recorded_act *add_path(struct policy_recorded *record,
+	enum policy_act_kind kind, const struct member *path, size_t room)
 {
 	char normal[POLICY_PATH_SIZE];
 	struct policy_recorded_act *act;
 
-	if (is_cut(path)) {
+	if (is_cut(path, room)) {
 		pass_over(record, POLICY_PASSED_CUT);
 		return NULL;
 	}
@@ -159,7 +161,8 @@ static void add_effect(const struct member *list, struct policy_recorded *record
 		pass_over(record, POLICY_PASSED_FAILED);
 		return;
 	}
-	act = add_path(record, effect == EFFECT_READ ? POLICY_ACT_READ : POLICY_ACT_WRITE, path);
+	act = add_path(record, effect == EFFECT_READ ? POLICY_ACT_READ : POLICY_ACT_WRITE, path,
+		POLICY_PATH_SIZE);
 	if (!act)
 		return;
 	act->allowed = error->length == 0;
@@ -189,7 +192,7 @@ static void add_opened(const struct member *list, struct policy_recorded *record
 	bool created = list[MEMBER_CREATED].integer;
 	struct policy_recorded_act *act = add_path(record,
 		created || list[MEMBER_WRITABLE].integer ? POLICY_ACT_WRITE : POLICY_ACT_READ,
-		&list[MEMBER_PATH]);
+		&list[MEMBER_PATH], POLICY_PATH_SIZE);
 
 	record->shows_opens = true;
 	if (!act)
@@ -198,7 +201,41 @@ static void add_opened(const struct member *list, struct policy_recorded *record
 	act->in_directory = created;
 }
 
-/* By which the filter refused, "seccomp or kernel" and numbers of foreign tables apart. */
+/* The file that became the program, by the kernel's word, and the script that it was to read, by
+ * the caller's. */
+bool recorded_read_exec(const struct member *list, struct policy_recorded *record)
+{
+	const struct member *texts[] = {&list[MEMBER_PROCESS_EXE], &list[MEMBER_SCRIPT]};
+
+	if (member_is(texts[0], "/memfd:cloche-init")) /* a sandbox's PID 1, under each policy */
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct policy_recorded_act *act;
+
+		if (i > 0 && !texts[i]->is_there)
+			continue;
+		act = add_path(record, POLICY_ACT_EXECUTE, texts[i], EXE_ROOM);
+		if (act)
+			act->allowed = true;
+		else
+			record->executes_unknown = true;
+	}
+	return true;
+}
+
+/* No program of the policy, or none by its mode, which the kernel does not tell apart. What was to
+ * be mapped as code is no act. */
+static void add_refused_program(
+	const struct member *list, const struct member *name, struct policy_recorded *record)
+{
+	if (member_is(name, "execve") || member_is(name, "execveat"))
+		add_path(record, POLICY_ACT_EXECUTE, &list[MEMBER_PATH], POLICY_PATH_SIZE);
+	else
+		pass_over(record, POLICY_PASSED_UNCLEAR);
+}
+
+/* Returns whether the call got past the filter. Refusals that may have been the kernel's, and
+ * numbers of foreign tables, are passed over. */
 static bool add_call(
 	const struct member *list, const struct member *name, struct policy_recorded *record)
 {
@@ -216,7 +253,8 @@ static bool add_call(
 	}
 	act = recorded_act_add(record, POLICY_ACT_SYSCALL);
 	act->act.is_name = true;
-	act->allowed = refused->length == 0;
+	act->allowed =
+		!member_is(refused, "seccomp") && !member_is(refused, "seccomp, by a signal");
 	member_copy(name, act->act.name, POLICY_CALL_NAME_SIZE);
 	return act->allowed;
 }
@@ -227,7 +265,9 @@ bool recorded_read_call(const struct member *list, struct policy_recorded *recor
 
 	if (!add_call(list, name, record))
 		return true;
-	if (member_is(&list[MEMBER_TYPE], "file.open"))
+	if (member_is(&list[MEMBER_REFUSED_BY], "executables or mode"))
+		add_refused_program(list, name, record);
+	else if (member_is(&list[MEMBER_TYPE], "file.open"))
 		add_opened(list, record);
 	else
 		add_files(list, name, record);

@@ -237,6 +237,7 @@ static const struct type {
 	{"network.flow", POLICY_RECORDED_DIAL, read_dial},
 	{"file.open", POLICY_RECORDED_ACTS, recorded_read_call},
 	{"syscall.", POLICY_RECORDED_ACTS, recorded_read_call}, /* and a name */
+	{"process.exec", POLICY_RECORDED_ACTS, recorded_read_exec},
 	{"sandbox.create", POLICY_RECORDED_CREATE, read_create},
 	{"sandbox.policy", POLICY_RECORDED_SWAP, read_swap},
 	{"audit.lost", POLICY_RECORDED_LOST, read_lost},

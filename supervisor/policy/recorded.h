@@ -48,6 +48,7 @@ struct policy_recorded {
 	uint8_t n_acts;
 	uint8_t passed[POLICY_PASSED]; /* how many acts, by reason */
 	bool shows_opens;              /* it is of a file that was opened, or was to be */
+	bool executes_unknown;         /* it is of a program that has no whole path */
 	enum policy_recorded_calls calls;
 	uint64_t n_lost;
 	struct policy_recorded_act acts[POLICY_RECORDED_ACTS_MAX];

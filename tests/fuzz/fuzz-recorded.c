@@ -76,7 +76,7 @@ static void check_scan(const char *line, size_t size)
 	object = json_loadb(line, size, 0, NULL);
 	BROKEN_IF(!json_is_object(object));
 	for (size_t i = 0; i < MEMBERS; i++) {
-		const json_t *value = json_object_get(object, member_name((enum member_key)i));
+		const json_t *value = members_find(object, (enum member_key)i);
 		const char *text = json_string_value(value);
 
 		BROKEN_IF(!text != !members.list[i].text);

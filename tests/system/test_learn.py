@@ -97,8 +97,12 @@ def what_was_written_can_be_written_under_what_is_learnt_and_no_more():
     with daemon().client.sandbox(policy="relearnt") as sandbox:
         code = "import os\nassert os.path.exists('/tmp/learn/out/3') and not os.path.exists('/tmp/learn/out/1')\n"
         sandbox.python(CODE_FILES + code)
-        refused = sandbox.sh("echo x 2>&1 >/workspace/x; mkdir /var/lib/x 2>&1; true")
-        check_equal(refused.lower().count("read-only file system"), 2, f"writes that were not in the run: {refused}")
+        refused = sandbox.sh("(echo x >/workspace/x) 2>&1; (curl --version >/dev/null && sed --version) 2>&1; true")
+        check_equal([word in refused.lower() for word in ("read-only file system", "permission denied")],
+                    [True, True], f"a write and a program that were not in the run: {refused}")
+    check("executables" in learnt, errors)
+    programs = [place["path"] for place in learnt["executables"]["allow"]]
+    check("/usr/bin/curl" in programs and "/usr/bin/sed" not in programs, f"programs {programs}")
 
 
 @test

@@ -69,6 +69,13 @@ class Log:
         refused = {} if allowed else {"verdict": "deny", "refused_by": "seccomp", "error": "EPERM"}
         self.add(f"syscall.{name}", syscall=name, abi="native", result=0 if allowed else -1, **refused, **body)
 
+    def execute(self, path, allowed=True, script=None):
+        if allowed:
+            self.add("process.exec", argv=["x"], process={"pid": 7, "exe": path}, **({"script": script} if script else {}))
+        else:
+            self.add("syscall.execve", syscall="execve", abi="native", result=-13, error="EACCES", verdict="deny",
+                     refused_by="executables or mode", path=path)
+
     def open(self, path, created=False):
         self.add("file.open", syscall="openat", abi="native", result=3, path=path, path_src="kernel",
                  writable=True, created=created)
@@ -92,7 +99,7 @@ def random_run(pick):
     for _ in range(pick.randint(1, 150)):
         host, port = pick.choice(HOSTS), pick.choice([80, 443, 8443, 22])
         n = pick.randint(0, 30)
-        match pick.randint(0, 7):
+        match pick.randint(0, 8):
             case 0:
                 log.resolve(host, pick.choice([1, 28]), any(name == host for name, _ in names))
             case 1:
@@ -109,6 +116,8 @@ def random_run(pick):
             case 6:
                 name = pick.choice(CALLS)
                 log.call(name, name in allowed_calls)
+            case 8:
+                log.execute(f"/usr/{'ab'[n % 2]}/{n}", allowed=n % 5 > 0)
             case 7:
                 random_write(pick, log, pick.choice(DIRECTORIES), n, writable)
     return log
@@ -129,7 +138,7 @@ def random_write(pick, log, directory, n, writable):
 def rules_of(document):
     """Where each of its rules is."""
     lists = [("network", "allow"), ("network", "inbound", "ports"), ("syscalls", "allow"), ("syscalls", "deny"),
-             ("files", "writable")]
+             ("files", "writable"), ("executables", "allow")]
     for keys in lists:
         node = document
         for key in keys:
@@ -144,6 +153,8 @@ def without(document, place):
     for key in place[:-1]:
         node = node[key]
     del node[place[-1]]
+    if changed["network"].get("inbound") == {"ports": []}:
+        del changed["network"]["inbound"]
     return changed
 
 
@@ -168,7 +179,7 @@ def what_is_learnt_passes_its_own_replay_and_has_no_rule_to_spare():
             less = write("less.json", json.dumps({**without(document, place), "name": "less"}))
             code, shown, errors = policy("replay", less, "--audit", log)
             check_equal((code, errors), (1, ""), f"seed {seed}: without {place}: {shown}")
-    check_equal(len(sections), 5, f"kinds of rules: {sections}")
+    check_equal(len(sections), 6, f"kinds of rules: {sections}")
 
 
 def learn(log, *words):
@@ -252,6 +263,42 @@ def calls_are_added_to_the_default_profile():
     check_equal((syscalls["profile"], syscalls["allow"], syscalls["deny"]), ("default", ["ptrace"], ["chown"]), "calls")
     check_in("ptrace 1x", syscalls["description"], "what it was needed for")
     check_in("1 different acts that were denied are allowed by it", errors, "refused once, let through once")
+
+
+def programs(log, *words):
+    document, errors = learn(log, *words)
+    return [place["path"] for place in document["executables"]["allow"]] if "executables" in document else errors
+
+
+@test
+def what_was_executed_is_what_may_be_unless_the_run_wrote_it():
+    log = Log()
+    check("executables" not in learn(log)[0], "nothing was executed")
+    for i in range(9):
+        log.execute(f"/usr/libexec/git-core/{i}")
+    log.execute("/usr/bin/dash", script="/opt/tool/run")
+    log.open("/opt/tool/log")
+    check_equal(len(programs(log)), 11, "programs and the script")
+    check_equal(programs(log, "--directory-after", "9")[-1], "/usr/libexec/git-core", "a directory")
+    log.execute("/usr/libexec/git-core/x", allowed=False)
+    check_equal(len(programs(log, "--directory-after", "9")), 11, "none in which one was denied")
+    base = list(log.lines)
+
+    def left_out(sentence):
+        check_in(sentence, programs(log), "why nothing is said")
+        log.lines = list(base)
+    log.open("/opt/tool/run")
+    left_out("the run may have written itself")
+    log.execute("/workspace/a.out")
+    left_out("the run may have written itself")
+    log.open("/opt/tool/new", created=True)
+    left_out("the run may have written itself")
+    log.call("memfd_create")
+    left_out("the run may have written itself")
+    log.execute("/usr/bin/dash", script="./configure")
+    left_out("whose path is relative")
+    log.execute("in/dash")
+    left_out("whose path is relative")
 
 
 @test

@@ -77,6 +77,8 @@ TEST(every_member_is_found_by_its_name_alone)
 		struct members members;
 		char line[128];
 
+		if (i == MEMBER_PROCESS_EXE)
+			continue;
 		snprintf(line, sizeof(line), "{\"%s\":7,\"%sx\":8}",
 			member_name((enum member_key)i), member_name((enum member_key)i));
 		CHECK(members_scan(line, strlen(line), &members));
@@ -84,5 +86,32 @@ TEST(every_member_is_found_by_its_name_alone)
 			CHECK_INT(members.list[j].integer, i == j ? 7 : 0);
 			CHECK_INT(members.list[j].is_there, i == j);
 		}
+	}
+}
+
+TEST(executable_is_read_where_it_lies)
+{
+	static const struct {
+		const char *line, *exe;
+	} rows[] = {
+		{"{\"process\":{\"pid\":7,\"exe\":\"/a\",\"x\":{\"exe\":\"/b\"}}}", "/a"},
+		{"{\"exe\":\"/a\",\"process.exe\":\"/b\",\"x\":{\"exe\":\"/c\"}}", ""},
+		{"{\"process\":{\"exe\":\"/a\"},\"process\":{}}", ""},
+		{"{\"process\":{\"exe\":\"/a\"},\"process\":7}", ""},
+		{"{\"process\":{\"exe\":\"/a\"},\"process\":{\"exe\":\"/b\",\"exe\":\"/c\"}}",
+			"/c"},
+		{"{\"process\":[{\"exe\":\"/a\"}]}", ""},
+		{"{\"process\":{\"exe\":\"/\u00e4\"}}", "/\xc3\xa4"},
+		{"{\"process\" : { \"exe\" : \"/a\" } }", "/a"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct members members;
+		char text[16];
+
+		CHECK_INT(members_read(rows[i].line, strlen(rows[i].line), &members), 0);
+		member_copy(&members.list[MEMBER_PROCESS_EXE], text, sizeof(text));
+		CHECK_TEXT(text, rows[i].exe);
+		members_fini(&members);
 	}
 }

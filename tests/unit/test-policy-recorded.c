@@ -107,6 +107,22 @@ static const struct {
 	{CALL("chmod") DONE "\"path\":\"/dev/shm/a\"}", "syscall chmod; (own 1)"},
 	{CALL("chmod") DONE "\"path\":\"/tmp/a\"}", "syscall chmod; write /tmp/a"},
 	{CALL("mkdir") DONE "\"path\":\"/tmp/a\"}", "syscall mkdir; write /tmp/a in made"},
+	{CALL("execve") FAILED("EACCES") "\"path\":\"/a\",\"verdict\":\"deny\",\"refused_by\":"
+					 "\"executables or mode\"}",
+		"syscall execve; !execute /a"},
+	{CALL("mmap") FAILED("EPERM") "\"path\":\"/a\",\"verdict\":\"deny\",\"refused_by\":"
+				      "\"executables or mode\"}",
+		"syscall mmap; (unclear 1)"},
+	{HEAD("process.exec") "\"argv\":[\"x\"],\"process\":{\"exe\":\"/usr/bin/dash\"}}",
+		"execute /usr/bin/dash"},
+	{HEAD("process.exec") "\"process\":{\"exe\":\"/usr/bin/dash\"},\"script\":\"/opt//a\"}",
+		"execute /usr/bin/dash; execute /opt/a"},
+	{HEAD("process.exec") "\"process\":{\"exe\":\"/usr/bin/dash\"},\"script\":\"./a\"}",
+		"execute /usr/bin/dash; (relative 1)"},
+	{HEAD("process.exec") "\"process\":{\"exe\":\"in/dash\"}}", "(relative 1)"},
+	{HEAD("process.exec") "\"process\":{\"exe\":\"/memfd:cloche-init\"}}", ""},
+	{HEAD("process.exec") "\"process\":{\"exe\":\"/memfd:x\"}}", "(cut 1)"},
+	{HEAD("process.exec") "\"argv\":[\"x\"]}", "(cut 1)"},
 	{CALL("rename") DONE "\"path\":\"/tmp/a\",\"second_path\":\"/srv/b\"}",
 		"syscall rename; write /tmp/a in; write /srv/b in"},
 	{CALL("symlink") DONE "\"path\":\"/etc/a\",\"second_path\":\"/srv/b\"}",
@@ -240,7 +256,7 @@ TEST(record_of_an_act_is_that_act)
 TEST(record_that_no_policy_decides_is_no_act)
 {
 	static const char *const lines[] = {
-		HEAD("process.exec") "\"argv\":[\"x\"]}",
+		HEAD("process.exit") "\"exit_code\":0}",
 		HEAD("network.connect") "\"verdict\":\"deny\",\"reason\":\"budget\",\"address\":"
 					"\"203.0.113.7\",\"port\":443,\"protocol\":\"tcp\"}",
 		HEAD("network.connect") "\"verdict\":\"deny\",\"reason\":\"no_gate\",\"address\":"

@@ -54,15 +54,34 @@ static const char *files_sentence(enum learnt_files files)
 	return NULL;
 }
 
-static void tell(const struct log_reading *reading, enum learnt_files files, uint64_t n_opened)
+static const char *programs_sentence(enum learnt_programs programs)
 {
-	const char *sentence = files_sentence(files);
+	switch (programs) {
+	case LEARNT_PROGRAMS_SAID:
+	case LEARNT_PROGRAMS_NONE:
+		return NULL;
+	case LEARNT_PROGRAMS_WRITTEN:
+		return "something was executed that the run may have written itself";
+	case LEARNT_PROGRAMS_UNKNOWN:
+		return "something was executed whose path is relative, or not whole";
+	case LEARNT_PROGRAMS_MANY:
+		return "more programs were executed than a policy may name";
+	}
+	return NULL;
+}
+
+static void tell(const struct log_reading *reading, const struct learnt *learnt, uint64_t n_opened)
+{
+	const char *files = files_sentence(learnt->files),
+		   *programs = programs_sentence(learnt->programs);
 
 	fprintf(stderr, "cloche: %" PRIu64 " acts, %zu different, in %" PRIu64 " records.\n",
 		reading->n_acts, reading->tally.n, reading->n_records);
 	log_print_rest(reading, stderr);
-	if (sentence)
-		fprintf(stderr, "The policy says nothing of files: %s.\n", sentence);
+	if (files)
+		fprintf(stderr, "The policy says nothing of files: %s.\n", files);
+	if (programs)
+		fprintf(stderr, "The policy says nothing of executables: %s.\n", programs);
 	if (n_opened)
 		fprintf(stderr,
 			"%" PRIu64 " different acts that were denied are allowed by it, because of "
@@ -73,19 +92,19 @@ static void tell(const struct log_reading *reading, enum learnt_files files, uin
 static int learn(const struct log_reading *reading, const struct learnt_options *options,
 	char **ret_text, struct failure *why)
 {
-	enum learnt_files files = LEARNT_FILES_SAID;
-	_cleanup_json_ json_t *document = learnt_policy(reading, options, &files);
+	struct learnt learnt = {0};
+	int r = learnt_policy(reading, options, &learnt);
+	_cleanup_json_ json_t *document = learnt.document;
 	_cleanup_free_ char *compact = document ? json_dumps(document, JSON_COMPACT) : NULL;
 	_cleanup_policy_ struct policy *policy = NULL;
 	uint64_t n_opened = 0;
-	int r;
 
 	if (!compact)
 		return failure_set(why, -ENOMEM, "learn policy", "There is no memory left.");
 	r = policy_file_parse("learnt", compact, strlen(compact), &policy, why);
 	if (r == 0)
 		r = check_replay(policy, &reading->tally, &n_opened, why);
-	tell(reading, files, n_opened);
+	tell(reading, &learnt, n_opened);
 	return r < 0 ? r : policy_pretty(compact, strlen(compact), "learnt", ret_text, why);
 }
 

@@ -30,3 +30,11 @@ json_t *learnt_calls(const struct tally *tally);
 /* "files"; json_null() when it says nothing, for the reason given. */
 json_t *learnt_files(
 	const struct tally *tally, uint32_t directory_after, enum learnt_files *ret_files);
+/* Whether it is, or lies in, a place that programs write to and that is empty in a fresh sandbox.
+ */
+bool learnt_is_own_place(const char *path);
+
+/* "executables"; json_null() when it says nothing, for the reason given. `files` is that section of
+ * the document; NULL: none. */
+json_t *learnt_programs(const struct log_reading *reading, json_t *files, uint32_t directory_after,
+	enum learnt_programs *ret_programs);

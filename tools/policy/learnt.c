@@ -1,5 +1,6 @@
 #include "tools/policy/learnt.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,24 +36,36 @@ static int add(json_t *document, const char *key, json_t *section)
 	return section ? 0 : -1;
 }
 
-json_t *learnt_policy(const struct log_reading *reading, const struct learnt_options *options,
-	enum learnt_files *ret_files)
+static int fill(const struct log_reading *reading, const struct learnt_options *options,
+	struct learnt *learnt)
 {
-	json_t *document = json_pack("{s:i, s:s, s:s}", "version", 1, "name", options->name,
-		"description", "Learnt from recorded runs; review each rule before use.");
 	const struct tally *tally = &reading->tally;
-	int r = document ? 0 : -1;
+	json_t *document = learnt->document;
+	int r = add(document, "network", learnt_network(tally, options->wildcard_after));
 
-	*ret_files = LEARNT_FILES_UNRECORDED;
-	if (r == 0)
-		r = add(document, "network", learnt_network(tally, options->wildcard_after));
 	if (r == 0)
 		r = add(document, "syscalls", learnt_calls(tally));
 	if (r == 0 && log_sandboxes_unrecorded(&reading->sandboxes) == 0)
 		r = add(document, "files",
-			learnt_files(tally, options->directory_after, ret_files));
+			learnt_files(tally, options->directory_after, &learnt->files));
 	if (r == 0)
-		return document;
-	json_decref(document);
-	return NULL;
+		r = add(document, "executables",
+			learnt_programs(reading, json_object_get(document, "files"),
+				options->directory_after, &learnt->programs));
+	return r < 0 ? -ENOMEM : 0;
+}
+
+int learnt_policy(const struct log_reading *reading, const struct learnt_options *options,
+	struct learnt *ret_learnt)
+{
+	struct learnt learnt = {.files = LEARNT_FILES_UNRECORDED,
+		.document = json_pack("{s:i, s:s, s:s}", "version", 1, "name", options->name,
+			"description", "Learnt from recorded runs; review each rule before use.")};
+	int r = learnt.document ? fill(reading, options, &learnt) : -ENOMEM;
+
+	if (r < 0)
+		json_decref(learnt.document);
+	else
+		*ret_learnt = learnt;
+	return r;
 }

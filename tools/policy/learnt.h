@@ -8,7 +8,7 @@
  * - an address with its ports, never a network;
  * - more ports than a rule holds become the range from the first to the last;
  * - a previewed port as it is;
- * - of files and of system calls: see learnt-files.c and learnt-calls.c.
+ * - of files, programs and system calls: see learnt-files.c, learnt-programs.c, learnt-calls.c.
  *
  * No rule is made wider than what was done if something that was denied lies in it. What was denied
  * is not covered, but where the same was allowed elsewhere. Each rule says how often it was needed,
@@ -32,6 +32,21 @@ enum learnt_files {
 	LEARNT_FILES_MANY,       /* there are more paths than a policy may name */
 };
 
-/* The document; the caller's to free. NULL when memory is out. */
-json_t *learnt_policy(const struct log_reading *reading, const struct learnt_options *options,
-	enum learnt_files *ret_files);
+/* Why a policy says nothing of executables. */
+enum learnt_programs {
+	LEARNT_PROGRAMS_SAID,
+	LEARNT_PROGRAMS_NONE,    /* nothing was executed, or to be */
+	LEARNT_PROGRAMS_WRITTEN, /* something was executed that the run may have written */
+	LEARNT_PROGRAMS_UNKNOWN, /* something was executed whose path is not whole, or relative */
+	LEARNT_PROGRAMS_MANY,
+};
+
+struct learnt {
+	json_t *document; /* owned */
+	enum learnt_files files;
+	enum learnt_programs programs;
+};
+
+/* Returns 0, or -ENOMEM. */
+int learnt_policy(const struct log_reading *reading, const struct learnt_options *options,
+	struct learnt *ret_learnt);

@@ -56,6 +56,7 @@ static int add_acts(
 	sandbox->acted = true;
 	sandbox->shows_opens |= record->shows_opens;
 	reading->n_acts += record->n_acts;
+	reading->n_programs_unknown += record->executes_unknown;
 	for (size_t i = 0; i < POLICY_PASSED; i++)
 		reading->n_passed[i] += record->passed[i];
 	return tally_add(&reading->tally, record);

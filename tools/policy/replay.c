@@ -27,10 +27,11 @@ struct replay {
 	const struct policy_trial *trial;
 	const struct log_reading *reading;
 	uint64_t n[FATES], n_different[FATES];
-	uint64_t *n_by_rule; /* acts that the policy allows, by rule; owned */
-	uint64_t *n_by_path; /* changes that it allows, by the path that decides; owned */
-	uint64_t n_calls;    /* system calls that it allows */
-	json_t *changes;     /* with --json */
+	uint64_t *n_by_rule;    /* acts that the policy allows, by rule; owned */
+	uint64_t *n_by_path;    /* changes that it allows, by the path that decides; owned */
+	uint64_t *n_by_program; /* executions, likewise; owned */
+	uint64_t n_calls;       /* system calls that it allows */
+	json_t *changes;        /* with --json */
 	uint64_t n_shown_max;
 };
 
@@ -76,9 +77,15 @@ static void count(
 	const struct policy_path *path = row->act.kind == POLICY_ACT_WRITE
 						 ? policy_path_at(replay->policy, row->act.name)
 						 : NULL;
+	const struct policy_program *program =
+		row->act.kind == POLICY_ACT_EXECUTE
+			? policy_program_at(replay->policy, row->act.name)
+			: NULL;
 
 	if (path)
 		replay->n_by_path[path - replay->policy->paths] += row->n;
+	if (program)
+		replay->n_by_program[program - replay->policy->executables.programs] += row->n;
 	if (row->act.kind == POLICY_ACT_SYSCALL)
 		replay->n_calls += row->n;
 	if (opinion->rule < POLICY_RULES_MAX)
@@ -102,6 +109,11 @@ static void judge_row(struct replay *replay, const struct tally_row *row, bool j
 		show(replay, row, &opinion, fate);
 }
 
+static void print_path(const char *list, const char *path, uint64_t n)
+{
+	printf("  %" PRIu64 "x by \"%s\" %s%s\n", n, list, path, n ? "" : ": nothing needed it");
+}
+
 static void print_rules(const struct replay *replay)
 {
 	char rule[OPINION_TEXT_SIZE / 2];
@@ -119,9 +131,11 @@ static void print_rules(const struct replay *replay)
 	}
 	for (size_t i = 0; i < replay->policy->n_paths; i++)
 		if (replay->policy->paths[i].access == POLICY_ACCESS_WRITABLE)
-			printf("  %" PRIu64 "x by \"files.writable\" %s%s\n", replay->n_by_path[i],
-				replay->policy->paths[i].path,
-				replay->n_by_path[i] ? "" : ": nothing needed it");
+			print_path("files.writable", replay->policy->paths[i].path,
+				replay->n_by_path[i]);
+	for (size_t i = 0; i < replay->policy->executables.n_programs; i++)
+		print_path("executables.allow", replay->policy->executables.programs[i].path,
+			replay->n_by_program[i]);
 	if (replay->n_calls)
 		printf("  %" PRIu64 "x by \"syscalls\"\n", replay->n_calls);
 }
@@ -143,10 +157,15 @@ static void conclude(const struct replay *replay)
 	print_rules(replay);
 }
 
+static void add_path(json_t *list, const char *path, uint64_t n)
+{
+	json_array_append_new(list, json_pack("{s:s, s:I}", "path", path, "count", (json_int_t)n));
+}
+
 static void conclude_json(const struct replay *replay)
 {
 	const struct log_reading *reading = replay->reading;
-	json_t *rules = json_array(), *paths = json_array(), *root;
+	json_t *rules = json_array(), *paths = json_array(), *programs = json_array(), *root;
 
 	for (size_t i = 0; i < replay->policy->n_rules; i++)
 		json_array_append_new(rules,
@@ -154,10 +173,12 @@ static void conclude_json(const struct replay *replay)
 				(json_int_t)replay->n_by_rule[replay->policy->rules[i].id]));
 	for (size_t i = 0; i < replay->policy->n_paths; i++)
 		if (replay->policy->paths[i].access == POLICY_ACCESS_WRITABLE)
-			json_array_append_new(paths,
-				json_pack("{s:s, s:I}", "path", replay->policy->paths[i].path,
-					"count", (json_int_t)replay->n_by_path[i]));
-	root = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:O, s:o, s:o, s:I}",
+			add_path(paths, replay->policy->paths[i].path, replay->n_by_path[i]);
+	for (size_t i = 0; i < replay->policy->executables.n_programs; i++)
+		add_path(programs, replay->policy->executables.programs[i].path,
+			replay->n_by_program[i]);
+	root = json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:O, s:o, s:o, s:o, s:I}",
 		"policy", replay->policy->name, "hash", replay->policy->hash, "records",
 		(json_int_t)reading->n_records, "malformed", (json_int_t)reading->n_malformed,
 		"lost", (json_int_t)reading->n_lost, "passed_over", log_rest_json(reading), "acts",
@@ -165,7 +186,7 @@ static void conclude_json(const struct replay *replay)
 		(json_int_t)replay->n[FATE_SAME], fate_words[FATE_DENIED],
 		(json_int_t)replay->n[FATE_DENIED], fate_words[FATE_ALLOWED],
 		(json_int_t)replay->n[FATE_ALLOWED], "changes", replay->changes, "rules", rules,
-		"writable", paths, "calls", (json_int_t)replay->n_calls);
+		"writable", paths, "programs", programs, "calls", (json_int_t)replay->n_calls);
 	print_json(root);
 	json_decref(root);
 }
@@ -174,7 +195,8 @@ static int replay_all(const struct client *client, struct replay *replay)
 {
 	replay->n_by_rule = calloc(POLICY_RULES_MAX, sizeof(*replay->n_by_rule));
 	replay->n_by_path = calloc(POLICY_PATHS_MAX + 1, sizeof(*replay->n_by_path));
-	if (!replay->n_by_rule || !replay->n_by_path) {
+	replay->n_by_program = calloc(POLICY_PROGRAMS_MAX + 1, sizeof(*replay->n_by_program));
+	if (!replay->n_by_rule || !replay->n_by_path || !replay->n_by_program) {
 		print_error("There is no memory left.");
 		return EXIT_CODE_USAGE;
 	}
@@ -187,6 +209,7 @@ static int replay_all(const struct client *client, struct replay *replay)
 		conclude(replay);
 	free(replay->n_by_rule);
 	free(replay->n_by_path);
+	free(replay->n_by_program);
 	return replay->n[FATE_DENIED] || replay->n[FATE_ALLOWED] ? EXIT_CODE_FAILED
 								 : EXIT_CODE_DONE;
 }
