@@ -1,7 +1,8 @@
 /* A file is known again by inode, size and both times. The device is of no use: an overlay gives
  * each of its layers a number of its own, another one in each sandbox, and numbers come back. What
  * a sandbox could have made never comes here, and whoever may set the inode number, the size and
- * the time of change of a file of the template is root on the host. */
+ * the time of change of a file of the template is root on the host. Times go by ticks: what has
+ * changed just now may change once more within the same one, so it is not kept. */
 #include "supervisor/launch/digests.h"
 
 #include <errno.h>
@@ -9,12 +10,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "supervisor/base/cleanup.h"
 
 #define ROWS_MAX 1024
 #define BLOCK_BYTES (256 * 1024)
+#define SETTLED_S 2 /* no file system counts in more */
 
 struct row {
 	ino_t inode;
@@ -61,6 +64,14 @@ static bool same_file(const struct row *row, const struct stat *status)
 	       same_time(&row->modified, &status->st_mtim);
 }
 
+static bool is_settled(const struct stat *status)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return status->st_ctim.tv_sec + SETTLED_S < now.tv_sec;
+}
+
 static int read_all(struct digests *digests, int fd, char ret_hex[SHA256_HEX_SIZE])
 {
 	uint8_t digest[SHA256_BYTES];
@@ -90,7 +101,7 @@ static int read_all(struct digests *digests, int fd, char ret_hex[SHA256_HEX_SIZ
 int digests_get(struct digests *digests, int fd, char ret_hex[SHA256_HEX_SIZE])
 {
 	struct stat before, after;
-	struct row *row;
+	struct row read, *row;
 	int r;
 
 	if (fstat(fd, &before) < 0)
@@ -107,13 +118,14 @@ int digests_get(struct digests *digests, int fd, char ret_hex[SHA256_HEX_SIZE])
 		r = -errno;
 	if (r < 0)
 		return r;
-	row = &digests->rows[digests->next];
-	*row = (struct row){after.st_ino, after.st_size, after.st_ctim, after.st_mtim, ""};
+	read = (struct row){after.st_ino, after.st_size, after.st_ctim, after.st_mtim, ""};
 	/* Somebody on the host writes to it. */
-	if (!same_file(row, &before)) {
-		*row = (struct row){0};
+	if (!same_file(&read, &before))
 		return -EAGAIN;
-	}
+	if (!is_settled(&after))
+		return 0;
+	row = &digests->rows[digests->next];
+	*row = read;
 	memcpy(row->hex, ret_hex, SHA256_HEX_SIZE);
 	digests->next = (digests->next + 1) % ROWS_MAX;
 	if (digests->n < ROWS_MAX)
