@@ -26,6 +26,23 @@ const struct policy_program *policy_program_at(const struct policy *policy, cons
 	return NULL;
 }
 
+const char *policy_code_at(const struct policy *policy, const char *path)
+{
+	const struct policy_executables *executables = &policy->executables;
+	const struct policy_path *around = policy_path_at(policy, path);
+	const struct policy_program *program = policy_program_at(policy, path);
+	const char *longest = program ? program->path : NULL;
+
+	for (size_t i = 0; i < executables->n_libraries; i++) {
+		const char *library = executables->libraries[i].path;
+
+		if (policy_path_lies_in(path, library) &&
+			(!longest || strlen(library) > strlen(longest)))
+			longest = library;
+	}
+	return longest && around && strlen(around->path) > strlen(longest) ? NULL : longest;
+}
+
 bool policy_executables_equal(const struct policy *a, const struct policy *b)
 {
 	const struct policy_executables *one = &a->executables, *other = &b->executables;

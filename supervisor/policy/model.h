@@ -293,6 +293,9 @@ const char *policy_path_owner(const char *path);
 /* The program, or directory of programs, that `path` is or lies in; NULL: not to be executed where
  * executables are limited. */
 const struct policy_program *policy_program_at(const struct policy *policy, const char *path);
+/* The program, or directory of programs or libraries, that `path` is or lies in, and that therefore
+ * does not change; NULL: none is, or a path of `files` inside of it decides. */
+const char *policy_code_at(const struct policy *policy, const char *path);
 /* True if both let the same be executed and mapped. */
 bool policy_executables_equal(const struct policy *a, const struct policy *b);
 /* Makes programs of memory, past every list of files. */

@@ -196,8 +196,10 @@ struct policy_opinion policy_trial_judge(
 	case POLICY_ACT_WRITE:
 		access = policy_access_at(trial->policy, act->name);
 		opinion.layer = POLICY_LAYER_MOUNTS;
-		opinion.allowed = act->kind == POLICY_ACT_READ ? access != POLICY_ACCESS_HIDDEN
-							       : access == POLICY_ACCESS_WRITABLE;
+		opinion.allowed = act->kind == POLICY_ACT_READ
+					  ? access != POLICY_ACCESS_HIDDEN
+					  : access == POLICY_ACCESS_WRITABLE &&
+						    !policy_code_at(trial->policy, act->name);
 		return opinion;
 	case POLICY_ACT_OPEN:
 		opinion.layer = POLICY_LAYER_MOUNTS;

@@ -307,6 +307,9 @@ def explain_judges_executables():
             ("execute /usr/bin/git", "allow", f"has /usr/bin/git, if its SHA-256 is {digest}: a sandbox with another"),
             ("execute /bin/sh", "deny", '"executables.allow" does not have it (EACCES), and denied is the default.'),
             ("execute /opt/tools/key", "deny", '"files.hidden" has /opt/tools/key'),
+            ("write /usr/lib/x", "deny", '"executables" has /usr/lib: what code comes from does not change (EROFS).'),
+            ("write /usr/bin/git", "deny", '"executables" has /usr/bin/git'),
+            ("write /usr/bin/x", "allow", 'No path of "files" is around it'),
             ("syscall memfd_create", "deny", 'It makes programs of memory, and "executables" limits those')]
     told = json.loads(policy("explain", path, "--json", *(w for r in rows for w in ("--would", r[0])))[1])
     for row, (act, verdict, why) in zip(told, rows, strict=True):

@@ -246,6 +246,40 @@ TEST(memory_files_are_closed_where_executables_are_limited)
 	}
 }
 
+TEST(what_code_comes_from_cannot_be_written)
+{
+	static const struct {
+		const char *act;
+		bool allowed;
+	} rows[] = {
+		{"write /usr/lib/x", false},
+		{"write /usr/lib", false},
+		{"read /usr/lib/x", true},
+		{"write /usr/lib/python/x", true},
+		{"write /usr/lib/python/bin/x", false},
+		{"write /usr/bin/git", false},
+		{"write /usr/bin/git-x", true},
+		{"write /opt/x", true},
+		{"write /usr/share/x", false},
+	};
+	struct policy *policy = parse(
+		"{\"version\":1,\"name\":\"x\",\"executables\":{\"allow\":[\"/usr/bin/git\","
+		"\"/usr/lib/python/bin\"]},\"files\":{\"read_only\":[\"/usr/lib\",\"/usr/share\"],"
+		"\"writable\":[\"/usr/lib/python\"]}}");
+	struct policy_trial *trial;
+
+	CHECK_INT(policy_trial_new(policy, &trial, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy_act act;
+
+		CHECK_INT(policy_act_parse(rows[i].act, NULL, &act, NULL), 0);
+		if (policy_trial_judge(trial, &act).allowed != rows[i].allowed)
+			CHECK_FAIL("%s: not %d", rows[i].act, rows[i].allowed);
+	}
+	policy_trial_free(trial);
+	policy_unref(policy);
+}
+
 TEST(acts_are_judged_by_the_list_and_by_what_is_hidden)
 {
 	static const struct {

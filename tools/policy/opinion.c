@@ -126,6 +126,7 @@ static void why_mounts(const struct policy *policy, const struct policy_act *act
 {
 	static const char left[] = "owner and mode decide, which this does not look at";
 	const struct policy_path *path;
+	const char *code;
 
 	if (act->kind == POLICY_ACT_OPEN) {
 		snprintf(text, OPINION_TEXT_SIZE,
@@ -137,6 +138,14 @@ static void why_mounts(const struct policy *policy, const struct policy_act *act
 		return;
 	}
 	path = policy_path_at(policy, act->name);
+	code = policy_code_at(policy, act->name);
+	if (act->kind == POLICY_ACT_WRITE && code &&
+		(!path || path->access == POLICY_ACCESS_WRITABLE)) {
+		snprintf(text, OPINION_TEXT_SIZE,
+			"\"executables\" has %s: what code comes from does not change (EROFS).",
+			code);
+		return;
+	}
 	if (!path) {
 		snprintf(text, OPINION_TEXT_SIZE, "No path of \"files\" is around it: %s.", left);
 		return;
