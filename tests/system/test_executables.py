@@ -318,6 +318,26 @@ def a_directory_is_all_that_lies_in_it():
 
 
 @test
+def real_tools_run_under_lists_of_their_own():
+    """One policy for each: what it names is all that its tool needs."""
+    rows = [("node", ["/usr/bin/node", "/bin/sh"], "node -e 'new Function(\"return 6 * 7\")() == 42 || process.exit(1)'"),
+            ("git", ["/usr/bin/git", "/usr/lib/git-core", "/bin/sh"],
+             "cd /tmp && git init -q a && cd a && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x &&"
+             " git clone -q /tmp/a /tmp/b && git -C /tmp/b log --oneline"),
+            ("venv", ["/usr/bin/python3", "/bin/sh"],
+             "python3 -m venv --without-pip /tmp/v && /tmp/v/bin/python -c 'import sys; sys.exit(sys.prefix != \"/tmp/v\")'"
+             ), ("perl", ["/usr/bin/perl", "/bin/sh"], "perl -e 'exit(6 * 7 != 42)'")]
+    for name, allow, text in rows:
+        if not os.path.exists(allow[0]):
+            sys.stderr.write(f"# there is no {allow[0]}\n")
+            continue
+        write(f"tool-{name}", {"allow": allow})
+        with sandbox(f"tool-{name}") as box:
+            box.sh(text)
+            check_equal(box.try_exec(["/usr/bin/id"]).status, 422, f"{name} and no other")
+
+
+@test
 def libraries_come_from_the_directories_that_are_named():
     write("narrow", {"allow": ["/usr/bin/python3"], "libraries": ["/usr/lib/x86_64-linux-gnu"]})
     write("no-libraries", {"allow": ["/usr/bin/python3", "/usr/bin/dash"], "libraries": []})

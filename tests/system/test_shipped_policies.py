@@ -17,7 +17,7 @@ MODELS = ["api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.
 ARCHIVES = ["http://deb.debian.org/debian", "https://deb.debian.org/debian", "http://archive.ubuntu.com/ubuntu"]
 SITES = ["pypi.org", "files.pythonhosted.org", "registry.npmjs.org", "github.com", "codeload.github.com",
          "deb.debian.org", "archive.ubuntu.com", *MODELS]
-SHIPPED = ["offline", "python-pip", "node-npm", "git-clone", "llm-agent", "ci-job", "classroom"]
+SHIPPED = ["offline", "python-pip", "node-npm", "git-clone", "llm-agent", "ci-job", "classroom", "python-only"]
 TOOLS = {"PIP_CERT": CA_INSIDE, "PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
          "PIP_NO_CACHE_DIR": "1", "npm_config_cafile": CA_INSIDE, "npm_config_fetch_retries": "0",
          "npm_config_audit": "false", "npm_config_fund": "false", "npm_config_update_notifier": "false",
@@ -233,6 +233,26 @@ def classroom_has_fewer_calls_and_less_room():
                         ("classroom", ["Operation not permitted", "Too many open files"])]:
         with under(name, set()) as where:
             check_equal(where.python(CALLS).splitlines(), lines, name)
+
+
+STARTS = """
+import os, shutil, subprocess, sys
+shutil.copy("/usr/bin/id", "/tmp/id")
+for argv in (["/usr/bin/id"], ["/tmp/id"], ["/bin/sh", "-c", ":"], ["/usr/bin/python3", "-c", "import ssl, ctypes"]):
+    try:
+        print(subprocess.run(argv, stdout=subprocess.DEVNULL).returncode)
+    except OSError as failure:
+        print(failure.strerror)
+"""
+
+
+@test
+def python_only_starts_nothing_else():
+    for name, lines in [("offline", ["0"] * 4), ("python-only", ["Permission denied"] * 3 + ["0"])]:
+        with daemon().client.sandbox(policy=name) as where:  # put() wants a shell
+            check_equal(where.python(STARTS).splitlines(), lines, name)
+            answer = where.try_exec(["/bin/sh", "-c", ":"])
+            check_equal(answer.status, 200 if name == "offline" else 422, "a shell")
 
 
 @test
