@@ -75,15 +75,9 @@ void diff_mode(const struct differ *differ)
 
 void diff_terms(const struct differ *differ)
 {
-	const struct policy_lifecycle *a = &differ->before->lifecycle,
-				      *b = &differ->after->lifecycle;
-
 	compare_files(differ);
 	compare_devices(differ);
-	differ_report_amount(differ, "lifecycle", "time_to_live in seconds", a->time_to_live_s,
-		b->time_to_live_s, true);
-	differ_report_amount(
-		differ, "lifecycle", "auto_stop in seconds", a->auto_stop_s, b->auto_stop_s, true);
+	differ_report_amounts(differ, "lifecycle");
 	compare_secrets(differ, differ->before, differ->after, POLICY_CHANGE_ALLOWED);
 	compare_secrets(differ, differ->after, differ->before, POLICY_CHANGE_DENIED);
 }

@@ -6,6 +6,8 @@
 
 #include "supervisor/policy/differ.h"
 #include "supervisor/policy/port-set.h"
+#include "supervisor/policy/reader.h"
+#include "supervisor/policy/term.h"
 
 void differ_report(const struct differ *differ, enum policy_change_kind kind, const char *section,
 	const char *format, ...)
@@ -47,57 +49,46 @@ static void compare_inbound(const struct differ *differ)
 	differ_report_ports(differ, "network", "inbound", &sets[0], &sets[1]);
 }
 
-void differ_report_amount(const struct differ *differ, const char *section, const char *what,
-	uint64_t before, uint64_t after, bool zero_is_none)
+void differ_report_amounts(const struct differ *differ, const char *section)
 {
-	char texts[2][32];
-	bool more = after > before;
+	for (size_t i = 0; i < POLICY_TERMS; i++) {
+		enum policy_term term = (enum policy_term)i;
+		uint64_t before = policy_term_limit(differ->before, term);
+		uint64_t after = policy_term_limit(differ->after, term);
+		char texts[2][POLICY_TERM_TEXT_SIZE];
 
-	if (before == after)
-		return;
-	snprintf(texts[0], sizeof(texts[0]), "%llu", (unsigned long long)before);
-	snprintf(texts[1], sizeof(texts[1]), "%llu", (unsigned long long)after);
-	if (zero_is_none && (before == 0 || after == 0)) {
-		more = after == 0;
-		strcpy(texts[before == 0 ? 0 : 1], "no limit");
+		if (before == after || strcmp(policy_term_section(term), section) != 0)
+			continue;
+		differ_report(differ,
+			before != 0 && (after == 0 || after > before) ? POLICY_CHANGE_ALLOWED
+								      : POLICY_CHANGE_DENIED,
+			section, "%s: %s instead of %s", policy_term_key(term),
+			after ? policy_term_format(term, after, texts[0]) : "no limit",
+			before ? policy_term_format(term, before, texts[1]) : "no limit");
 	}
-	differ_report(differ, more ? POLICY_CHANGE_ALLOWED : POLICY_CHANGE_DENIED, section,
-		"%s: %s instead of %s", what, texts[1], texts[0]);
 }
 
-static void compare_limits(const struct differ *differ)
+static const char *window(uint32_t per_seconds, char text[16])
 {
-	const struct policy_limits *a = &differ->before->limits, *b = &differ->after->limits;
-
-	differ_report_amount(
-		differ, "resources", "memory in bytes", a->memory_bytes, b->memory_bytes, false);
-	differ_report_amount(
-		differ, "resources", "disk in bytes", a->disk_bytes, b->disk_bytes, false);
-	differ_report_amount(
-		differ, "resources", "cpu in thousandths", a->cpu_millis, b->cpu_millis, false);
-	differ_report_amount(differ, "resources", "pids", a->pids, b->pids, false);
-	differ_report_amount(
-		differ, "resources", "open_files", a->open_files, b->open_files, false);
+	return per_seconds ? policy_format_duration(per_seconds, text) : "all its life";
 }
 
 /* A longer window lets less through in the same time, and more at once: it is told, and judged by
  * the rate. */
 static void compare_budgets(const struct differ *differ)
 {
-	static const char *const names[ABI_BUDGET_COUNTERS] = {
-		"bytes_out", "bytes_in", "connections", "dns_queries"};
 	const struct policy_budgets *a = &differ->before->budgets, *b = &differ->after->budgets;
+	char texts[2][16];
 
-	for (size_t i = 0; i < ABI_BUDGET_COUNTERS; i++)
-		differ_report_amount(differ, "budgets", names[i], a->limits[i], b->limits[i], true);
+	differ_report_amounts(differ, "budgets");
 	if (policy_has_budgets(differ->before) && policy_has_budgets(differ->after) &&
 		a->per_seconds != b->per_seconds)
 		differ_report(differ,
 			b->per_seconds && (!a->per_seconds || b->per_seconds < a->per_seconds)
 				? POLICY_CHANGE_ALLOWED
 				: POLICY_CHANGE_DENIED,
-			"budgets", "in each %u s instead of %u s (0: for life)", b->per_seconds,
-			a->per_seconds);
+			"budgets", "in %s instead of %s", window(b->per_seconds, texts[0]),
+			window(a->per_seconds, texts[1]));
 }
 
 int policy_diff(const struct policy *before, const struct policy *after,
@@ -115,7 +106,7 @@ int policy_diff(const struct policy *before, const struct policy *after,
 	diff_records(&differ);
 	compare_inbound(&differ);
 	compare_budgets(&differ);
-	compare_limits(&differ);
+	differ_report_amounts(&differ, "resources");
 	diff_calls(&differ);
 	diff_executables(&differ);
 	diff_terms(&differ);

@@ -18,9 +18,8 @@ void differ_report_ports(const struct differ *differ, const char *section, const
 	const struct port_set *before, const struct port_set *after);
 
 void diff_records(const struct differ *differ);
-/* More is allowed when the number grows; 0 is no limit where `zero_is_none`. */
-void differ_report_amount(const struct differ *differ, const char *section, const char *what,
-	uint64_t before, uint64_t after, bool zero_is_none);
+/* The amounts of one section: more is allowed when one grows, or has no bound any more. */
+void differ_report_amounts(const struct differ *differ, const char *section);
 
 /* In diff-terms.c: the mode; files, devices, life cycle, secrets. */
 void diff_mode(const struct differ *differ);

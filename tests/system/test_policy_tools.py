@@ -2,8 +2,10 @@
 """cloche policy check, fmt, explain, diff, test and compile: files alone, without a daemon or root."""
 
 import glob
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -72,6 +74,29 @@ def every_bad_file_of_a_directory_is_named_for_programs_too():
     check_equal((result["level"], region["startLine"]), ("error", 1), "a result")
     for name in ["b1.json", "b2.json", "notes.test.json"]:
         os.unlink(f"{folder()}/{name}")
+
+
+@test
+def a_finding_in_a_file_of_any_name_is_named_whole():
+    deep = f"{folder()}/{'d' * 120}/with space"
+    os.makedirs(deep)
+    for part in [os.path.dirname(deep), deep]:
+        os.chmod(part, 0o755)
+    path = write(f"{'d' * 120}/with space/ü.json", '{"version": 1, "name": "bad", "netwrok": {}}')
+    check_equal(json.loads(policy("check", path, "--json")[1])["findings"][0]["file"], path, "JSON")
+    place = json.loads(policy("check", path, "--sarif")[1])["runs"][0]["results"][0]["locations"][0]
+    uri = place["physicalLocation"]["artifactLocation"]["uri"]
+    check_equal(uri, path.replace(" ", "%20").replace("ü", "%C3%BC"), "a reference, as SARIF has them")
+    shutil.rmtree(os.path.dirname(deep))
+
+
+@test
+def a_directory_without_policies_is_no_good_one():
+    os.mkdir(f"{folder()}/empty", 0o755)
+    code, out, errors = policy("check", f"{folder()}/empty")
+    check_equal((code, out), (1, ""), "an empty one")
+    check_in(f"{folder()}/empty: There is no policy in this directory.", errors, "why")
+    os.rmdir(f"{folder()}/empty")
 
 
 @test
@@ -467,7 +492,10 @@ def compiling_twice_gives_the_same_bytes():
     path = write("good.json", GOOD)
     os.chmod(folder(), 0o777)
     for name in ["one", "two"]:
-        check_equal(policy("compile", path, "--output", f"{folder()}/{name}")[0], 0, name)
+        code, out, _ = policy("compile", path, "--output", f"{folder()}/{name}")
+        check_equal(code, 0, name)
+        with open(f"{folder()}/{name}", "rb") as file:
+            check_in(f"image  {hashlib.sha256(file.read()).hexdigest()}  ", out, "the hash is the file's")
     texts = []
     for name in ["one", "two"]:
         with open(f"{folder()}/{name}", encoding="utf-8") as file:
@@ -480,6 +508,76 @@ def compiling_twice_gives_the_same_bytes():
     changed["network"]["allow"][1]["ports"] = [81]
     other = policy("compile", write("good.json", changed))[1]
     check(other != policy("compile", write("good.json", GOOD))[1], "another policy, the same hash")
+
+
+class Repository:
+    """A repository of policies with the hook of tools/deploy."""
+
+    def __init__(self):
+        self.path = f"{folder()}/repository"
+        os.makedirs(f"{self.path}/policies")
+        os.makedirs(f"{self.path}/bin")
+        os.symlink(f"{BUILD}/cloche", f"{self.path}/bin/cloche")
+        self.git("init", "-q")
+        shutil.copy(f"{ROOT}/tools/deploy/pre-commit-policies", f"{self.path}/.git/hooks/pre-commit")
+
+    def git(self, *words):
+        done = subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=n@example.org", *words], cwd=self.path,
+                              capture_output=True, text=True, timeout=120, check=False,
+                              env={"PATH": f"{self.path}/bin:{os.environ['PATH']}", "HOME": self.path})
+        return done.returncode, done.stdout + done.stderr
+
+    def put(self, name, value):
+        path = write(f"repository/policies/{name}", value)
+        if not name.endswith(".test.json") and isinstance(value, dict):
+            policy("fmt", path)
+            subprocess.run([f"{BUILD}/cloche", "policy", "fmt", path], check=True, capture_output=True)
+        self.git("add", "policies")
+
+    def commit(self):
+        return self.git("commit", "-q", "-m", "x")
+
+
+def base(*names):
+    return {"version": 1, "name": "base", "network": {"allow": [{"name": name} for name in names]}}
+
+
+@test
+def the_hook_looks_at_what_would_be_committed():
+    made = Repository()
+    heir = {"version": 1, "name": "heir", "extends": "base"}
+    made.put("base.json", base("a.org"))
+    made.put("heir.json", heir)
+    made.put("heir.test.json", {"version": 1, "policy": "heir", "cases": [
+        {"act": "connect a.org:443", "verdict": "allow"}, {"act": "connect a.org:80", "verdict": "allow"},
+        {"act": "resolve b.a.org", "verdict": "deny"}, {"act": "connect a.org:22", "verdict": "deny"},
+        {"act": "connect a.org:443", "verdict": "allow", "tls": "either", "private": False},
+        {"act": "inbound 80", "verdict": "deny"}, {"act": "connect 198.51.100.1:80", "verdict": "deny"},
+        {"act": "connect [2001:db8::1]:80", "verdict": "deny"}]})
+    code, text = made.commit()
+    check_equal(code, 0, f"the first commit: {text}")
+    made.put("heir.json", dict(heir, description="more"))
+    check_equal(made.commit()[0], 0, "a policy that extends another")
+    made.put("heir.json", dict(heir, resources={"memory": "1GiB"}))
+    with open(f"{made.path}/policies/heir.json", "w", encoding="utf-8") as file:
+        file.write("{")
+    code, text = made.commit()
+    check_equal(code, 1, "cases that notice nothing of the memory")
+    check_in("no case notices the policy twice /resources/memory", text, "which")
+    check_in("policies/heir.json:\n- resources memory", text.replace("+ ", "- ", 1), "what changes")
+    made.git("checkout", "-q", "HEAD", "--", "policies")
+    made.put("base.json", base("b.org"))
+    code, text = made.commit()
+    check_equal(code, 1, "a base whose heir's cases fail")
+    check_in("not as written: connect a.org:443", text, "which")
+    made.git("checkout", "-q", "HEAD", "--", "policies")
+    made.git("rm", "-q", "policies/base.json")
+    code, text = made.commit()
+    check_equal(code, 1, "a base that is taken away")
+    check_in("policies/heir.json:", text, "who extends it")
+    made.git("rm", "-q", "policies/heir.json", "policies/heir.test.json")
+    check_equal(made.commit()[0], 0, "all of them")
+    shutil.rmtree(made.path)
 
 
 def record(seq, kind, sandbox=1, **body):

@@ -128,7 +128,7 @@ TEST(diff_of_names_goes_by_the_rule_that_decides)
 TEST(diff_of_amounts_says_which_way_they_go)
 {
 	check_diff("\"resources\":{\"memory\":\"512MiB\"}", "\"resources\":{\"memory\":\"1GiB\"}",
-		"+resources memory in bytes: 1073741824 instead of 536870912\n");
+		"+resources memory: 1GiB instead of 512MiB\n");
 	check_diff("\"resources\":{\"pids\":100}", "\"resources\":{\"pids\":50}",
 		"-resources pids: 50 instead of 100\n");
 	check_diff("", "\"budgets\":{\"connections\":5}",
@@ -193,8 +193,8 @@ TEST(diff_tells_files_devices_life_and_secrets)
 		"-files /tmp hidden instead of writable\n"
 		"+files /x read-only instead of hidden\n"
 		"-devices null\n+devices zero\n"
-		"-lifecycle time_to_live in seconds: 3600 instead of no limit\n"
-		"+lifecycle auto_stop in seconds: 120 instead of 60\n"
+		"-lifecycle time_to_live: 1h instead of no limit\n"
+		"+lifecycle auto_stop: 2m instead of 1m\n"
 		"+secrets a sandbox without A\n-secrets a sandbox without B\n");
 }
 

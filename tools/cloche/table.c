@@ -204,8 +204,7 @@ static const struct option_form policy_format_options[] = {
 
 static const struct option_form policy_explain_options[] = {
 	{"would", "ACT",
-		"judge \"connect HOST:PORT\", \"send ADDRESS:PORT\", \"resolve NAME\", "
-		"\"inbound PORT\" or \"syscall NAME\"",
+		"judge an act, as \"connect HOST:PORT\" or \"read PATH\"; cloche(1) has them all",
 		true},
 	{0},
 };

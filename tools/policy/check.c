@@ -52,6 +52,20 @@ static int check_file(const char *path, void *userdata)
 	return policy->mode == POLICY_MODE_LEARN ? warn_of_mode(findings, path) : 0;
 }
 
+/* A directory without policies is a wrong one, and "0 policies are good" would pass every review.
+ */
+static int check_path(const char *path, struct findings *findings)
+{
+	size_t n_before = findings->n_files;
+	struct failure why = {0};
+	int r = policy_file_each(path, check_file, findings, &why);
+
+	if (r == 0 && findings->n_files == n_before)
+		r = failure_set(
+			&why, -ENOENT, "check policy", "There is no policy in this directory.");
+	return r < 0 && r != -ENOMEM ? findings_add(findings, path, &why) : r;
+}
+
 int command_policy_check(struct client *client, const struct arguments *arguments)
 {
 	_cleanup_(findings_fini) struct findings findings = {0};
@@ -63,13 +77,8 @@ int command_policy_check(struct client *client, const struct arguments *argument
 	if (arguments->n_words == 0 || arguments->n_rest)
 		return call_misused(client, "policy check wants policy files or directories.");
 	r = findings_init(&findings, form);
-	for (size_t i = 0; r == 0 && i < arguments->n_words; i++) {
-		struct failure why = {0};
-
-		r = policy_file_each(arguments->words[i], check_file, &findings, &why);
-		if (r < 0 && r != -ENOMEM)
-			r = findings_add(&findings, arguments->words[i], &why);
-	}
+	for (size_t i = 0; r == 0 && i < arguments->n_words; i++)
+		r = check_path(arguments->words[i], &findings);
 	if (r == 0)
 		r = findings_print(&findings);
 	if (r < 0) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "supervisor/policy/term.h"
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
 #include "tools/policy/file.h"
@@ -56,12 +57,14 @@ static void explain_budgets(const struct policy *policy)
 {
 	static const char *const names[ABI_BUDGET_COUNTERS] = {
 		"bytes out", "bytes in", "connections", "DNS queries"};
+	char text[POLICY_TERM_TEXT_SIZE];
 
 	if (!policy_has_budgets(policy))
 		return;
 	printf("\nBudgets of a sandbox");
 	if (policy->budgets.per_seconds)
-		printf(", in each %u seconds:\n", policy->budgets.per_seconds);
+		printf(", in each %s:\n", policy_term_format(POLICY_TERM_AUTO_STOP,
+						  policy->budgets.per_seconds, text));
 	else
 		printf(", as long as it lives:\n");
 	for (size_t i = 0; i < ABI_BUDGET_COUNTERS; i++)
@@ -145,12 +148,16 @@ static void explain_executables(const struct policy_executables *executables)
 
 static void explain_terms(const struct policy *policy)
 {
+	char text[POLICY_TERM_TEXT_SIZE];
+
 	if (policy->lifecycle.time_to_live_s)
-		printf("\nA sandbox ends %u seconds after it was created.\n",
-			policy->lifecycle.time_to_live_s);
+		printf("\nA sandbox ends %s after it was created.\n",
+			policy_term_format(
+				POLICY_TERM_TIME_TO_LIVE, policy->lifecycle.time_to_live_s, text));
 	if (policy->lifecycle.auto_stop_s)
-		printf("\nA sandbox ends when no command has run in it for %u seconds.\n",
-			policy->lifecycle.auto_stop_s);
+		printf("\nA sandbox ends when no command has run in it for %s.\n",
+			policy_term_format(
+				POLICY_TERM_AUTO_STOP, policy->lifecycle.auto_stop_s, text));
 	for (size_t i = 0; i < policy->n_secrets; i++)
 		printf("%s%s%s",
 			i ? ", " : "\nA request must give these variables: ", policy->secrets[i],

@@ -1,5 +1,6 @@
 #include "tools/policy/findings.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #define ERROR "error"
 
 struct place {
-	char file[128];
+	const char *file;
 	int line, column; /* 0: not known */
 	const char *pointer;
 };
@@ -33,8 +34,7 @@ static void read_place(const char *path, const struct failure *why, struct place
 	size_t length = strlen(path);
 	const char *rest = why->location;
 
-	*place = (struct place){.pointer = ""};
-	snprintf(place->file, sizeof(place->file), "%s", path);
+	*place = (struct place){.file = path, .pointer = ""};
 	if (strncmp(rest, path, length) != 0 || rest[length] != ':')
 		return;
 	if (sscanf(rest + length, ":%d:%d", &place->line, &place->column) != 2)
@@ -52,9 +52,29 @@ static json_t *as_json(const struct place *place, const char *severity, const st
 		why->sentence);
 }
 
+/* A path as the relative reference that SARIF wants (RFC 3986). */
+static json_t *as_uri(const char *path)
+{
+	char *text = malloc(3 * strlen(path) + 1), *end = text;
+	json_t *uri;
+
+	if (!text)
+		return NULL;
+	for (; *path; path++) {
+		if (isalnum((unsigned char)*path) || strchr("/-._~", *path))
+			*end++ = *path;
+		else
+			end += sprintf(end, "%%%02X", (unsigned char)*path);
+	}
+	*end = '\0';
+	uri = json_string(text);
+	free(text);
+	return uri;
+}
+
 static json_t *as_sarif(const struct place *place, const char *severity, const struct failure *why)
 {
-	json_t *physical = json_pack("{s:{s:s}}", "artifactLocation", "uri", place->file);
+	json_t *physical = json_pack("{s:{s:o}}", "artifactLocation", "uri", as_uri(place->file));
 
 	if (place->line > 0)
 		json_object_set_new(physical, "region",
