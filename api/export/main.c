@@ -21,17 +21,6 @@ struct options {
 	int supervisor_fd, ca_fd;
 };
 
-static bool read_fd(const char *text, int *ret_fd)
-{
-	char *end;
-	long value = text ? strtol(text, &end, 10) : -1;
-
-	if (!text || end == text || *end || value < 0 || value > 1 << 20)
-		return false;
-	*ret_fd = (int)value;
-	return true;
-}
-
 static bool read_options(int argc, char **argv, struct options *options)
 {
 	*options = (struct options){-1, -1};
@@ -39,9 +28,9 @@ static bool read_options(int argc, char **argv, struct options *options)
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
 		if (strcmp(argv[i], "--supervisor-fd") == 0) {
-			if (!read_fd(value, &options->supervisor_fd))
+			if (!fd_parse(value, &options->supervisor_fd))
 				return false;
-		} else if (strcmp(argv[i], "--ca-fd") != 0 || !read_fd(value, &options->ca_fd)) {
+		} else if (strcmp(argv[i], "--ca-fd") != 0 || !fd_parse(value, &options->ca_fd)) {
 			return false;
 		}
 	}

@@ -30,17 +30,6 @@ static int usage(void)
 	return EXIT_FAILURE;
 }
 
-static bool read_fd(const char *text, int *ret_fd)
-{
-	char *end;
-	long value = text ? strtol(text, &end, 10) : -1;
-
-	if (!text || end == text || *end || value < 0 || value > 1 << 20)
-		return false;
-	*ret_fd = (int)value;
-	return true;
-}
-
 static bool read_options(int argc, char **argv, struct options *options)
 {
 	*options = (struct options){.supervisor_fd = -1};
@@ -48,11 +37,11 @@ static bool read_options(int argc, char **argv, struct options *options)
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
 		if (strcmp(argv[i], "--supervisor-fd") == 0) {
-			if (!read_fd(value, &options->supervisor_fd))
+			if (!fd_parse(value, &options->supervisor_fd))
 				return false;
 		} else if (strcmp(argv[i], "--listen-fd") == 0 &&
 			   options->n_listen_fds < LISTEN_FDS_MAX) {
-			if (!read_fd(value, &options->listen_fds[options->n_listen_fds++]))
+			if (!fd_parse(value, &options->listen_fds[options->n_listen_fds++]))
 				return false;
 		} else {
 			return false;

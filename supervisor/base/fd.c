@@ -1,11 +1,15 @@
 #include "supervisor/base/fd.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "supervisor/base/cleanup.h"
+
+#define FD_MAX (1 << 20)
 
 int fd_write_all(int fd, const void *data, size_t size_bytes)
 {
@@ -114,6 +118,20 @@ static int set_flag(int fd, int get, int set, int flag, bool on)
 		return -errno;
 	flags = on ? flags | flag : flags & ~flag;
 	return fcntl(fd, set, flags) < 0 ? -errno : 0;
+}
+
+bool fd_parse(const char *text, int *ret_fd)
+{
+	char *end;
+	long value;
+
+	if (!text || !isdigit((unsigned char)text[0]))
+		return false;
+	value = strtol(text, &end, 10);
+	if (*end || value > FD_MAX)
+		return false;
+	*ret_fd = (int)value;
+	return true;
 }
 
 int fd_set_nonblocking(int fd, bool on)

@@ -24,6 +24,8 @@ int fd_write_file_at(int dir_fd, const char *path, const char *text);
 /* Reads an unsigned decimal number from the start of a file. Returns 0, -EINVAL, or -errno. */
 int fd_read_number_at(int dir_fd, const char *path, uint64_t *ret_value);
 
+/* The number of a descriptor on a command line, NULL if there is none; false if it is no number. */
+bool fd_parse(const char *text, int *ret_fd);
 int fd_set_nonblocking(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 

@@ -1,12 +1,12 @@
 /* cloche-gate: started by cloched, as a user of its own; confined before it reads a byte. */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
 #include "supervisor/confine/process.h"
 #include "supervisor/gate/serve.h"
@@ -17,21 +17,12 @@
 
 static int parse_arguments(int argc, char **argv, int *ret_fd)
 {
-	char *end;
-	long fd;
-
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts("cloche-gate " CLOCHE_VERSION);
 		return 0;
 	}
-	if (argc == 3 && strcmp(argv[1], "--supervisor-fd") == 0) {
-		errno = 0;
-		fd = strtol(argv[2], &end, 10);
-		if (!errno && end != argv[2] && !*end && fd >= 0 && fd <= INT_MAX) {
-			*ret_fd = (int)fd;
-			return 1;
-		}
-	}
+	if (argc == 3 && strcmp(argv[1], "--supervisor-fd") == 0 && fd_parse(argv[2], ret_fd))
+		return 1;
 	fputs("usage: cloche-gate --supervisor-fd N (started by cloched)\n", stderr);
 	return -EINVAL;
 }
