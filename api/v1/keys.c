@@ -7,6 +7,7 @@
 #include "api/v1/body.h"
 #include "api/v1/list.h"
 #include "api/v1/routes.h"
+#include "supervisor/wire/tenants.h"
 
 static bool row_is_valid(const struct wire_key_row *row)
 {

@@ -77,8 +77,21 @@ static int on_got(struct request *request, const struct answer *answer)
 
 void policies_get(struct request *request)
 {
+	static const char *const known[] = {"stage", NULL};
 	struct wire_name_ref ref = {.caller = request->caller};
+	enum wire_api_type type = WIRE_API_POLICY_GET;
+	const char *stage;
 
+	if (!request_arguments_check(request, known, NULL))
+		return;
+	stage = request_argument(request, "stage", 0);
+	if (stage && strcmp(stage, "shadow") == 0) {
+		type = WIRE_API_POLICY_GET_STAGED;
+	} else if (stage && strcmp(stage, "enforce") != 0) {
+		respond_problem(request, WIRE_CODE_INVALID,
+			"query: \"stage\" must be \"shadow\" or \"enforce\"");
+		return;
+	}
 	memcpy(ref.name, request->parameters[0], sizeof(ref.name));
-	request_ask(request, WIRE_API_POLICY_GET, &ref, sizeof(ref), NULL, 0, on_got);
+	request_ask(request, type, &ref, sizeof(ref), NULL, 0, on_got);
 }

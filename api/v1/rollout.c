@@ -6,8 +6,8 @@
 #include "api/http/respond.h"
 #include "api/text/json.h"
 #include "api/v1/body.h"
-#include "api/v1/list.h"
 #include "api/v1/routes.h"
+#include "api/v1/staged.h"
 #include "supervisor/wire/policies.h"
 #include "supervisor/wire/strings.h"
 
@@ -37,16 +37,21 @@ static bool read_match(struct request *request, struct wire_policy_condition *co
 	return true;
 }
 
+/* In a header, or as an argument. */
 static bool read_commit(struct request *request, struct wire_policy_condition *condition)
 {
-	const char *commit = request_header(request, "X-Cloche-Commit");
+	const char *header = request_header(request, "X-Cloche-Commit");
+	const char *argument = request_argument(request, "commit", 0);
+	const char *commit = header ? header : argument;
 	size_t length = commit ? strlen(commit) : 0;
 
 	if (!commit)
 		return true;
-	if (length < 7 || length >= WIRE_COMMIT_SIZE || strspn(commit, HEX) != length) {
+	if (length < 7 || length >= WIRE_COMMIT_SIZE || strspn(commit, HEX) != length ||
+		(header && argument)) {
 		respond_problem(request, WIRE_CODE_INVALID,
-			"header: \"X-Cloche-Commit\" must be 7 to 64 of 0-9 and a-f");
+			"%s must be 7 to 64 of 0-9 and a-f, and there once",
+			header ? "header: \"X-Cloche-Commit\"" : "query: \"commit\"");
 		return false;
 	}
 	memcpy(condition->commit, commit, length);
@@ -75,20 +80,67 @@ static int on_changed(struct request *request, const struct answer *answer)
 	json_write_text(writer, "mode", changed->row.learns ? "learn" : "enforce");
 	json_write_number(writer, "rules", changed->row.n_rules);
 	json_write_number(writer, "sandboxes", changed->row.n_sandboxes);
+	json_write_text(writer, "stage", changed->is_staged ? "shadow" : "enforce");
+	if (changed->is_staged) {
+		json_write_number(writer, "asked", changed->n_asked);
+		json_write_number(writer, "not_asked", changed->n_not_asked);
+	}
 	json_write_close(writer, '}');
-	respond_header(request, "ETag", "\"%s\"", changed->row.hash);
-	respond_json(request, changed->hash_before[0] ? 200 : 201);
+	if (!changed->is_staged)
+		respond_header(request, "ETag", "\"%s\"", changed->row.hash);
+	respond_json(request, changed->is_staged || changed->hash_before[0] ? 200 : 201);
 	return ANSWER_LAST;
+}
+
+/* What is put, or, without a body and with a hash, what was staged. */
+static bool read_stage(struct request *request, uint32_t *ret_stage, char ret_hash[WIRE_HASH_SIZE])
+{
+	const char *stage = request_argument(request, "stage", 0);
+	bool promotes = stage && strcmp(stage, "enforce") == 0 && request->body_size == 0;
+
+	*ret_stage = stage && strcmp(stage, "shadow") == 0 ? WIRE_STAGE_SHADOW : WIRE_STAGE_ENFORCE;
+	if (stage && *ret_stage != WIRE_STAGE_SHADOW && strcmp(stage, "enforce") != 0) {
+		respond_problem(request, WIRE_CODE_INVALID,
+			"query: \"stage\" must be \"shadow\" or \"enforce\"");
+		return false;
+	}
+	if (!request_argument_text(request, "hash", ret_hash, WIRE_HASH_SIZE))
+		return false;
+	if (promotes != (ret_hash[0] != '\0') ||
+		(promotes && (strlen(ret_hash) != WIRE_HASH_SIZE - 1 ||
+				     strspn(ret_hash, HEX) != WIRE_HASH_SIZE - 1))) {
+		respond_problem(request, WIRE_CODE_INVALID,
+			"query: \"hash\" must be the whole hash of the staged version with "
+			"\"stage=enforce\" and no body, and goes with nothing else");
+		return false;
+	}
+	return true;
+}
+
+static void promote(
+	struct request *request, const char *hash, const struct wire_policy_condition *condition)
+{
+	struct wire_policy_rollback promoted = {.caller = request->caller, .condition = *condition};
+
+	memcpy(promoted.name, request->parameters[0], sizeof(promoted.name));
+	memcpy(promoted.hash, hash, sizeof(promoted.hash));
+	request_ask(
+		request, WIRE_API_POLICY_PROMOTE, &promoted, sizeof(promoted), NULL, 0, on_changed);
 }
 
 void policies_put(struct request *request)
 {
-	static const char *const known[] = {NULL};
+	static const char *const known[] = {"stage", "hash", "commit", NULL};
 	struct wire_policy_put put = {.caller = request->caller};
+	char hash[WIRE_HASH_SIZE] = "";
 
 	if (!request_arguments_check(request, known, NULL) ||
-		!read_condition(request, &put.condition))
+		!read_condition(request, &put.condition) || !read_stage(request, &put.stage, hash))
 		return;
+	if (hash[0]) {
+		promote(request, hash, &put.condition);
+		return;
+	}
 	if (request->body_size == 0) {
 		respond_problem(request, WIRE_CODE_INVALID, "the body must be a policy");
 		return;
@@ -146,8 +198,33 @@ static int take_version(struct writer *writer, struct answer_rows *rows)
 
 static int on_versions(struct request *request, const struct answer *answer)
 {
-	return list_respond(
-		request, answer, WIRE_API_POLICY_VERSIONS_REPLY, "versions", take_version);
+	struct writer *writer = &request->answer;
+	struct wire_policy_staged staged;
+	struct answer_rows rows;
+
+	if (answer_rows_begin(&rows, answer, WIRE_API_POLICY_VERSIONS_REPLY) < 0 ||
+		staged_take(&rows, &staged) < 0)
+		return -EPROTO;
+	json_write_open(writer, '{');
+	json_write_name(writer, "versions");
+	json_write_open(writer, '[');
+	for (uint32_t i = 0; i < rows.page.n_rows; i++)
+		if (take_version(writer, &rows) < 0)
+			return -EPROTO;
+	json_write_close(writer, ']');
+	if (staged.hash[0]) {
+		json_write_name(writer, "staged");
+		json_write_open(writer, '{');
+		staged_write(writer, &staged);
+		json_write_close(writer, '}');
+	} else {
+		json_write_null(writer, "staged");
+	}
+	json_write_close(writer, '}');
+	if (rows.left)
+		return -EPROTO;
+	respond_json(request, 200);
+	return ANSWER_LAST;
 }
 
 void policies_versions(struct request *request)

@@ -29,6 +29,7 @@ void policies_list(struct request *request);
 void policies_get(struct request *request);
 void policies_reload(struct request *request);
 void policies_put(struct request *request);
+void policies_drop(struct request *request);
 void policies_rollback(struct request *request);
 void policies_versions(struct request *request);
 void policies_shadow(struct request *request);

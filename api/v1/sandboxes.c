@@ -42,6 +42,8 @@ static const char *shadow_source_name(uint8_t source)
 		return NULL;
 	case WIRE_SHADOW_OWN:
 		return "own";
+	case WIRE_SHADOW_STAGED:
+		return "staged";
 	case WIRE_SHADOW_TEMPLATE:
 		return "template";
 	case WIRE_SHADOW_TENANT:

@@ -10,6 +10,7 @@
 #include "api/text/json.h"
 #include "api/v1/ids.h"
 #include "api/v1/routes.h"
+#include "api/v1/staged.h"
 #include "supervisor/wire/policies.h"
 #include "supervisor/wire/strings.h"
 
@@ -89,25 +90,27 @@ static void write_sum(struct writer *writer, const struct wire_shadow_sum *sum)
 	json_write_close(writer, '}');
 }
 
-static int on_sums(struct request *request, const struct answer *answer)
+/* Those of the version in force, or of the staged one: the rules, and the totals. */
+static int write_sums(struct writer *writer, const struct answer *answer, uint8_t is_staged)
 {
-	struct writer *writer = &request->answer;
 	uint64_t totals[WIRE_SHADOW_WOULD_ALLOW + 1] = {0};
+	struct wire_policy_staged staged;
 	struct answer_rows rows;
-	int r = answer_rows_begin(&rows, answer, WIRE_API_SHADOW_SUMS_REPLY);
 
-	if (r < 0)
-		return r;
-	json_write_open(writer, '{');
-	json_write_text(writer, "name", request->parameters[0]);
+	if (answer_rows_begin(&rows, answer, WIRE_API_SHADOW_SUMS_REPLY) < 0 ||
+		staged_take(&rows, &staged) < 0)
+		return -EPROTO;
 	json_write_name(writer, "rules");
 	json_write_open(writer, '[');
 	for (uint32_t i = 0; i < rows.page.n_rows; i++) {
 		struct wire_shadow_sum sum;
 
 		if (answer_rows_take(&rows, &sum, sizeof(sum)) < 0 || !outcome_name(sum.outcome) ||
-			!WIRE_TEXT_VALID(sum.policy) || !WIRE_TEXT_VALID(sum.example))
+			sum.is_staged > 1 || !WIRE_TEXT_VALID(sum.policy) ||
+			!WIRE_TEXT_VALID(sum.example))
 			return -EPROTO;
+		if (sum.is_staged != is_staged)
+			continue;
 		totals[sum.outcome] += sum.n;
 		write_sum(writer, &sum);
 	}
@@ -115,9 +118,33 @@ static int on_sums(struct request *request, const struct answer *answer)
 	json_write_boolean(writer, "truncated", rows.page.next_cursor != 0);
 	for (uint32_t i = WIRE_SHADOW_AGREED; i <= WIRE_SHADOW_WOULD_ALLOW; i++)
 		json_write_number(writer, outcome_name(i), totals[i]);
-	json_write_close(writer, '}');
-	if (rows.left)
+	return rows.left ? -EPROTO : 0;
+}
+
+static int on_sums(struct request *request, const struct answer *answer)
+{
+	struct writer *writer = &request->answer;
+	struct wire_policy_staged staged;
+	struct answer_rows rows;
+
+	if (answer_rows_begin(&rows, answer, WIRE_API_SHADOW_SUMS_REPLY) < 0 ||
+		staged_take(&rows, &staged) < 0)
 		return -EPROTO;
+	json_write_open(writer, '{');
+	json_write_text(writer, "name", request->parameters[0]);
+	if (write_sums(writer, answer, 0) < 0)
+		return -EPROTO;
+	if (staged.hash[0]) {
+		json_write_name(writer, "staged");
+		json_write_open(writer, '{');
+		staged_write(writer, &staged);
+		if (write_sums(writer, answer, 1) < 0)
+			return -EPROTO;
+		json_write_close(writer, '}');
+	} else {
+		json_write_null(writer, "staged");
+	}
+	json_write_close(writer, '}');
 	respond_json(request, 200);
 	return ANSWER_LAST;
 }

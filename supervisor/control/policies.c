@@ -51,21 +51,10 @@ void handle_policy_list(struct request *request, const void *body _unused_,
 	answer_list(request);
 }
 
-void handle_policy_get(struct request *request, const void *body, const char *tail _unused_,
-	size_t tail_size _unused_)
+void policy_answer(struct request *request, const struct policy *policy)
 {
-	const struct wire_name_ref *ref = body;
-	const struct policy *policy =
-		WIRE_TEXT_VALID(ref->name)
-			? policies_find(request->control->core->policies, ref->name)
-			: NULL;
 	struct wire_policy_row row;
 
-	if (!policy) {
-		request_fail(request, WIRE_CODE_NOT_FOUND,
-			"There is no such policy. GET /v1/policies lists those in force.");
-		return;
-	}
 	if (strlen(policy->canonical) + sizeof(row) + 64 > WIRE_FRAME_MAX) {
 		request_fail(request, WIRE_CODE_TOO_LARGE,
 			"The policy is larger than an answer may be (%d KiB). Read its file.",
@@ -75,6 +64,23 @@ void handle_policy_get(struct request *request, const void *body, const char *ta
 	policy_fill_row(request, policy, &row);
 	request_answer(request, WIRE_API_POLICY, &row, sizeof(row), policy->canonical,
 		strlen(policy->canonical));
+}
+
+void handle_policy_get(struct request *request, const void *body, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	const struct wire_name_ref *ref = body;
+	const struct policy *policy =
+		WIRE_TEXT_VALID(ref->name)
+			? policies_find(request->control->core->policies, ref->name)
+			: NULL;
+
+	if (!policy) {
+		request_fail(request, WIRE_CODE_NOT_FOUND,
+			"There is no such policy. GET /v1/policies lists those in force.");
+		return;
+	}
+	policy_answer(request, policy);
 }
 
 void handle_policy_reload(struct request *request, const void *body _unused_,

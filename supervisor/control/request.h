@@ -88,7 +88,8 @@ handle_function handle_destinations;
 handle_function handle_port_left, handle_webhook_create, handle_webhook_list, handle_webhook_delete;
 handle_function handle_syscalls;
 handle_function handle_port_left, handle_policy_put, handle_policy_rollback, handle_policy_versions,
-	handle_shadow_sums, handle_template_patch;
+	handle_shadow_sums, handle_template_patch, handle_policy_promote, handle_policy_drop,
+	handle_policy_get_staged;
 
 struct shadow_group;
 struct wire_shadow_state;
@@ -98,7 +99,15 @@ void shadow_fill_state(const struct core *core, const struct shadow_group *group
 /* Who gave many sandboxes a candidate. */
 void shadow_record(const struct request *request, const char *type, const char *remote,
 	const char *name, const struct wire_shadow_state *state);
-/* policies.c: a row of a list, for the caller. */
+/* staged.c: nothing, with an empty hash, when none is staged. */
+struct wire_policy_staged;
+void staged_fill_row(
+	const struct request *request, const char *name, struct wire_policy_staged *ret_row);
+/* One that was just put. */
+void staged_answer(struct request *request, const char *name, const char *before);
+/* policies.c */
+void policy_answer(struct request *request, const struct policy *policy);
+/* A row of a list, for the caller. */
 void policy_fill_row(const struct request *request, const struct policy *policy,
 	struct wire_policy_row *ret_row);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
+#include "supervisor/core/staged.h"
 #include "supervisor/wire/strings.h"
 
 #define HEX "0123456789abcdef"
@@ -48,6 +49,18 @@ static void answer(struct request *request, const char *name, const char *before
 	request_answer(request, WIRE_API_POLICY_CHANGED, &changed, sizeof(changed), NULL, 0);
 }
 
+static void stage(
+	struct request *request, const struct rollout *rollout, const char *tail, size_t tail_size)
+{
+	char before[POLICY_HASH_SIZE];
+	struct refusal why;
+
+	if (staged_put(request->control->core, rollout, tail, tail_size, before, &why) < 0)
+		request_refuse(request, &why);
+	else
+		staged_answer(request, rollout->name, before);
+}
+
 void handle_policy_put(
 	struct request *request, const void *body, const char *tail, size_t tail_size)
 {
@@ -60,16 +73,22 @@ void handle_policy_put(
 	if (!WIRE_TEXT_VALID(put->name) || !condition_is_valid(&put->condition))
 		request_fail(request, WIRE_CODE_INVALID,
 			"A hash has 64, a commit 7 to 64 of 0-9 and a-f.");
+	else if (put->stage == WIRE_STAGE_SHADOW)
+		stage(request, &rollout, tail, tail_size);
+	else if (put->stage != WIRE_STAGE_ENFORCE)
+		request_fail(request, WIRE_CODE_INVALID, "There is no such stage.");
 	else if (rollout_put(request->control->core, &rollout, tail, tail_size, before, &why) < 0)
 		request_refuse(request, &why);
 	else
 		answer(request, put->name, before);
 }
 
-void handle_policy_rollback(struct request *request, const void *body, const char *tail _unused_,
-	size_t tail_size _unused_)
+typedef int (*rollout_by_hash)(struct core *core, const struct rollout *rollout, const char *hash,
+	char ret_before[POLICY_HASH_SIZE], struct refusal *why);
+
+static void put_by_hash(
+	struct request *request, const struct wire_policy_rollback *back, rollout_by_hash verb)
 {
-	const struct wire_policy_rollback *back = body;
 	const struct rollout rollout =
 		rollout_of(request, &back->caller, back->name, &back->condition);
 	char before[POLICY_HASH_SIZE];
@@ -79,10 +98,22 @@ void handle_policy_rollback(struct request *request, const void *body, const cha
 		!condition_is_valid(&back->condition))
 		request_fail(request, WIRE_CODE_INVALID,
 			"A hash has 64, a commit 7 to 64 of 0-9 and a-f.");
-	else if (rollout_back(request->control->core, &rollout, back->hash, before, &why) < 0)
+	else if (verb(request->control->core, &rollout, back->hash, before, &why) < 0)
 		request_refuse(request, &why);
 	else
 		answer(request, back->name, before);
+}
+
+void handle_policy_rollback(struct request *request, const void *body, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	put_by_hash(request, body, rollout_back);
+}
+
+void handle_policy_promote(struct request *request, const void *body, const char *tail _unused_,
+	size_t tail_size _unused_)
+{
+	put_by_hash(request, body, staged_enforce);
 }
 
 static int add_version(const struct store_version *version, void *userdata)
@@ -102,12 +133,17 @@ void handle_policy_versions(struct request *request, const void *body, const cha
 	size_t tail_size _unused_)
 {
 	const struct wire_name_ref *ref = body;
+	struct wire_policy_staged staged = {.time_ns = 0};
 	struct rows rows = {0};
-	int r = WIRE_TEXT_VALID(ref->name) ? store_version_each(request->control->core->store,
-						     ref->name, add_version, &rows)
-					   : 0;
+	int r = 0;
 
-	if (r < 0 || rows.page.n_rows == 0) {
+	if (WIRE_TEXT_VALID(ref->name)) {
+		staged_fill_row(request, ref->name, &staged);
+		rows_add(&rows, &staged, sizeof(staged), NULL, 0);
+		r = store_version_each(
+			request->control->core->store, ref->name, add_version, &rows);
+	}
+	if (r < 0 || (rows.page.n_rows <= 1 && !staged.hash[0])) {
 		free(rows.bytes);
 		request_fail(request, r < 0 ? WIRE_CODE_UNAVAILABLE : WIRE_CODE_NOT_FOUND,
 			r < 0 ? "The versions cannot be read." : "There is no such policy.");

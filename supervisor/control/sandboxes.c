@@ -105,6 +105,7 @@ void handle_sandbox_delete(struct request *request, const void *body, const char
 
 _Static_assert((int)WIRE_SHADOW_NOBODYS == (int)CANDIDATE_NONE &&
 		       (int)WIRE_SHADOW_OWN == (int)CANDIDATE_OWN &&
+		       (int)WIRE_SHADOW_STAGED == (int)CANDIDATE_STAGED &&
 		       (int)WIRE_SHADOW_TEMPLATE == (int)CANDIDATE_TEMPLATE &&
 		       (int)WIRE_SHADOW_TENANT == (int)CANDIDATE_TENANT &&
 		       (int)WIRE_SHADOW_LEARN == (int)CANDIDATE_LEARN,

@@ -6,6 +6,7 @@
 #include "supervisor/core/shadow.h"
 #include "supervisor/core/sinks.h"
 #include "supervisor/wire/strings.h"
+#include "supervisor/wire/tenants.h"
 
 static void fill_row(
 	const struct core *core, const struct tenant *tenant, struct wire_tenant_row *ret_row)

@@ -5,6 +5,7 @@
 
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/shadow.h"
+#include "supervisor/core/staged.h"
 
 const char *candidate_source_name(enum candidate_source source)
 {
@@ -13,6 +14,8 @@ const char *candidate_source_name(enum candidate_source source)
 		return NULL;
 	case CANDIDATE_OWN:
 		return "own";
+	case CANDIDATE_STAGED:
+		return "staged";
 	case CANDIDATE_TEMPLATE:
 		return "template";
 	case CANDIDATE_TENANT:
@@ -50,6 +53,17 @@ static int get_own(
 	return get_named(sandbox, sandbox->shadow_own, ret_candidate, why);
 }
 
+static int get_staged(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	int r = staged_candidate(sandbox, &ret_candidate->effective, why);
+
+	if (r != 0)
+		snprintf(ret_candidate->name, sizeof(ret_candidate->name), "%s",
+			sandbox->effective->name);
+	return r;
+}
+
 static int get_of_template(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
@@ -82,6 +96,7 @@ static const struct {
 	source_get get;
 } sources[] = {
 	{CANDIDATE_OWN, get_own},
+	{CANDIDATE_STAGED, get_staged},
 	{CANDIDATE_TEMPLATE, get_of_template},
 	{CANDIDATE_TENANT, get_of_tenant},
 	{CANDIDATE_LEARN, get_learning},

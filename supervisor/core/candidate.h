@@ -7,8 +7,9 @@ struct sandbox;
 
 /* In the order of their precedence. */
 enum candidate_source {
-	CANDIDATE_NONE = 0, /* nobody named one */
-	CANDIDATE_OWN = 1,  /* the sandbox itself */
+	CANDIDATE_NONE = 0,   /* nobody named one */
+	CANDIDATE_OWN = 1,    /* the sandbox itself */
+	CANDIDATE_STAGED = 2, /* what it would be judged by with a staged version */
 	CANDIDATE_TEMPLATE = 3,
 	CANDIDATE_TENANT = 4,
 	CANDIDATE_LEARN = 5, /* its policy, which learns, as it is written */

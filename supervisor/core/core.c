@@ -17,6 +17,7 @@
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/shadow.h"
 #include "supervisor/core/sinks.h"
+#include "supervisor/core/staged.h"
 #include "supervisor/launch/digests.h"
 
 #define STOCK_PERIOD_MS 20
@@ -240,6 +241,8 @@ int core_start(struct loop *loop, const struct core_config *config, struct core 
 	if (r == 0)
 		r = template_shadows_start(core, why);
 	if (r == 0)
+		r = staged_start(core, why);
+	if (r == 0)
 		r = core_adopt(core, why);
 	if (r == 0)
 		r = start_timers(core);
@@ -280,6 +283,7 @@ struct core *core_free(struct core *core)
 	digests_free(core->digests);
 	/* Its last checkpoint still says what is in force. */
 	audit_free(core->audit);
+	staged_free_all(core);
 	policies_free(core->policies);
 	shadow_sums_free(core->shadow_sums);
 	loop_source_free(core->events_source);
@@ -352,6 +356,8 @@ static void one_ended(void *userdata)
 	core_consume_events(core);
 	audit_record(core->audit, "daemon.stop", NULL, NULL);
 	core->gate = peer_stop(core->gate);
+	core->shadow_sums = shadow_sums_free(core->shadow_sums);
+	staged_free_all(core);
 	policies_free(core->policies);
 	core->policies = NULL;
 	try_remove(NULL, stop);

@@ -79,6 +79,7 @@ struct core {
 	struct tenants *tenants;
 	struct policies *policies;
 	struct shadow_sums *shadow_sums; /* NULL: nothing was asked yet */
+	struct staged *staged;           /* versions of policies that are to come */
 	struct core_template_shadow template_shadows[POOL_TEMPLATES_MAX];
 	size_t n_template_shadows;
 	struct peer *gate;

@@ -8,18 +8,10 @@
 #include "supervisor/base/log.h"
 #include "supervisor/confine/sandbox-filter.h"
 #include "supervisor/core/audit-set.h"
-#include "supervisor/core/policy-file.h"
+#include "supervisor/core/policy-set.h"
 #include "supervisor/core/tenants.h"
 
-struct policies {
-	struct enforce *enforce;
-	const char *directory;
-	struct policy **all;
-	size_t n;
-	struct effective *effectives;
-};
-
-static void free_all(struct policy **all, size_t n)
+void policies_free_all(struct policy **all, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		policy_unref(all[i]);
@@ -35,11 +27,11 @@ _Static_assert((int)POLICY_CALL_STRICT == (int)CONFINE_STRICT &&
 	"levels of system calls");
 _Static_assert(POLICY_CALL_NAME_SIZE == CONFINE_CALL_NAME_SIZE, "names of system calls");
 
-static const struct policy_calls known_calls = {confine_call_level, confine_call_name};
+const struct policy_calls policies_known_calls = {confine_call_level, confine_call_name};
 
-static void put_in_force(struct policies *policies, struct policy **all, size_t n)
+void policies_put_in_force(struct policies *policies, struct policy **all, size_t n)
 {
-	free_all(policies->all, policies->n);
+	policies_free_all(policies->all, policies->n);
 	policies->all = all;
 	policies->n = n;
 	for (struct effective *each = policies->effectives; each; each = each->next)
@@ -50,91 +42,18 @@ int policies_reload(struct policies *policies, struct failure *why)
 {
 	struct policy **all = NULL;
 	size_t n = 0;
-	int r = policy_load_dir(policies->directory, &known_calls, &all, &n, why);
+	int r = policy_load_dir(policies->directory, &policies_known_calls, &all, &n, why);
 
 	if (r == 0)
-		put_in_force(policies, all, n);
+		policies_put_in_force(policies, all, n);
 	return r;
 }
 
-struct policies_draft {
-	struct policy **all;
-	size_t n;
-};
-
-int policies_draft(const struct policies *policies, const char *name, const char *text,
-	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why)
-{
-	const struct policy_overlay overlay = {name, text, size_bytes};
-	struct policies_draft *draft = calloc(1, sizeof(*draft));
-	int r;
-
-	if (!draft)
-		return failure_set(why, -ENOMEM, "policies", "There is no memory left.");
-	r = policy_load_dir_with(policies->directory, &known_calls, name ? &overlay : NULL,
-		&draft->all, &draft->n, why);
-	if (r < 0) {
-		free(draft);
-		return r;
-	}
-	*ret_draft = draft;
-	return 0;
-}
-
-static const struct policy *find(struct policy *const *all, size_t n, const char *name)
+const struct policy *policies_find_in(struct policy *const *all, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(all[i]->name, name) == 0)
 			return all[i];
-	return NULL;
-}
-
-const struct policy *policies_draft_find(const struct policies_draft *draft, const char *name)
-{
-	return find(draft->all, draft->n, name);
-}
-
-size_t policies_draft_count(const struct policies_draft *draft)
-{
-	return draft->n;
-}
-
-void policies_draft_compare(const struct policies *policies, const struct policies_draft *draft,
-	policies_change_callback callback, void *userdata)
-{
-	for (size_t i = 0; i < draft->n; i++) {
-		const struct policy *after = draft->all[i];
-		const struct policy *before = find(policies->all, policies->n, after->name);
-
-		if (!before || strcmp(before->hash, after->hash) != 0 ||
-			strcmp(before->file_hash, after->file_hash) != 0)
-			callback(before, after, userdata);
-	}
-	for (size_t i = 0; i < policies->n; i++)
-		if (!policies_draft_find(draft, policies->all[i]->name))
-			callback(policies->all[i], NULL, userdata);
-}
-
-int policies_draft_write(
-	const struct policies *policies, const struct policies_draft *draft, const char *name)
-{
-	const struct policy *policy = policies_draft_find(draft, name);
-
-	return policy_file_write(policies->directory, name, policy->text, policy->text_size_bytes);
-}
-
-void policies_draft_enforce(struct policies *policies, struct policies_draft *draft)
-{
-	put_in_force(policies, draft->all, draft->n);
-	free(draft);
-}
-
-struct policies_draft *policies_draft_free(struct policies_draft *draft)
-{
-	if (!draft)
-		return NULL;
-	free_all(draft->all, draft->n);
-	free(draft);
 	return NULL;
 }
 
@@ -164,14 +83,14 @@ struct policies *policies_free(struct policies *policies)
 {
 	if (!policies)
 		return NULL;
-	free_all(policies->all, policies->n);
+	policies_free_all(policies->all, policies->n);
 	free(policies);
 	return NULL;
 }
 
 const struct policy *policies_find(const struct policies *policies, const char *name)
 {
-	return find(policies->all, policies->n, name);
+	return policies_find_in(policies->all, policies->n, name);
 }
 
 size_t policies_count(const struct policies *policies)
@@ -275,7 +194,8 @@ static int install(struct policies *policies, struct effective *effective, struc
 
 /* The names that an effective policy is found by, and what they stand for; NULL: no such layer. */
 struct layers {
-	const char *bound_name, *template_name, *name;
+	const char *bound_name, *name;
+	char template_name[POLICY_NAME_SIZE];
 	const struct policy *bound, *template, *wanted;
 	bool learns;
 };
@@ -324,16 +244,21 @@ static int meet_layers(const struct layers *layers, struct policy **ret_policy, 
 	return 0;
 }
 
-static int make(struct policies *policies, const struct layers *layers,
-	struct effective **ret_effective, struct refusal *why)
+static int meet(const struct layers *layers, struct policy **ret_policy, struct refusal *why)
+{
+	return layers->learns ? meet_learning(layers, ret_policy, why)
+			      : meet_layers(layers, ret_policy, why);
+}
+
+static int make(struct policies *policies, const struct policies_draft *draft,
+	const struct layers *layers, struct effective **ret_effective, struct refusal *why)
 {
 	struct effective *effective = calloc(1, sizeof(*effective));
 	int r;
 
 	if (!effective)
 		return refuse(why, WIRE_CODE_INTERNAL, "Out of memory.");
-	r = layers->learns ? meet_learning(layers, &effective->policy, why)
-			   : meet_layers(layers, &effective->policy, why);
+	r = meet(layers, &effective->policy, why);
 	if (r == 0)
 		r = install(policies, effective, why);
 	if (r < 0) {
@@ -352,18 +277,27 @@ static int make(struct policies *policies, const struct layers *layers,
 	if (layers->template)
 		snprintf(effective->template, sizeof(effective->template), "%s",
 			layers->template_name);
+	effective->draft = draft;
+	if (draft) {
+		const struct policy *staged = policies_draft_find(draft, draft->name);
+
+		snprintf(effective->staged, sizeof(effective->staged), "%s", draft->name);
+		snprintf(
+			effective->staged_hash, sizeof(effective->staged_hash), "%s", staged->hash);
+	}
 	effective->next = policies->effectives;
 	policies->effectives = effective;
 	*ret_effective = effective;
 	return 0;
 }
 
-static struct effective *find_current(const struct policies *policies, const struct layers *layers)
+static struct effective *find_current(const struct policies *policies,
+	const struct policies_draft *draft, const struct layers *layers)
 {
 	const char *template = layers->template ? layers->template_name : "";
 
 	for (struct effective *each = policies->effectives; each; each = each->next)
-		if (each->current && each->learns == layers->learns &&
+		if (each->current && each->draft == draft && each->learns == layers->learns &&
 			strcmp(each->bound, layers->bound_name) == 0 &&
 			strcmp(each->template, template) == 0 &&
 			strcmp(each->name, layers->name) == 0)
@@ -394,56 +328,97 @@ static int check_modes(const struct layers *layers, bool unbound, struct refusal
 	return 0;
 }
 
-static int get(struct policies *policies, struct layers *layers, bool unbound,
+static const struct policy *find(
+	const struct policies *policies, const struct policies_draft *draft, const char *name)
+{
+	return draft ? policies_draft_find(draft, name) : policies_find(policies, name);
+}
+
+/* The names, and of the policies all but the bound. */
+static void name_layers(const struct policies *policies, const struct policies_draft *draft,
+	const char *bound, const char *template, const char *name, struct layers *ret_layers)
+{
+	struct layers layers = {.bound_name = bound, .name = name};
+
+	if (!name[0])
+		layers.name =
+			strcmp(bound, STORE_TENANT_UNBOUND) == 0 ? TENANT_POLICY_DEFAULT : bound;
+	snprintf(layers.template_name, sizeof(layers.template_name), POLICY_OF_TEMPLATE "%s",
+		template);
+	layers.template = find(policies, draft, layers.template_name);
+	layers.wanted = find(policies, draft, layers.name);
+	layers.learns = is_learning(layers.wanted);
+	*ret_layers = layers;
+}
+
+static int find_bound(const struct policies *policies, const struct policies_draft *draft,
+	struct layers *layers, struct refusal *why)
+{
+	bool unbound = strcmp(layers->bound_name, STORE_TENANT_UNBOUND) == 0;
+
+	if (!layers->wanted)
+		return refuse(why, WIRE_CODE_NOT_FOUND,
+			"There is no policy \"%s\". GET /v1/policies lists those in force.",
+			layers->name);
+	layers->bound = unbound ? NULL : find(policies, draft, layers->bound_name);
+	if (!unbound && !layers->bound)
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
+			"start. Ask the administrator to load it.",
+			layers->bound_name);
+	return check_modes(layers, unbound, why);
+}
+
+int policies_meet(const struct policies *policies, const struct policies_draft *draft,
+	const char *bound, const char *template, const char *name, struct policy **ret_policy,
+	struct refusal *why)
+{
+	struct layers layers;
+	int r;
+
+	name_layers(policies, draft, bound, template, name, &layers);
+	r = find_bound(policies, draft, &layers, why);
+	return r < 0 ? r : meet(&layers, ret_policy, why);
+}
+
+static int get(struct policies *policies, const struct policies_draft *draft, struct layers *layers,
 	struct effective **ret_effective, struct refusal *why)
 {
-	struct effective *found = find_current(policies, layers);
+	struct effective *found = find_current(policies, draft, layers);
 	int r;
 
 	if (found) {
 		*ret_effective = effective_ref(found);
 		return 0;
 	}
-	if (!layers->wanted)
-		return refuse(why, WIRE_CODE_NOT_FOUND,
-			"There is no policy \"%s\". GET /v1/policies lists those in force.",
-			layers->name);
-	layers->bound = unbound ? NULL : policies_find(policies, layers->bound_name);
-	if (!unbound && !layers->bound)
-		return refuse(why, WIRE_CODE_CONFLICT,
-			"The tenant is bound by policy \"%s\", which is not loaded, so nothing may "
-			"start. Ask the administrator to load it.",
-			layers->bound_name);
-	r = check_modes(layers, unbound, why);
-	return r < 0 ? r : make(policies, layers, ret_effective, why);
+	r = find_bound(policies, draft, layers, why);
+	return r < 0 ? r : make(policies, draft, layers, ret_effective, why);
 }
 
-static int get_in_mode(struct policies *policies, const char *bound, const char *template,
-	const char *name, bool as_written, struct effective **ret_effective, struct refusal *why)
+int effective_get_drafted(struct policies *policies, const struct policies_draft *draft,
+	const char *bound, const char *template, const char *name, struct effective **ret_effective,
+	struct refusal *why)
 {
-	bool unbound = strcmp(bound, STORE_TENANT_UNBOUND) == 0;
-	char template_name[POLICY_NAME_SIZE];
-	struct layers layers = {.bound_name = bound, .template_name = template_name, .name = name};
+	struct layers layers;
 
-	if (!name[0])
-		layers.name = unbound ? TENANT_POLICY_DEFAULT : bound;
-	snprintf(template_name, sizeof(template_name), POLICY_OF_TEMPLATE "%s", template);
-	layers.template = policies_find(policies, template_name);
-	layers.wanted = policies_find(policies, layers.name);
-	layers.learns = !as_written && is_learning(layers.wanted);
-	return get(policies, &layers, unbound, ret_effective, why);
+	name_layers(policies, draft, bound, template, name, &layers);
+	return get(policies, draft, &layers, ret_effective, why);
 }
 
 int effective_get(struct policies *policies, const char *bound, const char *template,
 	const char *name, struct effective **ret_effective, struct refusal *why)
 {
-	return get_in_mode(policies, bound, template, name, false, ret_effective, why);
+	return effective_get_drafted(policies, NULL, bound, template, name, ret_effective, why);
 }
 
 int effective_get_as_written(struct policies *policies, const char *bound, const char *template,
 	const char *name, struct effective **ret_effective, struct refusal *why)
 {
-	return get_in_mode(policies, bound, template, name, true, ret_effective, why);
+	struct layers layers;
+
+	name_layers(policies, NULL, bound, template, name, &layers);
+	layers.learns = false;
+	return get(policies, NULL, &layers, ret_effective, why);
 }
 
 const char *effective_find_layer(

@@ -14,6 +14,7 @@
 
 struct sock_filter;
 struct policies;
+struct policies_draft;
 
 struct effective {
 	struct policy *policy;       /* judges; of its name its rules are */
@@ -30,6 +31,8 @@ struct effective {
 		template[POLICY_NAME_SIZE]; /* empty: no policy of the template */
 	char hash_asked[POLICY_HASH_SIZE];  /* of what was asked for, before the meet */
 	bool current;                       /* made from the policies now in force */
+	const struct policies_draft *draft; /* or from what would be with this one; NULL */
+	char staged[POLICY_NAME_SIZE], staged_hash[POLICY_HASH_SIZE]; /* whose text that has */
 };
 
 /* Reads the directory; touches nothing else. */
@@ -45,8 +48,10 @@ int policies_reload(struct policies *policies, struct failure *why);
 /* The directory as it is, or as it would be with `text` in the file of policy `name` (NULL: as it
  * is). Nothing is in force, and nothing is written. Returns 0 or -errno with `why` when one of its
  * policies is bad. */
-struct policies_draft;
 int policies_draft(const struct policies *policies, const char *name, const char *text,
+	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why);
+/* The same over what is in force, whatever the directory has by now. */
+int policies_draft_over(const struct policies *policies, const char *name, const char *text,
 	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why);
 const struct policy *policies_draft_find(const struct policies_draft *draft, const char *name);
 size_t policies_draft_count(const struct policies_draft *draft);
@@ -63,6 +68,13 @@ int policies_draft_write(
 /* From here on it is in force, as after policies_reload(). Frees the draft. */
 void policies_draft_enforce(struct policies *policies, struct policies_draft *draft);
 struct policies_draft *policies_draft_free(struct policies_draft *draft);
+/* Frees one that effective policies were made from. They stay; nobody else gets them. */
+struct policies_draft *policies_draft_retire(
+	struct policies *policies, struct policies_draft *draft);
+/* The hash of what effective_get_drafted() would make, which is remembered. Returns 1 with it
+ * (empty when there is no such meet), 0 when the draft changes none of the three policies. */
+int policies_draft_meet(const struct policies *policies, struct policies_draft *draft,
+	const char *bound, const char *template, const char *name, char ret_hash[POLICY_HASH_SIZE]);
 
 const struct policy *policies_find(const struct policies *policies, const char *name);
 size_t policies_count(const struct policies *policies);
@@ -84,6 +96,10 @@ const char *effective_find_layer(
  * "learn", what learns is not bound by a tenant's policy, or the kernel is full. */
 int effective_get(struct policies *policies, const char *bound, const char *template,
 	const char *name, struct effective **ret_effective, struct refusal *why);
+/* The same as it would be with `draft` in force, which its caller retires. */
+int effective_get_drafted(struct policies *policies, const struct policies_draft *draft,
+	const char *bound, const char *template, const char *name, struct effective **ret_effective,
+	struct refusal *why);
 /* The same, but what is in mode "learn" is taken as it is written: what a candidate says. */
 int effective_get_as_written(struct policies *policies, const char *bound, const char *template,
 	const char *name, struct effective **ret_effective, struct refusal *why);

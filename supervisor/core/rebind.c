@@ -7,6 +7,7 @@
 #include "supervisor/core/rollout.h"
 #include "supervisor/core/sandbox.h"
 #include "supervisor/core/shadow.h"
+#include "supervisor/core/staged.h"
 
 static void on_swapped(struct sandbox *sandbox, const struct refusal *why, void *userdata _unused_)
 {
@@ -82,6 +83,7 @@ void core_enforce_draft(struct core *core, struct policies_draft *draft)
 {
 	record_load(core, draft);
 	policies_draft_enforce(core->policies, draft);
+	staged_remake(core);
 	sandbox_rebind_all(core);
 	rollout_keep_versions(core);
 }

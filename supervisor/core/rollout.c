@@ -8,9 +8,9 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox.h"
+#include "supervisor/core/staged.h"
 
-static int check_condition(
-	const struct rollout *rollout, const struct policy *present, struct refusal *why)
+int rollout_check(const struct rollout *rollout, const struct policy *present, struct refusal *why)
 {
 	const struct wire_policy_condition *condition = rollout->condition;
 
@@ -102,18 +102,27 @@ static void record(struct core *core, const struct rollout *rollout, const char 
 	audit_policy_changed(core->audit);
 }
 
-/* The version is in the store before the file is in its place, and not if that fails. */
-static int write_down(struct core *core, const struct rollout *rollout,
-	const struct policies_draft *draft, struct refusal *why)
+struct store_version rollout_version(const struct rollout *rollout, const struct policy *policy)
 {
-	const struct policy *policy = policies_draft_find(draft, rollout->name);
 	struct store_version version = version_of(policy);
-	int r = store_begin(core->store);
 
 	snprintf(version.by_key, sizeof(version.by_key), "%s", rollout->actor.key_id);
 	snprintf(version.commit, sizeof(version.commit), "%s", rollout->condition->commit);
+	return version;
+}
+
+/* The version is in the store before the file is in its place, and not if that fails. */
+static int write_down(struct core *core, const struct rollout *rollout,
+	const struct policies_draft *draft, bool ends_staged, struct refusal *why)
+{
+	const struct policy *policy = policies_draft_find(draft, rollout->name);
+	struct store_version version = rollout_version(rollout, policy);
+	int r = store_begin(core->store);
+
 	if (r == 0)
 		r = store_version_put(core->store, &version, policy->text, policy->text_size_bytes);
+	if (r == 0 && ends_staged)
+		r = store_staged_delete(core->store, rollout->name);
 	if (r < 0) {
 		store_rollback(core->store);
 		return refuse(why, WIRE_CODE_UNAVAILABLE,
@@ -137,24 +146,26 @@ static int write_down(struct core *core, const struct rollout *rollout,
 	return 0;
 }
 
-static int refuse_text(const struct failure *failure, struct refusal *why)
+int rollout_refuse_text(const struct failure *failure, struct refusal *why)
 {
 	return refuse(why, WIRE_CODE_INVALID, "Nothing was changed: %s%s%s", failure->location,
 		failure->location[0] ? ": " : "", failure->sentence);
 }
 
 static int put(struct core *core, const struct rollout *rollout, struct policies_draft *draft,
-	const char *stage, char ret_before[POLICY_HASH_SIZE], struct refusal *why)
+	const char *stage, bool ends_staged, char ret_before[POLICY_HASH_SIZE], struct refusal *why)
 {
 	const struct policy *present = policies_find(core->policies, rollout->name);
 	struct failure failure = {0};
 	int r = core_check_draft(core, draft, &failure);
 
 	if (r < 0)
-		return refuse_text(&failure, why);
-	r = write_down(core, rollout, draft, why);
+		return rollout_refuse_text(&failure, why);
+	r = write_down(core, rollout, draft, ends_staged, why);
 	if (r < 0)
 		return r;
+	if (ends_staged)
+		staged_forget(core, rollout->name);
 	snprintf(ret_before, POLICY_HASH_SIZE, "%s", present ? present->hash : "");
 	core_enforce_draft(core, draft);
 	record(core, rollout, ret_before, policies_find(core->policies, rollout->name), stage);
@@ -166,13 +177,13 @@ int rollout_put(struct core *core, const struct rollout *rollout, const char *te
 {
 	struct policies_draft *draft = NULL;
 	struct failure failure = {0};
-	int r = check_condition(rollout, policies_find(core->policies, rollout->name), why);
+	int r = rollout_check(rollout, policies_find(core->policies, rollout->name), why);
 
 	if (r < 0)
 		return r;
 	if (policies_draft(core->policies, rollout->name, text, size_bytes, &draft, &failure) < 0)
-		return refuse_text(&failure, why);
-	r = put(core, rollout, draft, "enforce", ret_before, why);
+		return rollout_refuse_text(&failure, why);
+	r = put(core, rollout, draft, "enforce", false, ret_before, why);
 	if (r < 0)
 		policies_draft_free(draft);
 	return r;
@@ -185,7 +196,7 @@ int rollout_back(struct core *core, const struct rollout *rollout, const char *h
 	struct policies_draft *draft = NULL;
 	struct failure failure = {0};
 	size_t size_bytes = 0;
-	int r = check_condition(rollout, policies_find(core->policies, rollout->name), why);
+	int r = rollout_check(rollout, policies_find(core->policies, rollout->name), why);
 
 	if (r < 0)
 		return r;
@@ -198,14 +209,38 @@ int rollout_back(struct core *core, const struct rollout *rollout, const char *h
 		return refuse(why, WIRE_CODE_UNAVAILABLE, "The version cannot be read (%s).",
 			strerror(-r));
 	if (policies_draft(core->policies, rollout->name, text, size_bytes, &draft, &failure) < 0)
-		return refuse_text(&failure, why);
+		return rollout_refuse_text(&failure, why);
 	if (strcmp(policies_draft_find(draft, rollout->name)->hash, hash) != 0)
 		r = refuse(why, WIRE_CODE_CONFLICT,
 			"What this version extends has changed since: it would be %s now. Roll "
 			"that back first, or put a new version.",
 			policies_draft_find(draft, rollout->name)->hash);
 	else
-		r = put(core, rollout, draft, "rollback", ret_before, why);
+		r = put(core, rollout, draft, "rollback", false, ret_before, why);
+	if (r < 0)
+		policies_draft_free(draft);
+	return r;
+}
+
+int rollout_promote(struct core *core, const struct rollout *rollout, const struct staged *staged,
+	char ret_before[POLICY_HASH_SIZE], struct refusal *why)
+{
+	struct policies_draft *draft = NULL;
+	struct failure failure = {0};
+	const char *hash;
+	int r;
+
+	if (policies_draft(core->policies, rollout->name, staged->text, staged->text_size_bytes,
+		    &draft, &failure) < 0)
+		return rollout_refuse_text(&failure, why);
+	hash = policies_draft_find(draft, rollout->name)->hash;
+	if (strcmp(hash, staged->version.hash) != 0)
+		r = refuse(why, WIRE_CODE_CONFLICT,
+			"What this version extends has changed since: it would be %s now. Stage it "
+			"again.",
+			hash);
+	else
+		r = put(core, rollout, draft, "enforce", true, ret_before, why);
 	if (r < 0)
 		policies_draft_free(draft);
 	return r;

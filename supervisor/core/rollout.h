@@ -28,6 +28,17 @@ int rollout_put(struct core *core, const struct rollout *rollout, const char *te
 int rollout_back(struct core *core, const struct rollout *rollout, const char *hash,
 	char ret_before[POLICY_HASH_SIZE], struct refusal *why);
 
+/* Puts a staged version in force. CONFLICT when it would not have its hash; otherwise as above. */
+struct staged;
+int rollout_promote(struct core *core, const struct rollout *rollout, const struct staged *staged,
+	char ret_before[POLICY_HASH_SIZE], struct refusal *why);
+
+/* ---- for staged.c */
+int rollout_check(const struct rollout *rollout, const struct policy *present, struct refusal *why);
+int rollout_refuse_text(const struct failure *failure, struct refusal *why);
+/* With who did it. */
+struct store_version rollout_version(const struct rollout *rollout, const struct policy *policy);
+
 /* Keeps what is in force as versions, as far as they are not the newest: after the start, and after
  * each load. */
 void rollout_keep_versions(struct core *core);

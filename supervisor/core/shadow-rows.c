@@ -47,6 +47,7 @@ static size_t bucket_of(const struct shadow_asked *asked, const char *policy,
 
 	hash = mix(hash, numbers, sizeof(numbers));
 	hash = mix(hash, asked->hash, strlen(asked->hash));
+	hash = mix(hash, asked->staged_hash, strlen(asked->staged_hash));
 	return mix(hash, policy, strlen(policy)) % BUCKETS;
 }
 
@@ -55,7 +56,9 @@ static bool is_row(const struct shadow_row *row, const struct shadow_asked *aske
 {
 	return row->tenant == asked->tenant && row->sum.outcome == outcome &&
 	       row->sum.rule == rule && strcmp(row->sum.policy, policy) == 0 &&
-	       strcmp(row->candidate, asked->candidate) == 0 && strcmp(row->hash, asked->hash) == 0;
+	       strcmp(row->candidate, asked->candidate) == 0 &&
+	       strcmp(row->hash, asked->hash) == 0 && strcmp(row->staged, asked->staged) == 0 &&
+	       strcmp(row->staged_hash, asked->staged_hash) == 0;
 }
 
 static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **bucket,
@@ -69,6 +72,8 @@ static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **buck
 	row->tenant = asked->tenant;
 	memcpy(row->candidate, asked->candidate, sizeof(row->candidate));
 	memcpy(row->hash, asked->hash, sizeof(row->hash));
+	memcpy(row->staged, asked->staged, sizeof(row->staged));
+	memcpy(row->staged_hash, asked->staged_hash, sizeof(row->staged_hash));
 	row->sum.outcome = outcome;
 	row->sum.rule = rule;
 	snprintf(row->sum.policy, sizeof(row->sum.policy), "%s", policy);
@@ -83,7 +88,7 @@ static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **buck
 struct shadow_row *shadow_rows_get(struct shadow_rows *rows, const struct shadow_asked *asked,
 	enum abi_shadow_outcome outcome, uint16_t rule)
 {
-	const char *policy = outcome == ABI_SHADOW_WOULD_DENY ? asked->beside : asked->candidate;
+	const char *policy = outcome == ABI_SHADOW_WOULD_DENY ? asked->beside : asked->rules_of;
 	struct shadow_row **bucket = &rows->buckets[bucket_of(asked, policy, outcome, rule)];
 
 	for (struct shadow_row *row = *bucket; row; row = row->next_of_bucket)

@@ -9,7 +9,10 @@ struct shadow_asked {
 	char candidate[POLICY_NAME_SIZE];
 	char hash[POLICY_HASH_SIZE]; /* of the candidate alone, not of its meet: a rule's number is
 					its place in the file */
-	char beside[POLICY_NAME_SIZE]; /* the policy in force */
+	char rules_of[POLICY_NAME_SIZE]; /* the candidate's: its own unless it learns */
+	char beside[POLICY_NAME_SIZE];   /* the policy in force */
+	/* The staged version that the candidate comes of; empty: none. */
+	char staged[POLICY_NAME_SIZE], staged_hash[POLICY_HASH_SIZE];
 };
 
 /* A row of one tenant, and of one candidate as it was when it was asked. */
@@ -17,6 +20,7 @@ struct shadow_row {
 	struct shadow_row *next, *next_of_bucket;
 	uint32_t tenant;
 	char candidate[POLICY_NAME_SIZE], hash[POLICY_HASH_SIZE];
+	char staged[POLICY_NAME_SIZE], staged_hash[POLICY_HASH_SIZE];
 	struct shadow_sum sum;
 	uint64_t n_living; /* while all are read */
 };

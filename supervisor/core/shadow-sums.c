@@ -82,8 +82,11 @@ struct shadow_asked *shadow_sums_open(
 		return NULL;
 	}
 	asked->tenant = sandbox->tenant->row.id;
-	snprintf(asked->candidate, sizeof(asked->candidate), "%s", candidate->policy->name);
+	snprintf(asked->candidate, sizeof(asked->candidate), "%s", candidate->name);
+	snprintf(asked->rules_of, sizeof(asked->rules_of), "%s", candidate->policy->name);
 	snprintf(asked->hash, sizeof(asked->hash), "%s", candidate->hash_asked);
+	snprintf(asked->staged, sizeof(asked->staged), "%s", candidate->staged);
+	snprintf(asked->staged_hash, sizeof(asked->staged_hash), "%s", candidate->staged_hash);
 	snprintf(asked->beside, sizeof(asked->beside), "%s", sandbox->effective->policy->name);
 	return asked;
 }
@@ -183,7 +186,23 @@ void shadow_sums_fold(struct core *core)
 		loop_timer_arm(sums->timer, FOLD_DELAY_MS, 0);
 }
 
+/* A staged version changes what others are, too: of each it must be what it is now. */
+static bool is_of(const struct shadow_row *row, const struct policy *candidate,
+	const struct policies_draft *staged)
+{
+	const struct policy *asked;
+
+	if (!staged)
+		return !row->staged[0] && strcmp(row->candidate, candidate->name) == 0 &&
+		       strcmp(row->hash, candidate->hash) == 0;
+	asked = policies_draft_find(staged, row->candidate);
+	return strcmp(row->staged, candidate->name) == 0 &&
+	       strcmp(row->staged_hash, candidate->hash) == 0 && asked &&
+	       strcmp(row->hash, asked->hash) == 0;
+}
+
 int shadow_sums_each(struct core *core, const struct tenant *tenant, const struct policy *candidate,
+	const struct policies_draft *staged,
 	void (*callback)(const struct shadow_sum *sum, void *userdata), void *userdata)
 {
 	int r;
@@ -198,9 +217,7 @@ int shadow_sums_each(struct core *core, const struct tenant *tenant, const struc
 		row = row->next) {
 		struct shadow_sum sum = row->sum;
 
-		if ((tenant && tenant->row.id != row->tenant) ||
-			strcmp(row->candidate, candidate->name) != 0 ||
-			strcmp(row->hash, candidate->hash) != 0)
+		if ((tenant && tenant->row.id != row->tenant) || !is_of(row, candidate, staged))
 			continue;
 		sum.n += row->n_living;
 		callback(&sum, userdata);

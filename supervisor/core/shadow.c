@@ -15,11 +15,14 @@ json_t *shadow_describe(const struct sandbox *sandbox)
 {
 	const struct policy *policy = sandbox->shadow ? sandbox->shadow->policy : NULL;
 
-	return json_pack("{s:s?, s:s?, s:s?, s:s*}", "shadow",
+	return json_pack("{s:s?, s:s?, s:s?, s:s*, s:s*, s:s*}", "shadow",
 		sandbox->shadow_name[0] ? sandbox->shadow_name : NULL, "shadow_hash",
 		policy ? policy->hash : NULL, "shadow_source",
-		candidate_source_name(sandbox->shadow_source), "shadow_error",
-		sandbox->shadow_name[0] && !policy ? sandbox->shadow_error : NULL);
+		candidate_source_name(sandbox->shadow_source), "staged",
+		sandbox->shadow && sandbox->shadow->staged[0] ? sandbox->shadow->staged : NULL,
+		"staged_hash",
+		sandbox->shadow && sandbox->shadow->staged[0] ? sandbox->shadow->staged_hash : NULL,
+		"shadow_error", sandbox->shadow_name[0] && !policy ? sandbox->shadow_error : NULL);
 }
 
 static void drop(struct sandbox *sandbox)
@@ -79,7 +82,9 @@ static bool is_asked(const struct sandbox *sandbox, const struct effective *effe
 	return sandbox->shadow && effective &&
 	       strcmp(sandbox->shadow->policy->name, effective->policy->name) == 0 &&
 	       strcmp(sandbox->shadow->policy->hash, effective->policy->hash) == 0 &&
-	       strcmp(sandbox->shadow->hash_asked, effective->hash_asked) == 0;
+	       strcmp(sandbox->shadow->hash_asked, effective->hash_asked) == 0 &&
+	       strcmp(sandbox->shadow->staged, effective->staged) == 0 &&
+	       strcmp(sandbox->shadow->staged_hash, effective->staged_hash) == 0;
 }
 
 /* Asks what is to be asked. True when that is another than before, or nothing any more. */
@@ -116,9 +121,6 @@ static int settle_and_record(struct sandbox *sandbox, bool anew, struct refusal 
 
 	if (!settle(sandbox, anew, why, &r))
 		return r;
-	if (r < 0)
-		log_warning("sb-%016lx has no candidate: %s", (unsigned long)sandbox->id,
-			why->sentence);
 	sandbox_subject(sandbox, &subject);
 	audit_record(sandbox->core->audit, "sandbox.shadow", &subject, shadow_describe(sandbox));
 	return r;

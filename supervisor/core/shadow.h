@@ -68,8 +68,10 @@ struct shadow_sum {
 	uint64_t example_sandbox, example_ns;
 };
 
-/* Calls back for each row of the candidate as it is loaded now, of `tenant`'s sandboxes (NULL: of
+/* Calls back for each row of the candidate as it is loaded now (as it is in `staged`: of whatever
+ * was asked because of this staged version), of `tenant`'s sandboxes (NULL: of
  * all), living or not, since this process started. Returns 0 or -errno. */
 int shadow_sums_each(struct core *core, const struct tenant *tenant, const struct policy *candidate,
+	const struct policies_draft *staged,
 	void (*callback)(const struct shadow_sum *sum, void *userdata), void *userdata);
 struct shadow_sums *shadow_sums_free(struct shadow_sums *sums);

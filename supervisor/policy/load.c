@@ -18,9 +18,11 @@ struct loader {
 	int fd;
 	const struct policy_calls *calls;
 	const struct policy_overlay *overlay; /* NULL: none */
-	char (*names)[NAME_MAX + 1];          /* of files */
-	char (*stems)[NAME_MAX + 1];          /* the same without ".json" */
-	const char **known_names;             /* the stems; ends with NULL */
+	struct policy *const *present;        /* instead of the directory's files; NULL: those */
+	size_t n_present;
+	char (*names)[NAME_MAX + 1]; /* of files */
+	char (*stems)[NAME_MAX + 1]; /* the same without ".json" */
+	const char **known_names;    /* the stems; ends with NULL */
 	struct policy **policies;
 	size_t n_names, n_policies;
 	struct failure *why;
@@ -78,7 +80,7 @@ static bool is_listed(const struct loader *loader)
 	return false;
 }
 
-static int list_names(struct loader *loader, DIR *stream)
+static int list_files(struct loader *loader, DIR *stream)
 {
 	struct dirent *entry;
 
@@ -91,35 +93,60 @@ static int list_names(struct loader *loader, DIR *stream)
 	if (errno)
 		return failure_set(loader->why, -errno, STAGE, "The directory cannot be read: %s.",
 			strerror(errno));
-	if (loader->overlay && !is_listed(loader)) {
-		char name[POLICY_NAME_SIZE + sizeof(".json")];
-		int r;
+	return 0;
+}
 
-		snprintf(name, sizeof(name), "%s.json", loader->overlay->name);
-		r = add_name(loader, name);
-		if (r < 0)
-			return r;
-	}
+static int add_policy_name(struct loader *loader, const char *name)
+{
+	char file[POLICY_NAME_SIZE + sizeof(".json")];
+
+	snprintf(file, sizeof(file), "%s.json", name);
+	return add_name(loader, file);
+}
+
+/* `stream` NULL: those of the policies that are present. */
+static int list_names(struct loader *loader, DIR *stream)
+{
+	int r = stream ? list_files(loader, stream) : 0;
+
+	for (size_t i = 0; i < loader->n_present && r == 0; i++)
+		r = add_policy_name(loader, loader->present[i]->name);
+	if (r == 0 && loader->overlay && !is_listed(loader))
+		r = add_policy_name(loader, loader->overlay->name);
+	if (r < 0)
+		return r;
 	if (loader->n_names)
 		qsort(loader->names, loader->n_names, sizeof(*loader->names), compare_names);
 	return 0;
 }
 
-static int read_overlay(const struct loader *loader, char **ret_text, size_t *ret_size)
+static int copy_text(const char *from, size_t size_bytes, char **ret_text, size_t *ret_size)
 {
-	const struct policy_overlay *overlay = loader->overlay;
 	char *text;
 
-	if (overlay->size_bytes > POLICY_FILE_BYTES_MAX)
+	if (size_bytes > POLICY_FILE_BYTES_MAX)
 		return -EFBIG;
-	text = malloc(overlay->size_bytes + 1);
+	text = malloc(size_bytes + 1);
 	if (!text)
 		return -ENOMEM;
-	memcpy(text, overlay->text, overlay->size_bytes);
-	text[overlay->size_bytes] = '\0';
+	memcpy(text, from, size_bytes);
+	text[size_bytes] = '\0';
 	*ret_text = text;
-	*ret_size = overlay->size_bytes;
+	*ret_size = size_bytes;
 	return 0;
+}
+
+static int read_present(
+	const struct loader *loader, const char *file, char **ret_text, size_t *ret_size)
+{
+	for (size_t i = 0; i < loader->n_present; i++) {
+		const struct policy *policy = loader->present[i];
+		size_t length = strlen(policy->name);
+
+		if (strncmp(file, policy->name, length) == 0 && strcmp(file + length, ".json") == 0)
+			return copy_text(policy->text, policy->text_size_bytes, ret_text, ret_size);
+	}
+	return -ENOENT;
 }
 
 /* A FIFO or a device under such a name would stop the daemon, so only a plain file is opened. */
@@ -129,7 +156,10 @@ static int read_file(struct loader *loader, const char *name, char **ret_text, s
 	int r = 0;
 
 	if (is_overlaid(loader, name))
-		r = read_overlay(loader, ret_text, ret_size);
+		r = copy_text(
+			loader->overlay->text, loader->overlay->size_bytes, ret_text, ret_size);
+	else if (loader->present)
+		r = read_present(loader, name, ret_text, ret_size);
 	else if (fstatat(loader->fd, name, &info, 0) < 0)
 		r = -errno;
 	else if (!S_ISREG(info.st_mode))
@@ -261,6 +291,31 @@ int policy_load_dir(const char *directory, const struct policy_calls *calls,
 	return policy_load_dir_with(directory, calls, NULL, ret_policies, ret_n, why);
 }
 
+static int check_overlay(const struct policy_overlay *overlay, struct failure *why)
+{
+	if (!overlay || policy_name_valid(overlay->name))
+		return 0;
+	return failure_set(why, -EINVAL, STAGE,
+		"A name has 1 to %d of a-z, 0-9 and -, and neither begins nor ends with -.",
+		POLICY_NAME_SIZE - 1);
+}
+
+static int finish(struct loader *loader, int r, struct policy ***ret_policies, size_t *ret_n)
+{
+	free(loader->names);
+	free(loader->stems);
+	free(loader->known_names);
+	if (r < 0) {
+		while (loader->n_policies > 0)
+			policy_unref(loader->policies[--loader->n_policies]);
+		free(loader->policies);
+		return r;
+	}
+	*ret_policies = loader->policies;
+	*ret_n = loader->n_policies;
+	return 0;
+}
+
 int policy_load_dir_with(const char *directory, const struct policy_calls *calls,
 	const struct policy_overlay *overlay, struct policy ***ret_policies, size_t *ret_n,
 	struct failure *why)
@@ -268,12 +323,10 @@ int policy_load_dir_with(const char *directory, const struct policy_calls *calls
 	struct loader loader = {
 		.directory = directory, .calls = calls, .overlay = overlay, .why = why};
 	DIR *stream;
-	int r;
+	int r = check_overlay(overlay, why);
 
-	if (overlay && !policy_name_valid(overlay->name))
-		return failure_set(why, -EINVAL, STAGE,
-			"A name has 1 to %d of a-z, 0-9 and -, and neither begins nor ends with -.",
-			POLICY_NAME_SIZE - 1);
+	if (r < 0)
+		return r;
 	stream = opendir(directory);
 	if (!stream) {
 		r = failure_set(
@@ -284,16 +337,21 @@ int policy_load_dir_with(const char *directory, const struct policy_calls *calls
 	loader.fd = dirfd(stream);
 	r = load_all(&loader, stream);
 	closedir(stream);
-	free(loader.names);
-	free(loader.stems);
-	free(loader.known_names);
-	if (r < 0) {
-		while (loader.n_policies > 0)
-			policy_unref(loader.policies[--loader.n_policies]);
-		free(loader.policies);
-		return r;
-	}
-	*ret_policies = loader.policies;
-	*ret_n = loader.n_policies;
-	return 0;
+	return finish(&loader, r, ret_policies, ret_n);
+}
+
+int policy_load_over(struct policy *const *present, size_t n_present,
+	const struct policy_calls *calls, const struct policy_overlay *overlay,
+	struct policy ***ret_policies, size_t *ret_n, struct failure *why)
+{
+	struct loader loader = {.directory = "staged",
+		.fd = -1,
+		.calls = calls,
+		.overlay = overlay,
+		.present = present,
+		.n_present = n_present,
+		.why = why};
+	int r = check_overlay(overlay, why);
+
+	return r < 0 ? r : finish(&loader, load_all(&loader, NULL), ret_policies, ret_n);
 }

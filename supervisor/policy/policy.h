@@ -66,6 +66,11 @@ int policy_load_dir_with(const char *directory, const struct policy_calls *calls
 	const struct policy_overlay *overlay, struct policy ***ret_policies, size_t *ret_n,
 	struct failure *why);
 
+/* The same over policies that were loaded before, as their texts say, instead of a directory. */
+int policy_load_over(struct policy *const *present, size_t n_present,
+	const struct policy_calls *calls, const struct policy_overlay *overlay,
+	struct policy ***ret_policies, size_t *ret_n, struct failure *why);
+
 /* The meet: allowed is only what both allow; the smaller limit; either one's denied system calls.
  * Rules keep the `id` of `request`, so one id may stand on several rules. `bound` NULL: another
  * reference to `request` itself. The name is `request`'s; the hash is of the meet. Returns 0,

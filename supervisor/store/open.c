@@ -137,6 +137,15 @@ static const char *const schema_steps[] = {
 	" template TEXT PRIMARY KEY,"
 	" policy TEXT NOT NULL"
 	") STRICT;",
+	"CREATE TABLE staged_policies ("
+	" name TEXT PRIMARY KEY,"
+	" hash TEXT NOT NULL,"
+	" file_hash TEXT NOT NULL,"
+	" commit_id TEXT NOT NULL,"
+	" by_key TEXT NOT NULL,"
+	" time_ns INTEGER NOT NULL,"
+	" text BLOB NOT NULL"
+	") STRICT;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -261,6 +270,12 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 		"INSERT OR REPLACE INTO template_shadows (template, policy) VALUES (?, ?)",
 	[STORE_TEMPLATE_SHADOW_DELETE] = "DELETE FROM template_shadows WHERE template = ?",
 	[STORE_TEMPLATE_SHADOW_GET] = "SELECT policy FROM template_shadows WHERE template = ?",
+	[STORE_STAGED_PUT] = "INSERT OR REPLACE INTO staged_policies"
+			     " (name, hash, file_hash, commit_id, by_key, time_ns, text)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[STORE_STAGED_DELETE] = "DELETE FROM staged_policies WHERE name = ?",
+	[STORE_STAGED_EACH] = "SELECT hash, file_hash, commit_id, by_key, time_ns, name, text"
+			      " FROM staged_policies ORDER BY time_ns, name",
 	[STORE_VERSION_PUT] = "INSERT INTO policy_versions"
 			      " (name, hash, file_hash, commit_id, by_key, time_ns, text)"
 			      " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -139,6 +139,16 @@ int store_version_each(
 int store_version_text(struct store *store, const char *name, const char *hash, char **ret_text,
 	size_t *ret_size_bytes);
 
+/* A text that is to become a policy's, one for each; it replaces an earlier one. */
+int store_staged_put(struct store *store, const struct store_version *version, const char *text,
+	size_t size_bytes);
+/* Nothing happens when there is none. */
+int store_staged_delete(struct store *store, const char *name);
+/* Oldest first. Stops at the first negative return and returns it. */
+typedef int (*store_staged_callback)(
+	const struct store_version *version, const char *text, size_t size_bytes, void *userdata);
+int store_staged_each(struct store *store, store_staged_callback callback, void *userdata);
+
 /* The policy that is asked beside the one in force of a living sandbox; "": none. Goes with the
  * sandbox's row. */
 int store_shadow_put(struct store *store, uint64_t sandbox, const char *policy);

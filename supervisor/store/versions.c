@@ -5,11 +5,10 @@
 #include "supervisor/base/cleanup.h"
 #include "supervisor/store/database.h"
 
-static int put_version(struct store *store, const struct store_version *version, const char *text,
-	size_t size_bytes)
+static sqlite3_stmt *bind_version(struct store *store, enum store_statement which,
+	const struct store_version *version, const char *text, size_t size_bytes)
 {
-	sqlite3_stmt *statement = store_statement(store, STORE_VERSION_PUT);
-	int r;
+	sqlite3_stmt *statement = store_statement(store, which);
 
 	store_bind_text(statement, 1, version->name);
 	store_bind_text(statement, 2, version->hash);
@@ -18,6 +17,16 @@ static int put_version(struct store *store, const struct store_version *version,
 	store_bind_text(statement, 5, version->by_key);
 	store_bind_number(statement, 6, version->time_ns);
 	store_bind_bytes(statement, 7, text, size_bytes);
+	return statement;
+}
+
+static int put_version(struct store *store, const struct store_version *version, const char *text,
+	size_t size_bytes)
+{
+	sqlite3_stmt *statement;
+	int r;
+
+	bind_version(store, STORE_VERSION_PUT, version, text, size_bytes);
 	r = store_run(store, STORE_VERSION_PUT);
 	if (r < 0)
 		return r;
@@ -40,9 +49,8 @@ struct version_visit {
 	void *userdata;
 };
 
-static int visit_version(sqlite3_stmt *row, void *userdata)
+static int read_version(sqlite3_stmt *row, struct store_version *ret_version)
 {
-	const struct version_visit *visit = userdata;
 	struct store_version version = {.time_ns = store_column_number(row, 4)};
 	int r = store_column_text(row, 0, version.hash, sizeof(version.hash));
 
@@ -52,6 +60,16 @@ static int visit_version(sqlite3_stmt *row, void *userdata)
 		r = store_column_text(row, 2, version.commit, sizeof(version.commit));
 	if (r == 0)
 		r = store_column_text(row, 3, version.by_key, sizeof(version.by_key));
+	*ret_version = version;
+	return r;
+}
+
+static int visit_version(sqlite3_stmt *row, void *userdata)
+{
+	const struct version_visit *visit = userdata;
+	struct store_version version;
+	int r = read_version(row, &version);
+
 	return r < 0 ? r : visit->callback(&version, visit->userdata);
 }
 
@@ -102,4 +120,43 @@ int store_version_text(struct store *store, const char *name, const char *hash, 
 	*ret_text = copy.text;
 	*ret_size_bytes = copy.size_bytes;
 	return 0;
+}
+
+int store_staged_put(struct store *store, const struct store_version *version, const char *text,
+	size_t size_bytes)
+{
+	bind_version(store, STORE_STAGED_PUT, version, text, size_bytes);
+	return store_run(store, STORE_STAGED_PUT);
+}
+
+int store_staged_delete(struct store *store, const char *name)
+{
+	store_bind_text(store_statement(store, STORE_STAGED_DELETE), 1, name);
+	return store_run(store, STORE_STAGED_DELETE);
+}
+
+struct staged_visit {
+	store_staged_callback callback;
+	void *userdata;
+};
+
+static int visit_staged(sqlite3_stmt *row, void *userdata)
+{
+	const struct staged_visit *visit = userdata;
+	struct store_version version;
+	int r = read_version(row, &version);
+
+	if (r == 0)
+		r = store_column_text(row, 5, version.name, sizeof(version.name));
+	return r < 0 ? r
+		     : visit->callback(&version, sqlite3_column_blob(row, 6),
+			       (size_t)sqlite3_column_bytes(row, 6), visit->userdata);
+}
+
+int store_staged_each(struct store *store, store_staged_callback callback, void *userdata)
+{
+	struct staged_visit visit = {callback, userdata};
+
+	store_statement(store, STORE_STAGED_EACH);
+	return store_each(store, STORE_STAGED_EACH, visit_staged, &visit);
 }

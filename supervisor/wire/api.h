@@ -105,10 +105,15 @@ enum wire_api_type {
 	WIRE_API_POLICY_ROLLBACK = 101, /* struct wire_policy_rollback → POLICY_CHANGED */
 	WIRE_API_POLICY_CHANGED = 102,  /* struct wire_policy_changed */
 	WIRE_API_POLICY_VERSIONS = 103, /* struct wire_name_ref → POLICY_VERSIONS_REPLY */
-	WIRE_API_POLICY_VERSIONS_REPLY =
-		104,                      /* struct wire_page, then struct wire_policy_version */
-	WIRE_API_SHADOW_SUMS = 105,       /* struct wire_name_ref → SHADOW_SUMS_REPLY */
-	WIRE_API_SHADOW_SUMS_REPLY = 106, /* struct wire_page, then struct wire_shadow_sum each */
+	/* struct wire_page, struct wire_policy_staged, then struct wire_policy_version each */
+	WIRE_API_POLICY_VERSIONS_REPLY = 104,
+	WIRE_API_SHADOW_SUMS = 105, /* struct wire_name_ref → SHADOW_SUMS_REPLY */
+	/* struct wire_page, struct wire_policy_staged, then struct wire_shadow_sum each: those of
+	 * the version in force first */
+	WIRE_API_SHADOW_SUMS_REPLY = 106,
+	WIRE_API_POLICY_PROMOTE = 107, /* struct wire_policy_rollback → POLICY_CHANGED */
+	WIRE_API_POLICY_DROP = 108,    /* struct wire_policy_rollback, hash may be empty → DONE */
+	WIRE_API_POLICY_GET_STAGED = 109, /* struct wire_name_ref → POLICY */
 };
 
 /* What went wrong, for the HTTP status and the sentence. */
@@ -204,6 +209,7 @@ enum wire_sandbox_state {
 enum wire_shadow_source {
 	WIRE_SHADOW_NOBODYS = 0,
 	WIRE_SHADOW_OWN = 1,
+	WIRE_SHADOW_STAGED = 2,
 	WIRE_SHADOW_TEMPLATE = 3,
 	WIRE_SHADOW_TENANT = 4,
 	WIRE_SHADOW_LEARN = 5,
@@ -474,26 +480,4 @@ struct wire_policy_row {
 	uint32_t n_rules;
 	uint32_t n_sandboxes; /* the caller's sandboxes that use it */
 	char description[WIRE_REASON_SIZE];
-};
-
-struct wire_key_create {
-	struct wire_caller caller;
-	char tenant[WIRE_NAME_SIZE];
-	char description[WIRE_NAME_SIZE];
-	uint8_t administrator;
-	uint8_t reserved[7];
-};
-
-struct wire_key_row {
-	char id[WIRE_NAME_SIZE];
-	char tenant[WIRE_NAME_SIZE];
-	char description[WIRE_NAME_SIZE];
-	uint8_t administrator;
-	uint8_t reserved[7];
-	uint64_t created_ns;
-};
-
-struct wire_key {
-	struct wire_key_row row;
-	char secret[WIRE_KEY_SIZE];
 };

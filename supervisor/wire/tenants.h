@@ -1,4 +1,4 @@
-/* Messages of supervisor/wire/api.h about tenants. */
+/* Messages of supervisor/wire/api.h about tenants and their keys. */
 #pragma once
 
 #include "supervisor/wire/templates.h"
@@ -41,4 +41,26 @@ struct wire_tenant_row {
 	struct wire_budget budgets[WIRE_BUDGETS];
 	uint64_t budget_window_seconds;
 	struct wire_shadow_state shadow;
+};
+
+struct wire_key_create {
+	struct wire_caller caller;
+	char tenant[WIRE_NAME_SIZE];
+	char description[WIRE_NAME_SIZE];
+	uint8_t administrator;
+	uint8_t reserved[7];
+};
+
+struct wire_key_row {
+	char id[WIRE_NAME_SIZE];
+	char tenant[WIRE_NAME_SIZE];
+	char description[WIRE_NAME_SIZE];
+	uint8_t administrator;
+	uint8_t reserved[7];
+	uint64_t created_ns;
+};
+
+struct wire_key {
+	struct wire_key_row row;
+	char secret[WIRE_KEY_SIZE];
 };

@@ -65,7 +65,8 @@ TEST(puts_a_policy_as_it_came)
 	answers_changed("before");
 	reads(200, "ETag: \"" HASH "\"\n",
 		"{\"name\":\"web\",\"hash\":\"" HASH "\",\"file_hash\":\"file\",\"hash_before\":"
-		"\"before\",\"mode\":\"enforce\",\"rules\":2,\"sandboxes\":3}");
+		"\"before\",\"mode\":\"enforce\",\"rules\":2,\"sandboxes\":3,\"stage\":"
+		"\"enforce\"}");
 	api_request(client, "POST", "/v1/policies/web", "If-None-Match: *\r\n", BODY);
 	put = api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
 	CHECK_INT(put->condition.if_new, 1);
@@ -122,16 +123,118 @@ TEST(rolls_back_to_a_whole_hash)
 
 TEST(lists_versions)
 {
-	struct wire_policy_version row = {.hash = HASH, .file_hash = "file", .by_key = "ck_1"};
-	struct wire_page page = {.n_rows = 1};
+	struct {
+		struct wire_policy_staged staged;
+		struct wire_policy_version row;
+	} rows = {.row = {.hash = HASH, .file_hash = "file", .by_key = "ck_1"}};
+	struct wire_page page = {.n_rows = 2};
 
 	begin();
 	api_request(client, "GET", "/v1/policies/web/versions", "", NULL);
 	api_expect(&api, &question, WIRE_API_POLICY_VERSIONS, sizeof(struct wire_name_ref));
-	api_answer(&api, &question, WIRE_API_POLICY_VERSIONS_REPLY, &page, sizeof(page), &row,
-		sizeof(row), NULL, 0);
+	api_answer(&api, &question, WIRE_API_POLICY_VERSIONS_REPLY, &page, sizeof(page), &rows,
+		sizeof(rows), NULL, 0);
 	reads(200, "",
 		"{\"versions\":[{\"hash\":\"" HASH
-		"\",\"file_hash\":\"file\",\"commit\":null,\"by_key\":\"ck_1\",\"since\":");
+		"\",\"file_hash\":\"file\",\"commit\":null,\"by_key\":\"ck_1\",\"since\":"
+		"\"1970-01-01T00:00:00.000Z\"}],\"staged\":null}");
+	rows.staged = (struct wire_policy_staged){.hash = HASH,
+		.file_hash = "file",
+		.commit = "0123abc",
+		.by_key = "ck_2",
+		.time_ns = 1000000000,
+		.n_asked = 3,
+		.n_not_asked = 1,
+		.error = "why"};
+	page.n_rows = 1;
+	api_request(client, "GET", "/v1/policies/web/versions", "", NULL);
+	api_expect(&api, &question, WIRE_API_POLICY_VERSIONS, sizeof(struct wire_name_ref));
+	api_answer(&api, &question, WIRE_API_POLICY_VERSIONS_REPLY, &page, sizeof(page),
+		&rows.staged, sizeof(rows.staged), NULL, 0);
+	reads(200, "",
+		"{\"versions\":[],\"staged\":{\"hash\":\"" HASH
+		"\",\"file_hash\":\"file\",\"commit\":\"0123abc\",\"by_key\":\"ck_2\",\"since\":"
+		"\"1970-01-01T00:00:01.000Z\",\"asked\":3,\"not_asked\":1,\"error\":\"why\"}}");
+	end();
+}
+
+TEST(stages_promotes_and_drops)
+{
+	struct wire_policy_changed changed = {.row = {.name = "web", .hash = HASH},
+		.hash_before = "before",
+		.is_staged = 1,
+		.n_asked = 3,
+		.n_not_asked = 1};
+	const struct wire_policy_rollback *by_hash;
+	const struct wire_policy_put *put;
+
+	begin();
+	api_request(client, "POST", "/v1/policies/web?stage=shadow&commit=0123abc",
+		"If-Match: \"" HASH "\"\r\n", BODY);
+	put = api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
+	CHECK_INT(put->stage, WIRE_STAGE_SHADOW);
+	CHECK_TEXT(put->condition.if_hash, HASH);
+	CHECK_TEXT(put->condition.commit, "0123abc");
+	api_answer(&api, &question, WIRE_API_POLICY_CHANGED, &changed, sizeof(changed), NULL, 0,
+		NULL, 0);
+	reads(200, "", "\"stage\":\"shadow\",\"asked\":3,\"not_asked\":1}");
+	api_request(client, "POST", "/v1/policies/web?stage=enforce", "", BODY);
+	put = api_expect(&api, &question, WIRE_API_POLICY_PUT, sizeof(*put) + strlen(BODY));
+	CHECK_INT(put->stage, WIRE_STAGE_ENFORCE);
+	answers_changed("before");
+	reads(200, "ETag: ", "\"stage\":\"enforce\"}");
+	api_request(client, "POST", "/v1/policies/web?stage=enforce&hash=" HASH,
+		"If-Match: \"" HASH "\"\r\nX-Cloche-Commit: 0123abc\r\n", "");
+	by_hash = api_expect(&api, &question, WIRE_API_POLICY_PROMOTE, sizeof(*by_hash));
+	CHECK_TEXT(by_hash->name, "web");
+	CHECK_TEXT(by_hash->hash, HASH);
+	CHECK_TEXT(by_hash->condition.if_hash, HASH);
+	CHECK_TEXT(by_hash->condition.commit, "0123abc");
+	answers_changed("before");
+	reads(200, "ETag: ", "\"stage\":\"enforce\"}");
+	api_request(client, "DELETE", "/v1/policies/web?stage=shadow&hash=" HASH, "", NULL);
+	by_hash = api_expect(&api, &question, WIRE_API_POLICY_DROP, sizeof(*by_hash));
+	CHECK_TEXT(by_hash->name, "web");
+	CHECK_TEXT(by_hash->hash, HASH);
+	api_answer(&api, &question, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
+	reads(204, "", "");
+	api_request(client, "GET", "/v1/policies/web?stage=shadow", "", NULL);
+	api_expect(&api, &question, WIRE_API_POLICY_GET_STAGED, sizeof(struct wire_name_ref));
+	api_answer_error(&api, &question, WIRE_CODE_NOT_FOUND, "none is staged");
+	reads(404, "", "none is staged");
+	end();
+}
+
+TEST(refuses_stages_that_are_none)
+{
+	static const struct {
+		const char *method, *query, *body, *detail;
+	} rows[] = {
+		{"POST", "?stage=later", BODY, "\\\"stage\\\" must be"},
+		{"POST", "?stage=shadow&hash=" HASH, BODY, "\\\"hash\\\" must be"},
+		{"POST", "?stage=enforce&hash=" HASH, BODY, "\\\"hash\\\" must be"},
+		{"POST", "?hash=" HASH, "", "\\\"hash\\\" must be"},
+		{"POST", "?stage=enforce", "", "\\\"hash\\\" must be"},
+		{"POST", "?stage=enforce&hash=abc", "", "\\\"hash\\\" must be"},
+		{"POST", "?stage=shadow", "", "the body must be a policy"},
+		{"POST", "?commit=012345", BODY, "query: \\\"commit\\\""},
+		{"POST", "?stage=shadow&stage=shadow", BODY, "there twice"},
+		{"POST", "?stages=shadow", BODY, "unknown argument"},
+		{"DELETE", "", NULL, "only a staged version can be dropped"},
+		{"DELETE", "?stage=enforce", NULL, "only a staged version can be dropped"},
+		{"DELETE", "?stage=shadow&x=1", NULL, "unknown argument"},
+		{"GET", "?stage=later", NULL, "\\\"stage\\\" must be"},
+		{"GET", "?x=1", NULL, "unknown argument"},
+	};
+
+	begin();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[200];
+
+		snprintf(path, sizeof(path), "/v1/policies/web%s", rows[i].query);
+		api_request(client, rows[i].method, path, "", rows[i].body);
+		reads(400, "", rows[i].detail);
+		CHECK(api_is_quiet(&api));
+	}
 	end();
 }

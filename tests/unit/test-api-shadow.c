@@ -39,6 +39,7 @@ static void reads(unsigned status, const char *body)
 
 struct sums {
 	struct wire_page page;
+	struct wire_policy_staged staged;
 	struct wire_shadow_sum rows[4];
 };
 
@@ -54,7 +55,7 @@ static void asks(const struct sums *sums, size_t size)
 
 TEST(sums_are_told_by_rule_and_added_up_by_outcome)
 {
-	struct sums sums = {.page = {.n_rows = 4},
+	struct sums sums = {.page = {.n_rows = 5},
 		.rows = {{.outcome = WIRE_SHADOW_AGREED, .rule = 0, .policy = "web", .n = 7},
 			{.outcome = WIRE_SHADOW_AGREED, .rule = 0xffff, .policy = "web", .n = 5},
 			{.outcome = WIRE_SHADOW_WOULD_DENY,
@@ -83,22 +84,49 @@ TEST(sums_are_told_by_rule_and_added_up_by_outcome)
 		"{\"outcome\":\"would_allow\",\"policy\":\"narrow\",\"rule\":1,\"count\":"
 		"18446744073709551615,\"example\":null}],"
 		"\"truncated\":false,\"agreed\":12,\"would_deny\":3,\"would_allow\":"
-		"18446744073709551615}");
-	sums.page = (struct wire_page){.n_rows = 0, .next_cursor = 1};
-	asks(&sums, sizeof(sums.page));
+		"18446744073709551615,\"staged\":null}");
+	sums.page = (struct wire_page){.n_rows = 1, .next_cursor = 1};
+	asks(&sums, sizeof(sums.page) + sizeof(sums.staged));
 	reads(200, "\"rules\":[],\"truncated\":true,\"agreed\":0,\"would_deny\":0,\"would_allow\":"
-		   "0}");
+		   "0,\"staged\":null}");
+	end();
+}
+
+TEST(sums_of_the_staged_version_are_told_apart)
+{
+	struct sums sums = {.page = {.n_rows = 3},
+		.staged = {.hash = "abc",
+			.file_hash = "file",
+			.time_ns = 1000000000,
+			.n_asked = 2,
+			.n_not_asked = 1},
+		.rows = {{.outcome = WIRE_SHADOW_AGREED, .rule = 0, .policy = "web", .n = 7},
+			{.outcome = WIRE_SHADOW_WOULD_DENY,
+				.rule = 1,
+				.policy = "heir",
+				.n = 3,
+				.is_staged = 1}}};
+
+	begin();
+	asks(&sums, sizeof(sums) - 2 * sizeof(sums.rows[0]));
+	reads(200, "\"rules\":[{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"count\":7,"
+		   "\"example\":null}],\"truncated\":false,\"agreed\":7,\"would_deny\":0,"
+		   "\"would_allow\":0,\"staged\":{\"hash\":\"abc\",\"file_hash\":\"file\","
+		   "\"commit\":null,\"by_key\":null,\"since\":\"1970-01-01T00:00:01.000Z\","
+		   "\"asked\":2,\"not_asked\":1,\"error\":null,\"rules\":[{\"outcome\":"
+		   "\"would_deny\",\"policy\":\"heir\",\"rule\":1,\"count\":3,\"example\":null}],"
+		   "\"truncated\":false,\"agreed\":0,\"would_deny\":3,\"would_allow\":0}}");
 	end();
 }
 
 /* Our own peer process: what it may not send ends the connection to it, and is no answer. */
 TEST(sums_that_are_malformed_are_no_answer)
 {
-	struct sums sums = {.page = {.n_rows = 1}, .rows = {{.outcome = 1, .policy = "web"}}};
+	struct sums sums = {.page = {.n_rows = 2}, .rows = {{.outcome = 1, .policy = "web"}}};
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 8; i++) {
 		struct sums wrong = sums;
-		size_t size = sizeof(wrong.page) + sizeof(wrong.rows[0]);
+		size_t size = sizeof(wrong.page) + sizeof(wrong.staged) + sizeof(wrong.rows[0]);
 
 		switch (i) {
 		case 0:
@@ -111,10 +139,20 @@ TEST(sums_that_are_malformed_are_no_answer)
 			memset(wrong.rows[0].example, 'e', sizeof(wrong.rows[0].example));
 			break;
 		case 3:
-			wrong.page.n_rows = 2;
+			wrong.page.n_rows = 3;
 			break;
 		case 4:
 			size += sizeof(wrong.rows[1]);
+			break;
+		case 5:
+			wrong.rows[0].is_staged = 2;
+			break;
+		case 6:
+			memset(wrong.staged.hash, 'h', sizeof(wrong.staged.hash));
+			break;
+		case 7:
+			wrong.page.n_rows = 0;
+			size = sizeof(wrong.page);
 			break;
 		}
 		begin();

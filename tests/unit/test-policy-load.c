@@ -325,3 +325,34 @@ TEST(load_takes_an_overlay_for_the_file_and_what_extends_it)
 	CHECK_TEXT(find(policies, n, "web")->description, "");
 	free_policies(policies, n);
 }
+
+TEST(load_over_policies_takes_their_texts_and_not_the_directory)
+{
+	static const char good[] = "{\"version\": 1, \"name\": \"web\", \"description\": \"new\"}";
+	static const char loop[] = "{\"version\": 1, \"name\": \"web\", \"extends\": \"upon\"}";
+	const struct policy_overlay web = {"web", good, sizeof(good) - 1},
+				    broken = {"web", loop, sizeof(loop) - 1},
+				    outside = {"../web", good, sizeof(good) - 1};
+	struct policy **present = NULL, **policies = NULL;
+	struct failure why = {0};
+	size_t n_present, n;
+
+	start_empty();
+	write_policy("deny-all");
+	write_file("web.json", "{\"version\": 1, \"name\": \"web\"}");
+	write_file("upon.json", "{\"version\": 1, \"name\": \"upon\", \"extends\": \"web\"}");
+	CHECK_INT(policy_load_dir(directory, NULL, &present, &n_present, &why), 0);
+	/* What somebody writes there meanwhile is nobody's business here. */
+	write_file("upon.json", "{\"version\": 1, \"name\": \"upon\", \"description\": \"x\"}");
+	CHECK_INT(policy_load_over(present, n_present, NULL, &web, &policies, &n, &why), 0);
+	CHECK_INT(n, 3);
+	CHECK_TEXT(find(policies, n, "web")->description, "new");
+	CHECK_TEXT(find(policies, n, "upon")->description, "");
+	CHECK_TEXT(find(policies, n, "upon")->hash, find(present, n, "upon")->hash);
+	free_policies(policies, n);
+	CHECK_INT(
+		policy_load_over(present, n_present, NULL, &broken, &policies, &n, &why), -EINVAL);
+	CHECK_INT(
+		policy_load_over(present, n_present, NULL, &outside, &policies, &n, &why), -EINVAL);
+	free_policies(present, n_present);
+}

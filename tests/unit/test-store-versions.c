@@ -82,3 +82,61 @@ TEST(keeps_the_newest_versions_of_each_policy)
 	store_free(store);
 	unlink(path);
 }
+
+struct staged_seen {
+	unsigned n;
+	char names[2][STORE_NAME_SIZE], text[2][32];
+};
+
+static int see_staged(
+	const struct store_version *version, const char *text, size_t size_bytes, void *userdata)
+{
+	struct staged_seen *seen = userdata;
+
+	CHECK(seen->n < 2);
+	CHECK(size_bytes < sizeof(seen->text[0]));
+	CHECK_TEXT(version->commit, "0123abc");
+	CHECK_TEXT(version->by_key, "ck_1");
+	memcpy(seen->names[seen->n], version->name, sizeof(version->name));
+	memcpy(seen->text[seen->n++], text, size_bytes);
+	return 0;
+}
+
+static void stage(struct store *store, const char *name, uint64_t time_ns, const char *text)
+{
+	struct store_version version = {.hash = "hash",
+		.file_hash = "file",
+		.commit = "0123abc",
+		.by_key = "ck_1",
+		.time_ns = time_ns};
+
+	snprintf(version.name, sizeof(version.name), "%s", name);
+	CHECK_INT(store_staged_put(store, &version, text, strlen(text)), 0);
+}
+
+TEST(store_keeps_one_staged_version_of_each_policy)
+{
+	struct staged_seen seen = {0};
+	struct store *store;
+	char path[64];
+
+	store = open_fresh(path);
+	stage(store, "web", 1, "first");
+	stage(store, "base", 2, "other");
+	stage(store, "web", 3, "second");
+	store_free(store);
+	CHECK_INT(store_open(path, &store, NULL), 0);
+	CHECK_INT(store_staged_each(store, see_staged, &seen), 0);
+	CHECK_INT(seen.n, 2);
+	CHECK_TEXT(seen.names[0], "base");
+	CHECK_TEXT(seen.names[1], "web");
+	CHECK_TEXT(seen.text[1], "second");
+	CHECK_INT(store_staged_delete(store, "web"), 0);
+	CHECK_INT(store_staged_delete(store, "web"), 0);
+	seen = (struct staged_seen){0};
+	CHECK_INT(store_staged_each(store, see_staged, &seen), 0);
+	CHECK_INT(seen.n, 1);
+	CHECK_TEXT(seen.names[0], "base");
+	store_free(store);
+	unlink(path);
+}

@@ -71,6 +71,8 @@ int command_policy_show(struct client *client, const struct arguments *arguments
 int command_audit_rotate_key(struct client *client, const struct arguments *arguments);
 int command_policy_reload(struct client *client, const struct arguments *arguments);
 int command_policy_apply(struct client *client, const struct arguments *arguments);
+int command_policy_promote(struct client *client, const struct arguments *arguments);
+int command_policy_drop(struct client *client, const struct arguments *arguments);
 int command_policy_rollback(struct client *client, const struct arguments *arguments);
 int command_policy_shadow(struct client *client, const struct arguments *arguments);
 int command_policy_versions(struct client *client, const struct arguments *arguments);

@@ -46,7 +46,9 @@ int command_policy_show(struct client *client, const struct arguments *arguments
 
 	if (arguments->n_words != 1 || arguments->n_rest)
 		return call_misused(client, "policy show wants the name of one policy.");
-	if (call_path(path, "/v1/policies/", arguments->words[0], NULL) < 0)
+	if (call_path(path, "/v1/policies/", arguments->words[0], NULL) < 0 ||
+		call_query(path, "stage", arguments_flag(arguments, "staged") ? "shadow" : NULL) <
+			0)
 		return call_misused(client, "That is no policy's name.");
 	code = call_json(client, "GET", path, NULL, &answer);
 	if (code || client->json)

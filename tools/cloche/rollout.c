@@ -1,6 +1,8 @@
-/* policy apply, rollback, versions: changing what is in force. For administrators. */
+/* policy apply, promote, drop, rollback, versions, shadow: changing what is in force. For
+ * administrators. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,11 +47,18 @@ static void print_change(const json_t *answer)
 {
 	const char *before = json_string_value(json_object_get(answer, "hash_before"));
 
-	printf("%s %s (was %s)%s\n", print_member(answer, "name"), print_member(answer, "hash"),
-		before ? before : "not there",
-		strcmp(print_member(answer, "mode"), "learn") == 0
-			? ": it learns, and denies nothing by itself"
-			: "");
+	if (strcmp(print_member(answer, "stage"), "shadow") == 0)
+		printf("%s %s is asked for %" PRIu64 " sandboxes, and is not for %" PRIu64
+		       " that it would change something for (in force: %s)\n",
+			print_member(answer, "name"), print_member(answer, "hash"),
+			print_number(answer, "asked"), print_number(answer, "not_asked"),
+			before ? before : "none");
+	else
+		printf("%s %s (was %s)%s\n", print_member(answer, "name"),
+			print_member(answer, "hash"), before ? before : "not there",
+			strcmp(print_member(answer, "mode"), "learn") == 0
+				? ": it learns, and denies nothing by itself"
+				: "");
 }
 
 static int change(struct client *client, const char *path, const struct condition *condition,
@@ -69,6 +78,7 @@ int command_policy_apply(struct client *client, const struct arguments *argument
 {
 	_cleanup_json_ json_t *policy = NULL;
 	_cleanup_free_ char *text = NULL;
+	const char *stage = arguments_text(arguments, "stage");
 	struct condition condition;
 	char path[CALL_PATH_SIZE];
 	struct failure why = {0};
@@ -81,6 +91,8 @@ int command_policy_apply(struct client *client, const struct arguments *argument
 		return call_misused(client, "policy apply wants one file.");
 	if (read_condition(arguments, &condition) < 0)
 		return call_misused(client, MISUSED_CONDITION);
+	if (stage && strcmp(stage, "shadow") != 0 && strcmp(stage, "enforce") != 0)
+		return call_misused(client, "--stage is shadow or enforce.");
 	r = fd_read_file_at(AT_FDCWD, arguments->words[0], POLICY_BYTES_MAX, &text, &size);
 	if (r < 0) {
 		failure_set(&why, r, "policy", "%s: %s.", arguments->words[0], strerror(-r));
@@ -88,13 +100,48 @@ int command_policy_apply(struct client *client, const struct arguments *argument
 	}
 	policy = json_loadb(text, size, 0, &error);
 	name = json_string_value(json_object_get(policy, "name"));
-	if (!name || strlen(text) != size || call_path(path, "/v1/policies/", name, NULL) < 0) {
+	if (!name || strlen(text) != size || call_path(path, "/v1/policies/", name, NULL) < 0 ||
+		call_query(path, "stage", stage) < 0) {
 		failure_set(&why, -EINVAL, "policy",
 			"%s is no policy with a name; 'cloche policy check' says more.",
 			arguments->words[0]);
 		return call_failed(client, &why);
 	}
 	return change(client, path, &condition, text);
+}
+
+int command_policy_promote(struct client *client, const struct arguments *arguments)
+{
+	struct condition condition;
+	char path[CALL_PATH_SIZE];
+
+	if (arguments->n_words != 2 || arguments->n_rest)
+		return call_misused(client, "policy promote wants a policy's name and a hash.");
+	if (read_condition(arguments, &condition) < 0)
+		return call_misused(client, MISUSED_CONDITION);
+	if (call_path(path, "/v1/policies/", arguments->words[0], NULL) < 0 ||
+		call_query(path, "stage", "enforce") < 0 ||
+		call_query(path, "hash", arguments->words[1]) < 0)
+		return call_misused(client, "That is no policy's name.");
+	return change(client, path, &condition, "");
+}
+
+int command_policy_drop(struct client *client, const struct arguments *arguments)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	char path[CALL_PATH_SIZE];
+	int code;
+
+	if (arguments->n_words < 1 || arguments->n_words > 2 || arguments->n_rest)
+		return call_misused(client, "policy drop wants a policy's name, and maybe a hash.");
+	if (call_path(path, "/v1/policies/", arguments->words[0], NULL) < 0 ||
+		call_query(path, "stage", "shadow") < 0 ||
+		call_query(path, "hash", arguments->n_words > 1 ? arguments->words[1] : NULL) < 0)
+		return call_misused(client, "That is no policy's name.");
+	code = call_json(client, "DELETE", path, NULL, &answer);
+	if (code == 0 && !client->json)
+		printf("%s\n", arguments->words[0]);
+	return code;
 }
 
 int command_policy_rollback(struct client *client, const struct arguments *arguments)
@@ -115,6 +162,23 @@ int command_policy_rollback(struct client *client, const struct arguments *argum
 	if (!text)
 		return call_misused(client, "That is no hash.");
 	return change(client, path, &condition, text);
+}
+
+static void print_staged(const json_t *staged)
+{
+	const char *error = json_string_value(json_object_get(staged, "error"));
+
+	if (!json_is_object(staged))
+		return;
+	printf("staged: %s, since %s by %s of commit %s, ", print_member(staged, "hash"),
+		print_member(staged, "since"), print_member(staged, "by_key"),
+		print_member(staged, "commit"));
+	if (error)
+		printf("is not asked: %s\n", error);
+	else
+		printf("asked for %" PRIu64 " sandboxes, and not for %" PRIu64
+		       " that it would change something for\n",
+			print_number(staged, "asked"), print_number(staged, "not_asked"));
 }
 
 int command_policy_versions(struct client *client, const struct arguments *arguments)
@@ -138,7 +202,28 @@ int command_policy_versions(struct client *client, const struct arguments *argum
 		print_row(&table, print_member(version, "since"), print_member(version, "hash"),
 			print_member(version, "by_key"), print_member(version, "commit"), NULL);
 	print_table_end(&table);
+	print_staged(json_object_get(answer, "staged"));
 	return EXIT_CODE_DONE;
+}
+
+static void add_sums(struct print_table *table, const json_t *rules, const char *version)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rules, i, row)
+	{
+		const json_t *rule = json_object_get(row, "rule");
+		char count[PRINT_CELL_SIZE], number[PRINT_CELL_SIZE];
+
+		snprintf(number, sizeof(number), "-");
+		if (json_is_integer(rule))
+			print_count(number, (int64_t)json_integer_value(rule));
+		print_row(table, print_member(row, "outcome"),
+			print_count(count, (int64_t)print_number(row, "count")), number,
+			print_member(row, "policy"), version,
+			print_member(json_object_get(row, "example"), "act"), NULL);
+	}
 }
 
 int command_policy_shadow(struct client *client, const struct arguments *arguments)
@@ -146,8 +231,7 @@ int command_policy_shadow(struct client *client, const struct arguments *argumen
 	_cleanup_json_ json_t *answer = NULL;
 	struct print_table table = {.right = 2};
 	char path[CALL_PATH_SIZE];
-	const json_t *row;
-	size_t i;
+	const json_t *staged;
 	int code;
 
 	if (arguments->n_words != 1 || arguments->n_rest)
@@ -157,20 +241,11 @@ int command_policy_shadow(struct client *client, const struct arguments *argumen
 	code = call_json(client, "GET", path, NULL, &answer);
 	if (code || client->json)
 		return code;
-	print_row(&table, "OUTCOME", "COUNT", "RULE", "OF", "EXAMPLE", NULL);
-	json_array_foreach(json_object_get(answer, "rules"), i, row)
-	{
-		const json_t *rule = json_object_get(row, "rule");
-		char count[PRINT_CELL_SIZE], number[PRINT_CELL_SIZE];
-
-		snprintf(number, sizeof(number), "-");
-		if (json_is_integer(rule))
-			print_count(number, (int64_t)json_integer_value(rule));
-		print_row(&table, print_member(row, "outcome"),
-			print_count(count, (int64_t)print_number(row, "count")), number,
-			print_member(row, "policy"),
-			print_member(json_object_get(row, "example"), "act"), NULL);
-	}
+	staged = json_object_get(answer, "staged");
+	print_row(&table, "OUTCOME", "COUNT", "RULE", "OF", "CANDIDATE", "EXAMPLE", NULL);
+	add_sums(&table, json_object_get(answer, "rules"), "in force");
+	add_sums(&table, json_object_get(staged, "rules"), "staged");
 	print_table_end(&table);
+	print_staged(staged);
 	return EXIT_CODE_DONE;
 }

@@ -182,7 +182,13 @@ static const struct option_form key_list_options[] = {
 		"commit", "ID", "of the change, for the record", false                             \
 	}
 
+static const struct option_form policy_show_options[] = {
+	{"staged", NULL, "the staged version (administrators)", false},
+	{0},
+};
+
 static const struct option_form policy_apply_options[] = {
+	{"stage", "STAGE", "shadow: have it asked, not enforced (enforce)", false},
 	CHANGE_OPTIONS,
 	{0},
 };
@@ -290,12 +296,16 @@ const struct command command_table[] = {
 	{"usage", "[ID | --tenant NAME | --all] [options]", "show what was used: the bill",
 		usage_options, command_usage, EXIT_CODE_FAILED, false},
 	{"policy list", "", "list policies", NULL, command_policy_list, EXIT_CODE_FAILED, false},
-	{"policy show", "NAME", "show one policy", NULL, command_policy_show, EXIT_CODE_FAILED,
-		false},
+	{"policy show", "NAME [--staged]", "show one policy", policy_show_options,
+		command_policy_show, EXIT_CODE_FAILED, false},
 	{"policy reload", "", "read the policy files again", NULL, command_policy_reload,
 		EXIT_CODE_FAILED, false},
 	{"policy apply", "FILE [options]", "put a policy in force", policy_apply_options,
 		command_policy_apply, EXIT_CODE_FAILED, false},
+	{"policy promote", "NAME HASH [options]", "put the staged version in force",
+		policy_rollback_options, command_policy_promote, EXIT_CODE_FAILED, false},
+	{"policy drop", "NAME [HASH]", "forget the staged version", NULL, command_policy_drop,
+		EXIT_CODE_FAILED, false},
 	{"policy rollback", "NAME HASH [options]", "put an earlier version in force",
 		policy_rollback_options, command_policy_rollback, EXIT_CODE_FAILED, false},
 	{"policy shadow", "NAME", "say what a policy would have decided otherwise", NULL,

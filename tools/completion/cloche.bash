@@ -87,13 +87,13 @@ _cloche()
 	syscalls) words=$(_cloche_ids) ;;
 	top) words='--tenant --sort --interval --once' ;;
 	usage) words="$(_cloche_ids) --tenant --all --group-by --since --until --step --csv" ;;
-	policy) words='list show reload apply rollback versions shadow check fmt explain diff test compile replay learn' ;;
+	policy) words='list show reload apply promote drop rollback versions shadow check fmt explain diff test compile replay learn' ;;
 	'policy check' | 'policy fmt' | 'policy explain' | 'policy diff' | 'policy test' | 'policy compile' | 'policy replay' | 'policy learn' | 'policy apply')
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		case $command in
 		'policy check') words='--sarif' ;;
 		'policy fmt') words='--check' ;;
-		'policy apply') words='--if-match --commit' ;;
+		'policy apply') words='--stage --if-match --commit' ;;
 		'policy explain') words='--would' ;;
 		'policy test') words='--mutate' ;;
 		'policy compile') words='--output' ;;
@@ -101,8 +101,9 @@ _cloche()
 		'policy learn') words='--from --label --template --sandbox --name --wildcard-after --directory-after --output' ;;
 		esac
 		;;
-	'policy show' | 'policy versions' | 'policy shadow') words=$(_cloche_names) ;;
-	'policy rollback') words="$(_cloche_names) --if-match --commit" ;;
+	'policy versions' | 'policy shadow' | 'policy drop') words=$(_cloche_names) ;;
+	'policy show') words="$(_cloche_names) --staged" ;;
+	'policy rollback' | 'policy promote') words="$(_cloche_names) --if-match --commit" ;;
 	tenant) words='create set ls rm' ;;
 	key) words='create ls rm' ;;
 	'tenant create') words='--policy --sandboxes-max --budget' ;;
