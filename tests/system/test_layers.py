@@ -60,7 +60,7 @@ def check_says_which_layer_is_missing():
 @test
 def without_filters_of_system_calls_nothing_is_begun():
     with tempfile.TemporaryDirectory(prefix="cloche-layers-") as made:
-        code, _, errors = run(SECCOMP, "--instance", os.path.basename(made), "--run-dir", f"{made}/run",
+        code, _, errors = run(SECCOMP, "--instance", f"layers-{os.getpid()}", "--run-dir", f"{made}/run",
                               "--state-dir", f"{made}/state", "--policy-dir", made, "--listen", "none")
         check_equal((code, os.listdir(made)), (1, []), "exit code, and what was made")
         check_in('cannot start: system call filter: this kernel has no filters of system calls '
