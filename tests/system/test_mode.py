@@ -161,7 +161,7 @@ def amounts_and_secrets_of_the_policy_hold_while_it_learns():
 
 @test
 def what_is_learnt_is_enforced():
-    needs = RUN.replace('attempt(lambda: os.mkdir("/tmp/made"))', "0")  # what is learnt takes no calls away
+    needs = RUN
     with under("agent", labels={"run": "mode"}) as sandbox:
         learning = run(sandbox, needs)
     log = f"{daemon().directory}/log.jsonl"
@@ -243,6 +243,19 @@ def a_living_sandbox_learns_and_stops_learning():
         patch(sandbox, "agent").expect(200)
         check_equal(run(sandbox, ECHO), "x", "what learns has the files of the bound")
     os.unlink(f"{daemon().policy_dir}/loose.json")
+
+
+@test
+def programs_are_those_of_the_bound_while_a_policy_learns():
+    only = {"version": 1, "name": "only", "executables": {"allow": ["/bin/sh"]}}
+    change({**only, "mode": "learn"}).expect(200)
+    with under("only") as sandbox:
+        check_equal(sandbox.sh("/usr/bin/id -u; cp /usr/bin/id /tmp/id; /tmp/id -u"), "1000\n1000\n", "what learns")
+    change(only).expect(200)
+    made = client().create(policy="only", env=KEYS)
+    check_equal(made.exec(command="/usr/bin/id -u")["exit_code"], 126, "its twin that enforces")
+    made.delete().expect(204)
+    os.unlink(f"{daemon().policy_dir}/only.json")
 
 
 @test
