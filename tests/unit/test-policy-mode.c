@@ -10,9 +10,9 @@
 static const struct {
 	const char *name;
 	enum policy_call_level level;
-} known[] = {{"read", POLICY_CALL_STRICT}, {"execveat", POLICY_CALL_DEFAULT},
-	{"ptrace", POLICY_CALL_DEBUG}, {"splice", POLICY_CALL_OPENABLE},
-	{"mount", POLICY_CALL_NEVER}};
+} known[] = {{"read", POLICY_CALL_STRICT}, {"socket", POLICY_CALL_STRICT},
+	{"execveat", POLICY_CALL_DEFAULT}, {"ptrace", POLICY_CALL_DEBUG},
+	{"splice", POLICY_CALL_OPENABLE}, {"mount", POLICY_CALL_NEVER}};
 
 static int level_of(const char *name)
 {
@@ -187,7 +187,10 @@ static const char *const drawn_rules[] = {"{\"cidr\":\"203.0.113.0/24\"}",
 static const char *const drawn_sections[] = {"\"network\":{\"inbound\":{\"ports\":[8000]}}",
 	"\"resources\":{\"class\":\"medium\"}", "\"resources\":{\"memory\":\"64MiB\",\"pids\":9}",
 	"\"budgets\":{\"connections\":5,\"bytes_out\":\"1MiB\"}",
-	"\"budgets\":{\"bytes_out\":1024}", "\"syscalls\":{\"profile\":\"strict\"}",
+	"\"budgets\":{\"bytes_out\":1024}",
+	"\"syscalls\":{\"deny\":[{\"name\":\"socket\",\"args\":[{\"index\":0,\"is\":\"AF_UNIX\"}]}]"
+	"}",
+	"\"syscalls\":{\"profile\":\"strict\"}",
 	"\"syscalls\":{\"profile\":\"debug\",\"deny\":[\"execveat\"],\"allow\":[\"splice\"]}",
 	"\"syscalls\":{\"allow\":[\"ptrace\"]}", "\"files\":{\"read_only\":[\"/\"]}",
 	"\"files\":{\"read_only\":[\"/\"],\"writable\":[\"/tmp\"],\"hidden\":[\"/tmp/x\"]}",
@@ -203,14 +206,14 @@ static const char *const acts[] = {"connect 203.0.113.7:443", "connect 203.0.113
 	"connect example.org:443", "send 203.0.113.7:443", "send 198.51.100.1:443",
 	"resolve a.example.org", "resolve c.example.org", "resolve example.org MX",
 	"resolve example.org TXT", "resolve example.net", "inbound 8000", "inbound 8001",
-	"open /dev/null", "open /dev/zero", "syscall read", "syscall execveat", "syscall ptrace",
-	"syscall splice", "syscall mount", "read /etc/passwd", "write /etc/passwd", "write /tmp/a",
-	"write /tmp/x/a", "read /tmp/x/a", "execute /usr/bin/ls", "execute /usr/bin/cat",
-	"execute /opt/a", "execute /tmp/a", "use memory 64MiB", "use memory 512MiB",
-	"use memory 2GiB", "use pids 9", "use pids 512", "use connections 5", "use connections 6",
-	"use bytes_out 1KiB", "use bytes_out 1MiB", "use bytes_out 1GiB", "use time_to_live 1h",
-	"use time_to_live 2h", "use time_to_live 9h", "use auto_stop 5m", "use auto_stop 6m",
-	"omit A", "omit B"};
+	"open /dev/null", "open /dev/zero", "syscall read", "syscall socket AF_UNIX",
+	"syscall socket AF_INET", "syscall execveat", "syscall ptrace", "syscall splice",
+	"syscall mount", "read /etc/passwd", "write /etc/passwd", "write /tmp/a", "write /tmp/x/a",
+	"read /tmp/x/a", "execute /usr/bin/ls", "execute /usr/bin/cat", "execute /opt/a",
+	"execute /tmp/a", "use memory 64MiB", "use memory 512MiB", "use memory 2GiB", "use pids 9",
+	"use pids 512", "use connections 5", "use connections 6", "use bytes_out 1KiB",
+	"use bytes_out 1MiB", "use bytes_out 1GiB", "use time_to_live 1h", "use time_to_live 2h",
+	"use time_to_live 9h", "use auto_stop 5m", "use auto_stop 6m", "omit A", "omit B"};
 
 static size_t add_rules(uint64_t *state, char *text, size_t size)
 {
