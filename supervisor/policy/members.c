@@ -4,6 +4,9 @@
  * line is read by jansson, and what both can read means the same (tests/fuzz/fuzz-recorded.c). */
 #include "supervisor/policy/members.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <errno.h>
 #include <string.h>
 
@@ -12,36 +15,44 @@
 #define DEPTH_MAX 16
 #define DIGITS_MAX 18 /* fit into 63 bits */
 
-static const char *const keys[MEMBERS] = {
-	[MEMBER_ABI] = "abi",
-	[MEMBER_ABSTRACT] = "abstract",
-	[MEMBER_ADDRESS] = "address",
-	[MEMBER_CREATED] = "created",
-	[MEMBER_DIALLED] = "dialled",
-	[MEMBER_ERROR] = "error",
-	[MEMBER_EXTENDED_ERROR] = "extended_error",
-	[MEMBER_LOST] = "lost",
-	[MEMBER_NAME] = "name",
-	[MEMBER_PATH] = "path",
-	[MEMBER_PORT] = "port",
-	[MEMBER_PROTOCOL] = "protocol",
-	[MEMBER_QTYPE] = "qtype",
-	[MEMBER_RCODE] = "rcode",
-	[MEMBER_REASON] = "reason",
-	[MEMBER_RECORDS] = "records",
-	[MEMBER_REFUSED_BY] = "refused_by",
-	[MEMBER_SANDBOX] = "sandbox",
-	[MEMBER_SCRIPT] = "script",
-	[MEMBER_SECOND_PATH] = "second_path",
-	[MEMBER_SEQ] = "seq",
-	[MEMBER_SYSCALL] = "syscall",
-	[MEMBER_SYSCALLS] = "syscalls",
-	[MEMBER_TEMPLATE] = "template",
-	[MEMBER_TIME] = "time",
-	[MEMBER_TYPE] = "type",
-	[MEMBER_VERDICT] = "verdict",
-	[MEMBER_WRITABLE] = "writable",
-	[MEMBER_PROCESS_EXE] = "process.exe",
+#define KEY(text)                                                                                  \
+	{                                                                                          \
+		(text), sizeof(text) - 1                                                           \
+	}
+
+static const struct {
+	const char *text;
+	size_t length;
+} keys[MEMBERS] = {
+	[MEMBER_ABI] = KEY("abi"),
+	[MEMBER_ABSTRACT] = KEY("abstract"),
+	[MEMBER_ADDRESS] = KEY("address"),
+	[MEMBER_CREATED] = KEY("created"),
+	[MEMBER_DIALLED] = KEY("dialled"),
+	[MEMBER_ERROR] = KEY("error"),
+	[MEMBER_EXTENDED_ERROR] = KEY("extended_error"),
+	[MEMBER_LOST] = KEY("lost"),
+	[MEMBER_NAME] = KEY("name"),
+	[MEMBER_PATH] = KEY("path"),
+	[MEMBER_PORT] = KEY("port"),
+	[MEMBER_PROTOCOL] = KEY("protocol"),
+	[MEMBER_QTYPE] = KEY("qtype"),
+	[MEMBER_RCODE] = KEY("rcode"),
+	[MEMBER_REASON] = KEY("reason"),
+	[MEMBER_RECORDS] = KEY("records"),
+	[MEMBER_REFUSED_BY] = KEY("refused_by"),
+	[MEMBER_SANDBOX] = KEY("sandbox"),
+	[MEMBER_SCRIPT] = KEY("script"),
+	[MEMBER_SECOND_PATH] = KEY("second_path"),
+	[MEMBER_SEQ] = KEY("seq"),
+	[MEMBER_SYSCALL] = KEY("syscall"),
+	[MEMBER_SYSCALLS] = KEY("syscalls"),
+	[MEMBER_TEMPLATE] = KEY("template"),
+	[MEMBER_TIME] = KEY("time"),
+	[MEMBER_TYPE] = KEY("type"),
+	[MEMBER_VERDICT] = KEY("verdict"),
+	[MEMBER_WRITABLE] = KEY("writable"),
+	[MEMBER_PROCESS_EXE] = KEY("process.exe"),
 };
 
 #define PROCESS "process"
@@ -61,6 +72,31 @@ static bool take(struct scan *scan, char c)
 	return true;
 }
 
+/* How many bytes stand for themselves in a text, up to a quote. */
+static size_t plain_length(const char *start, const char *end)
+{
+	const char *at = start;
+
+#ifdef __SSE2__
+	/* Sixteen at a time; of signed bytes, those above 0x7f are below ' ', too. */
+	for (; end - at >= 16; at += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i_u *)at);
+		__m128i control = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+		__m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+		__m128i escape = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+		__m128i delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+		unsigned int marks = (unsigned int)_mm_movemask_epi8(
+			_mm_or_si128(_mm_or_si128(control, quote), _mm_or_si128(escape, delete)));
+
+		if (marks)
+			return (size_t)(at - start) + (size_t)__builtin_ctz(marks);
+	}
+#endif
+	while (at < end && *at >= ' ' && *at < 0x7f && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - start);
+}
+
 static bool scan_text(struct scan *scan, struct member *ret_member)
 {
 	const char *start;
@@ -68,11 +104,14 @@ static bool scan_text(struct scan *scan, struct member *ret_member)
 	if (!take(scan, '"'))
 		return false;
 	start = scan->at;
-	while (scan->at < scan->end && *scan->at >= ' ' && *scan->at < 0x7f && *scan->at != '"' &&
-		*scan->at != '\\')
-		scan->at++;
+	scan->at += plain_length(start, scan->end);
 	*ret_member = (struct member){.text = start, .length = (size_t)(scan->at - start)};
 	return scan->at < scan->end && *scan->at++ == '"';
+}
+
+static bool ends_number(char c)
+{
+	return c == ',' || c == '}' || c == ']' || c == ' ';
 }
 
 /* What is no plain whole number is left to jansson: "1.5", "1e3", "01". */
@@ -87,7 +126,7 @@ static bool scan_number(struct scan *scan, struct member *ret_member)
 		number = number * 10 + (*scan->at++ - '0');
 	*ret_member = (struct member){.integer = negative ? -number : number};
 	return scan->at > start && (*start != '0' || scan->at == start + 1) &&
-	       scan->at < scan->end && strchr(" ,]}", *scan->at) && *scan->at;
+	       scan->at < scan->end && ends_number(*scan->at);
 }
 
 static bool scan_word(struct scan *scan, const char *word)
@@ -159,14 +198,15 @@ static enum member_key find_key(const struct member *key)
 	struct key_range range = keys_from(key->length ? key->text[0] : '\0');
 
 	for (size_t i = range.first; i <= range.last; i++)
-		if (strlen(keys[i]) == key->length && memcmp(keys[i], key->text, key->length) == 0)
+		if (keys[i].length == key->length &&
+			memcmp(keys[i].text, key->text, key->length) == 0)
 			return (enum member_key)i;
 	return MEMBERS;
 }
 
 const char *member_name(enum member_key key)
 {
-	return keys[key];
+	return keys[key].text;
 }
 
 /* The object "process": what it had before, if it is there twice, is gone. */
@@ -278,7 +318,7 @@ bool members_scan(const char *line, size_t size_bytes, struct members *ret_membe
 const json_t *members_find(const json_t *json, enum member_key key)
 {
 	return key == MEMBER_PROCESS_EXE ? json_object_get(json_object_get(json, PROCESS), EXE)
-					 : json_object_get(json, keys[key]);
+					 : json_object_get(json, keys[key].text);
 }
 
 static void read_json(const json_t *json, struct members *members)
@@ -314,12 +354,6 @@ void members_fini(struct members *members)
 {
 	json_decref(members->json);
 	members->json = NULL;
-}
-
-bool member_is(const struct member *member, const char *text)
-{
-	return member->length == strlen(text) && member->text &&
-	       memcmp(member->text, text, member->length) == 0;
 }
 
 void member_copy(const struct member *member, char *ret_text, size_t size)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* In the order of their names. */
 enum member_key {
@@ -67,6 +68,12 @@ bool members_scan(const char *line, size_t size_bytes, struct members *ret_membe
 /* "verdict"; "process.exe" for what lies deeper */
 const char *member_name(enum member_key key);
 
-bool member_is(const struct member *member, const char *text);
+/* Inline, for `text` is a constant nearly everywhere. */
+static inline bool member_is(const struct member *member, const char *text)
+{
+	return member->length == strlen(text) && member->text &&
+	       memcmp(member->text, text, member->length) == 0;
+}
+
 /* Copies the text, cut to what there is room for; empty when there is none. */
 void member_copy(const struct member *member, char *ret_text, size_t size);

@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bpf/lib/match.h"
@@ -284,12 +283,26 @@ static const struct type *find_type(const char *line, size_t size_bytes)
 	return NULL;
 }
 
+/* "sb-" and hexadecimal digits in lower case, as they are written; 0: no sandbox. */
 static uint64_t read_sandbox(const struct member *member)
 {
-	char text[32];
+	static const char prefix[] = "sb-";
+	uint64_t id = 0;
 
-	member_copy(member, text, sizeof(text));
-	return strncmp(text, "sb-", 3) == 0 ? strtoull(text + 3, NULL, 16) : 0;
+	if (member->length <= strlen(prefix) || member->length > strlen(prefix) + 16 ||
+		memcmp(member->text, prefix, strlen(prefix)) != 0)
+		return 0;
+	for (size_t i = strlen(prefix); i < member->length; i++) {
+		char c = member->text[i];
+
+		if (c >= '0' && c <= '9')
+			id = id << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			id = id << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return 0;
+	}
+	return id;
 }
 
 static void fill(const struct member *list, const struct type *type, struct policy_recorded *record)

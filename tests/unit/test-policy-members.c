@@ -115,3 +115,29 @@ TEST(executable_is_read_where_it_lies)
 		members_fini(&members);
 	}
 }
+
+/* However long a text is, and wherever a byte is that does not stand for itself. */
+TEST(texts_end_where_jansson_ends_them)
+{
+	static const char stops[] = "\"\\\x7f\x1f\x80\n";
+
+	for (size_t length = 0; length < 40; length++)
+		for (size_t at = 0; at <= length; at++)
+			for (size_t stop = 0; stop < sizeof(stops); stop++) {
+				struct members members;
+				char line[80] = "{\"name\":\"", text[64];
+				size_t start = strlen(line);
+
+				memset(line + start, 'x', length);
+				if (at < length && stops[stop])
+					line[start + at] = stops[stop];
+				strcpy(line + start + length, "\"}");
+				if (!members_scan(line, strlen(line), &members)) {
+					CHECK(at < length && stops[stop]);
+					continue;
+				}
+				CHECK(at == length || !stops[stop]);
+				member_copy(&members.list[MEMBER_NAME], text, sizeof(text));
+				CHECK_INT(strlen(text), length);
+			}
+}

@@ -2,17 +2,19 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "supervisor/base/cleanup.h"
 #include "tools/policy/file.h"
+#include "tools/policy/log-lines.h"
 
 #define STAGE "read log"
-#define BUFFER_BYTES (1 << 20)
 
 struct reader {
 	const struct arguments *arguments;
@@ -101,27 +103,39 @@ static int take(struct reader *reader, const char *line, size_t size)
 	return r < 0 || record.kind == POLICY_RECORDED_OTHER ? r : take_record(reader, &record);
 }
 
-static int read_stream(struct reader *reader, FILE *stream, const char *path)
+static const char *sentence_of(int error)
 {
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
-	ssize_t n;
-	int r = 0;
+	switch (error) {
+	case -E2BIG:
+		return "There are too many different acts; read a part of the log, or one "
+		       "sandbox.";
+	case -ENOMEM:
+		return "There is no memory left.";
+	case -EMSGSIZE:
+		return "A line of it is far too long for a record.";
+	default:
+		return "The log cannot be read.";
+	}
+}
+
+static int read_lines(struct reader *reader, int fd, const char *path)
+{
+	struct log_lines lines;
+	const char *line;
+	size_t size;
+	int r;
 
 	reader->path = path;
 	reader->line = 0;
-	setvbuf(stream, NULL, _IOFBF, BUFFER_BYTES);
-	while (r == 0 && (n = getline(&line, &room, stream)) > 0)
-		r = take(reader, line, (size_t)n);
-	if (r == 0 && ferror(stream))
-		r = -EIO;
+	log_lines_init(&lines, fd);
+	while ((r = log_lines_next(&lines, &line, &size)) > 0) {
+		r = take(reader, line, size);
+		if (r < 0)
+			break;
+	}
+	log_lines_fini(&lines);
 	if (r < 0) {
-		failure_set(reader->why, r, STAGE,
-			r == -E2BIG ? "There are more than %d different acts; read a part of the "
-				      "log, or one sandbox."
-			: r == -ENOMEM ? "There is no memory left."
-				       : "The log cannot be read.",
-			TALLY_ROWS_MAX);
+		failure_set(reader->why, r, STAGE, "%s", sentence_of(r));
 		failure_at(reader->why, "%s", path);
 	}
 	return r;
@@ -129,19 +143,19 @@ static int read_stream(struct reader *reader, FILE *stream, const char *path)
 
 static int read_file(struct reader *reader, const char *path)
 {
-	FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	_cleanup_close_ int opened = -1;
 	int r;
 
-	if (!stream) {
+	if (strcmp(path, "-") == 0)
+		return read_lines(reader, STDIN_FILENO, path);
+	opened = open(path, O_RDONLY | O_CLOEXEC);
+	if (opened < 0) {
 		r = failure_set(
 			reader->why, -errno, STAGE, "The log cannot be read: %s.", strerror(errno));
 		failure_at(reader->why, "%s", path);
 		return r;
 	}
-	r = read_stream(reader, stream, path);
-	if (stream != stdin)
-		fclose(stream);
-	return r;
+	return read_lines(reader, opened, path);
 }
 
 static int is_segment(const struct dirent *entry)
