@@ -34,9 +34,9 @@ struct {
 struct walk {
 	__u64 dentry, mount; /* struct dentry *, struct vfsmount * */
 	__u64 root_dentry, root_mount;
-	__u32 place, at; /* the path's text starts at `at` */
-	__u32 cut;       /* its beginning did not fit */
-	__u32 reserved;
+	__u16 place;
+	__u16 cut; /* the path's beginning did not fit */
+	__u32 at;  /* its text starts there */
 };
 
 /* Over a mount point, to the directory that it covers. 0 when there is none above. */
@@ -97,7 +97,7 @@ __noinline int process_step(struct walk *walk)
 	return path ? prepend(walk, path) : 0;
 }
 
-MATCH_INLINE struct path_text *take_path(__u32 *ret_place)
+MATCH_INLINE struct path_text *take_path(__u16 *ret_place)
 {
 	for (__u32 i = 0; i < PATH_PLACES; i++) {
 		__u32 key = i;
