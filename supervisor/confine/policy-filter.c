@@ -20,28 +20,12 @@ static bool has_name(const char *const *names, const char *name)
 	return false;
 }
 
-static bool has_number(const int *numbers, int number)
-{
-	for (; *numbers >= 0; numbers++)
-		if (*numbers == number)
-			return true;
-	return false;
-}
-
-/* On other processors a call may have no number of its own; it counts as unknown. */
-static int find_number(const char *name)
-{
-	int number = seccomp_syscall_resolve_name(name);
-
-	return number >= 0 && number < CONFINE_NUMBERS_MAX ? number : -ENOENT;
-}
-
-static enum confine_level find_level(const char *name, int number)
+static enum confine_level find_level(const char *name)
 {
 	if (has_name(confine_calls_strict, name) || has_name(confine_calls_judged, name) ||
-		has_name(confine_calls_faked, name) || has_number(confine_numbers_strict, number))
+		has_name(confine_calls_faked, name))
 		return CONFINE_STRICT;
-	if (has_name(confine_calls_default, name) || has_number(confine_numbers_default, number))
+	if (has_name(confine_calls_default, name))
 		return CONFINE_DEFAULT;
 	if (has_name(confine_calls_debug, name))
 		return CONFINE_DEBUG;
@@ -50,22 +34,9 @@ static enum confine_level find_level(const char *name, int number)
 
 int confine_call_level(const char *name)
 {
-	int number = find_number(name);
+	int number = confine_call_number(name);
 
-	return number < 0 ? number : (int)find_level(name, number);
-}
-
-bool confine_call_name(unsigned int number, char ret_name[CONFINE_CALL_NAME_SIZE])
-{
-	char *name = number < CONFINE_NUMBERS_MAX
-			     ? seccomp_syscall_resolve_num_arch(seccomp_arch_native(), (int)number)
-			     : NULL;
-	bool fits = name && strlen(name) < CONFINE_CALL_NAME_SIZE;
-
-	if (fits)
-		strcpy(ret_name, name);
-	free(name);
-	return fits;
+	return number < 0 ? number : (int)find_level(name);
 }
 
 static uint32_t closed_by_profile(const char *name)
@@ -73,16 +44,10 @@ static uint32_t closed_by_profile(const char *name)
 	return CLOSED(has_name(confine_calls_absent, name) ? ENOSYS : EPERM);
 }
 
-static void close_numbers(struct confine_table *table, const int *numbers)
-{
-	for (; *numbers >= 0; numbers++)
-		table->actions[*numbers] = CLOSED(EPERM);
-}
-
 static void close_names(struct confine_table *table, const char *const *names)
 {
 	for (; *names; names++) {
-		int number = find_number(*names);
+		int number = confine_call_number(*names);
 
 		if (number >= 0)
 			table->actions[number] = closed_by_profile(*names);
@@ -96,22 +61,20 @@ static void close_profile(struct confine_table *table, enum confine_level profil
 	close_names(table, confine_calls_openable);
 	if (profile < CONFINE_DEBUG)
 		close_names(table, confine_calls_debug);
-	if (profile < CONFINE_DEFAULT) {
+	if (profile < CONFINE_DEFAULT)
 		close_names(table, confine_calls_default);
-		close_numbers(table, confine_numbers_default);
-	}
 }
 
 static int set_calls(struct confine_table *table, const char (*names)[CONFINE_CALL_NAME_SIZE],
 	size_t n, uint32_t action, struct failure *why)
 {
 	for (size_t i = 0; i < n; i++) {
-		int number = find_number(names[i]);
+		int number = confine_call_number(names[i]);
 
 		if (number < 0)
 			return failure_set(why, -EINVAL, STAGE,
 				"there is no system call \"%.31s\" on this machine", names[i]);
-		if (action == SECCOMP_RET_ALLOW && find_level(names[i], number) == CONFINE_NEVER)
+		if (action == SECCOMP_RET_ALLOW && find_level(names[i]) == CONFINE_NEVER)
 			return failure_set(why, -EINVAL, STAGE,
 				"\"%.31s\" is never allowed in a sandbox", names[i]);
 		table->actions[number] = action;

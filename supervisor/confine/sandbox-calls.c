@@ -26,6 +26,7 @@ const char *const confine_calls_strict[] = {
 	"fchdir",
 	"fchmod",
 	"fchmodat",
+	"fchmodat2",
 	"fcntl",
 	"fdatasync",
 	"fgetxattr",
@@ -39,10 +40,12 @@ const char *const confine_calls_strict[] = {
 	"getdents",
 	"getdents64",
 	"getxattr",
+	"getxattrat",
 	"lgetxattr",
 	"link",
 	"linkat",
 	"listxattr",
+	"listxattrat",
 	"llistxattr",
 	"lseek",
 	"lstat",
@@ -88,6 +91,7 @@ const char *const confine_calls_strict[] = {
 	"mmap",
 	"mprotect",
 	"mremap",
+	"mseal",
 	"msync",
 	"munmap",
 	/* processes and threads */
@@ -98,7 +102,10 @@ const char *const confine_calls_strict[] = {
 	"exit_group",
 	"fork",
 	"futex",
+	"futex_requeue",
+	"futex_wait",
 	"futex_waitv",
+	"futex_wake",
 	"getcpu",
 	"getpgid",
 	"getpgrp",
@@ -264,9 +271,11 @@ const char *const confine_calls_default[] = {
 	"fchownat",
 	"lchown",
 	"setxattr",
+	"setxattrat",
 	"lsetxattr",
 	"fsetxattr",
 	"removexattr",
+	"removexattrat",
 	"lremovexattr",
 	"fremovexattr",
 	/* identity: likewise; PID 1 itself needs three */
@@ -286,6 +295,7 @@ const char *const confine_calls_default[] = {
 	"pidfd_open",
 	"pidfd_send_signal",
 	/* seldom used */
+	"cachestat",
 	"set_thread_area",
 	"get_thread_area",
 	"futimesat",
@@ -335,26 +345,6 @@ const char *const confine_calls_openable[] = {
 
 /* Decided by their arguments, in sandbox-arguments.c; in every profile. */
 const char *const confine_calls_judged[] = {"clone", "ioctl", "socket", "socketpair", NULL};
-
-/* include/uapi/asm-generic/unistd.h; from 424 on the numbers are the same on every processor. */
-const int confine_numbers_strict[] = {
-	449, /* futex_waitv, Linux 5.16 */
-	452, /* fchmodat2, 6.6 */
-	454, /* futex_wake, 6.7 */
-	455, /* futex_wait, 6.7 */
-	456, /* futex_requeue, 6.7 */
-	462, /* mseal, 6.10 */
-	464, /* getxattrat, 6.13 */
-	465, /* listxattrat, 6.13 */
-	-1,
-};
-
-const int confine_numbers_default[] = {
-	451, /* cachestat, 6.5 */
-	463, /* setxattrat, 6.13 */
-	466, /* removexattrat, 6.13 */
-	-1,
-};
 
 const char *const confine_calls_absent[] = {
 	"clone3", /* never open: its flags lie in memory, where no filter can see them; glibc falls

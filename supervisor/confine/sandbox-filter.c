@@ -18,20 +18,14 @@
 static void set_names(struct confine_table *table, const char *const *names, uint32_t action)
 {
 	for (; *names; names++) {
-		int number = seccomp_syscall_resolve_name(*names);
+		int number = confine_call_number(*names);
 
-		if (number >= 0 && number < CONFINE_NUMBERS_MAX)
+		if (number >= 0)
 			table->actions[number] = action;
 	}
 }
 
-static void set_numbers(struct confine_table *table, const int *numbers, uint32_t action)
-{
-	for (; *numbers >= 0; numbers++)
-		table->actions[*numbers] = action;
-}
-
-/* Every call that libseccomp knows and nobody allowed is refused as such; ENOSYS is for those that
+/* Every call that has a name and nobody allowed is refused as such; ENOSYS is for those that
  * nobody here has heard of. The calls of sandbox-arguments.c never come this far. */
 static void fill_table(struct confine_table *table)
 {
@@ -46,8 +40,6 @@ static void fill_table(struct confine_table *table)
 	set_names(table, confine_calls_debug, SECCOMP_RET_ALLOW);
 	set_names(table, confine_calls_openable, SECCOMP_RET_ALLOW);
 	set_names(table, confine_calls_faked, SECCOMP_RET_ERRNO | 0);
-	set_numbers(table, confine_numbers_strict, SECCOMP_RET_ALLOW);
-	set_numbers(table, confine_numbers_default, SECCOMP_RET_ALLOW);
 }
 
 /* Emits a search tree over `n` ranges that begin at `starts`, the number being in the accumulator.

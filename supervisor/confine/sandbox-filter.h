@@ -51,8 +51,7 @@ int confine_policy_filter(const struct confine_calls *calls, struct sock_filter 
  * `why`. */
 int confine_find_layer(struct failure *why);
 
-/* The level of a call (enum confine_level), or -ENOENT when this machine's libseccomp knows no such
- * call. */
+/* The level of a call (enum confine_level), or -ENOENT when nobody here knows such a call. */
 int confine_call_level(const char *name);
 /* The name of the call with this number; false when there is none. Numbers end at 1024. */
 bool confine_call_name(unsigned int number, char ret_name[CONFINE_CALL_NAME_SIZE]);
@@ -77,8 +76,6 @@ extern const char *const confine_calls_strict[],
 	*const confine_calls_default[], *const confine_calls_debug[],
 						*const confine_calls_openable[],
 							*const confine_calls_judged[];
-/* Numbers of calls newer than old C libraries know; the same on every processor. -1 at the end. */
-extern const int confine_numbers_strict[], confine_numbers_default[];
 /* Where closed, answered as if the kernel were older, so that callers fall back to another way. */
 extern const char *const confine_calls_absent[];
 /* Answered with success and not done: they would stall the host's disks. */

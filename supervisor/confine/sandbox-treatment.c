@@ -41,22 +41,11 @@ static enum confine_treatment treatment_of(
 	return CONFINE_ALLOWED;
 }
 
-static bool has_number(const int *numbers, int number)
-{
-	for (; *numbers >= 0; numbers++)
-		if (*numbers == number)
-			return true;
-	return false;
-}
-
 static bool is_open(unsigned int number)
 {
 	char name[CONFINE_CALL_NAME_SIZE];
 
-	if (confine_call_name(number, name) && confine_call_level(name) != CONFINE_NEVER)
-		return true;
-	return has_number(confine_numbers_strict, (int)number) ||
-	       has_number(confine_numbers_default, (int)number);
+	return confine_call_name(number, name) && confine_call_level(name) != CONFINE_NEVER;
 }
 
 static bool is_judged(unsigned int number)
@@ -79,11 +68,4 @@ void confine_treat_calls(const struct sock_filter *filter, size_t n_filter,
 			treatment = CONFINE_REFUSED;
 		ret_table[number] = treatment;
 	}
-}
-
-int confine_call_number(const char *name)
-{
-	int number = seccomp_syscall_resolve_name(name);
-
-	return number >= 0 ? number : -ENOENT;
 }

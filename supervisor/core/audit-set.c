@@ -42,6 +42,7 @@ static const struct {
 	{"symlinkat", TEXT(0, 0) | TEXT(1, 2)},
 	{"chmod", TEXT(0, 0)},
 	{"fchmodat", TEXT(0, 1)},
+	{"fchmodat2", TEXT(0, 1)},
 	{"chown", TEXT(0, 0)},
 	{"lchown", TEXT(0, 0)},
 	{"fchownat", TEXT(0, 1)},

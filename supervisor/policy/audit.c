@@ -20,8 +20,8 @@ const char *const policy_audit_defaults[] = {
 	"accept", "accept4", "bind", "connect", "listen",
 	/* files */
 	"creat", "open", "openat", "openat2", "unlink", "unlinkat", "rmdir", "rename", "renameat",
-	"renameat2", "chmod", "fchmod", "fchmodat", "mkdir", "mkdirat", "mknod", "mknodat", "link",
-	"linkat", "symlink", "symlinkat", "truncate",
+	"renameat2", "chmod", "fchmod", "fchmodat", "fchmodat2", "mkdir", "mkdirat", "mknod",
+	"mknodat", "link", "linkat", "symlink", "symlinkat", "truncate",
 	/* processes */
 	"execve", "execveat", "kill", "tkill", "tgkill", "pidfd_send_signal", "rt_sigqueueinfo",
 	"rt_tgsigqueueinfo", "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd",

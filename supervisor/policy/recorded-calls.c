@@ -36,6 +36,7 @@ static const struct call {
 	{"faccessat", {EFFECT_READ}},
 	{"faccessat2", {EFFECT_READ}},
 	{"fchmodat", {EFFECT_CHANGE}},
+	{"fchmodat2", {EFFECT_CHANGE}},
 	{"fchownat", {EFFECT_CHANGE}},
 	{"lchown", {EFFECT_CHANGE}},
 	{"link", {EFFECT_NONE, EFFECT_ENTRY}},

@@ -193,3 +193,30 @@ TEST(a_policy_opens_what_its_profile_closes_and_closes_what_it_opens)
 	calls = (struct confine_calls){CONFINE_DEFAULT, NULL, 0, NULL, 0, NULL, 0};
 	CHECK_INT(answer_to(&calls, "sync"), SECCOMP_RET_ERRNO);
 }
+
+TEST(what_is_open_has_a_name_and_can_be_denied)
+{
+	const struct confine_calls debug = {.profile = CONFINE_DEBUG};
+	struct program first = first_filter(), second = second_filter(&debug);
+	char name[CONFINE_CALL_NAME_SIZE];
+
+	for (unsigned int number = 0; number < CONFINE_NUMBERS_MAX; number++) {
+		const struct seccomp_data data = {.nr = (int)number, .arch = AUDIT_ARCH_X86_64};
+
+		if (filter_run_both(&first, &second, &data) != SECCOMP_RET_ALLOW)
+			continue;
+		if (!confine_call_name(number, name))
+			CHECK_FAIL("system call %u is open and has no name", number);
+		CHECK_INT(confine_call_number(name), number);
+	}
+	free(first.code);
+	free(second.code);
+	for (size_t i = 0; i < 2; i++) {
+		static const char removexattrat[][CONFINE_CALL_NAME_SIZE] = {"removexattrat"};
+		const struct confine_calls calls = {
+			.profile = CONFINE_DEFAULT, .denied = removexattrat, .n_denied = i};
+
+		CHECK_INT(answer_to(&calls, "removexattrat"),
+			i ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW);
+	}
+}
