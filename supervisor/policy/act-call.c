@@ -67,3 +67,22 @@ size_t act_format_arguments(const struct policy_act *act, char *text, size_t siz
 	}
 	return used;
 }
+
+void policy_act_keep_arguments(struct policy_act *act, const struct policy *policy)
+{
+	uint64_t masks[POLICY_CALL_ARGUMENTS] = {0};
+
+	for (size_t i = 0; policy && i < policy->n_call_rules; i++) {
+		const struct policy_call_rule *rule = &policy->call_rules[i];
+
+		for (size_t j = 0; strcmp(rule->name, act->name) == 0 && j < rule->n_conditions;
+			j++)
+			masks[rule->conditions[j].index] =
+				rule->conditions[j].is_wide ? UINT64_MAX : UINT32_MAX;
+	}
+	for (unsigned int i = 0; i < POLICY_CALL_ARGUMENTS; i++) {
+		act->arguments[i] &= masks[i];
+		if (!masks[i])
+			act->given &= (uint8_t) ~(1U << i);
+	}
+}

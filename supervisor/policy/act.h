@@ -70,8 +70,12 @@ struct policy_act {
  */
 int policy_act_parse(const char *text, const struct policy_calls *calls, struct policy_act *ret_act,
 	struct failure *why);
-/* Writes it in the form above. */
+/* Forgets the arguments of a system call that the policy has no rule about, and of the others the
+ * bits that the kernel does not read: what is left is the same act to the policy. `policy` may be
+ * NULL: it has none. */
+void policy_act_keep_arguments(struct policy_act *act, const struct policy *policy);
 /* "MX"; "" for either kind of address. */
 const char *policy_query_name(enum policy_query query);
 #define POLICY_ACT_TEXT_SIZE 384 /* a path; a call with six arguments */
+/* Writes it in the form above. */
 const char *policy_act_format(const struct policy_act *act, char ret_text[POLICY_ACT_TEXT_SIZE]);

@@ -57,6 +57,7 @@ static const struct {
 
 #define PROCESS "process"
 #define EXE "exe"
+#define ARGUMENTS "arguments"
 
 struct scan {
 	const char *at, *end;
@@ -228,6 +229,24 @@ static bool scan_process(struct scan *scan, struct member *ret_exe)
 	return take(scan, '}');
 }
 
+/* The list "arguments", behind its bracket; what it had before is gone, too. */
+static bool scan_arguments(struct scan *scan, struct member *ret_list)
+{
+	struct member element;
+	size_t n = 0;
+
+	if (take(scan, ']'))
+		return true;
+	do {
+		if (!scan_value(scan, 1, &element))
+			return false;
+		element.is_there = true;
+		if (n < MEMBER_ARGUMENTS)
+			ret_list[n++] = element;
+	} while (take(scan, ','));
+	return take(scan, ']');
+}
+
 static bool scan_member(struct scan *scan, const struct member *key, struct members *members)
 {
 	enum member_key which = find_key(key);
@@ -237,6 +256,11 @@ static bool scan_member(struct scan *scan, const struct member *key, struct memb
 		members->list[MEMBER_PROCESS_EXE] = (struct member){0};
 		if (take(scan, '{'))
 			return scan_process(scan, &members->list[MEMBER_PROCESS_EXE]);
+	} else if (member_is(key, ARGUMENTS)) {
+		memset(&members->list[MEMBER_ARGUMENT], 0,
+			MEMBER_ARGUMENTS * sizeof(members->list[0]));
+		if (take(scan, '['))
+			return scan_arguments(scan, &members->list[MEMBER_ARGUMENT]);
 	}
 	if (!scan_value(scan, 0, &value))
 		return false;
@@ -317,8 +341,11 @@ bool members_scan(const char *line, size_t size_bytes, struct members *ret_membe
 
 const json_t *members_find(const json_t *json, enum member_key key)
 {
-	return key == MEMBER_PROCESS_EXE ? json_object_get(json_object_get(json, PROCESS), EXE)
-					 : json_object_get(json, keys[key].text);
+	if (key == MEMBER_PROCESS_EXE)
+		return json_object_get(json_object_get(json, PROCESS), EXE);
+	if (key >= MEMBER_ARGUMENT)
+		return json_array_get(json_object_get(json, ARGUMENTS), key - MEMBER_ARGUMENT);
+	return json_object_get(json, keys[key].text);
 }
 
 static void read_json(const json_t *json, struct members *members)

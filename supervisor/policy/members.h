@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define MEMBER_ARGUMENTS 6 /* of a system call */
+
 /* In the order of their names. */
 enum member_key {
 	MEMBER_ABI,
@@ -38,7 +40,8 @@ enum member_key {
 	MEMBER_VERDICT,
 	MEMBER_WRITABLE,
 	MEMBER_PROCESS_EXE, /* "exe" in the object "process" */
-	MEMBERS,            /* how many */
+	MEMBER_ARGUMENT,    /* the first of the list "arguments"; the others follow it */
+	MEMBERS = MEMBER_ARGUMENT + MEMBER_ARGUMENTS, /* how many */
 };
 
 /* What is absent, or neither text, a whole number nor `true`, is empty and 0. */
@@ -65,7 +68,7 @@ void members_fini(struct members *members);
  * line is not of that kind, which says nothing about whether it is good. */
 bool members_scan(const char *line, size_t size_bytes, struct members *ret_members);
 
-/* "verdict"; "process.exe" for what lies deeper */
+/* "verdict"; "process.exe" for what lies deeper; not of arguments */
 const char *member_name(enum member_key key);
 
 /* Inline, for `text` is a constant nearly everywhere. */

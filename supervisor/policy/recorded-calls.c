@@ -235,6 +235,25 @@ static void add_refused_program(
 		pass_over(record, POLICY_PASSED_UNCLEAR);
 }
 
+/* "0x5412"; what is none is not known, and then no condition on it holds. */
+static void add_argument(const struct member *text, unsigned int index, struct policy_act *act)
+{
+	static const char hexadecimal[] = "0123456789abcdef";
+	uint64_t value = 0;
+
+	if (text->length < 3 || text->length > 18 || memcmp(text->text, "0x", 2) != 0)
+		return;
+	for (size_t i = 2; i < text->length; i++) {
+		const char *digit = memchr(hexadecimal, text->text[i], 16);
+
+		if (!digit)
+			return;
+		value = value << 4 | (uint64_t)(digit - hexadecimal);
+	}
+	act->arguments[index] = value;
+	act->given |= (uint8_t)(1U << index);
+}
+
 /* Returns whether the call got past the filter. Refusals that may have been the kernel's, and
  * numbers of foreign tables, are passed over. */
 static bool add_call(
@@ -257,6 +276,8 @@ static bool add_call(
 	act->allowed =
 		!member_is(refused, "seccomp") && !member_is(refused, "seccomp, by a signal");
 	member_copy(name, act->act.name, POLICY_CALL_NAME_SIZE);
+	for (unsigned int i = 0; i < POLICY_CALL_ARGUMENTS; i++)
+		add_argument(&list[MEMBER_ARGUMENT + i], i, &act->act);
 	return act->allowed;
 }
 

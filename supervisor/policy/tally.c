@@ -22,6 +22,8 @@ static uint64_t hash_of(const struct policy_act *act, bool allowed)
 			(uint64_t)act->kind << 1 ^ allowed;
 
 	hash = mix(hash, &act->port, sizeof(act->port));
+	if (act->given)
+		hash = mix(hash, act->arguments, sizeof(act->arguments));
 	if (act->is_name)
 		return mix(hash, act->name, strlen(act->name));
 	return mix(hash, &act->address, sizeof(act->address));
@@ -31,6 +33,8 @@ static bool same(const struct tally_row *row, const struct policy_act *act, bool
 {
 	if (row->allowed != allowed || row->act.kind != act->kind || row->act.port != act->port ||
 		row->act.query != act->query || row->act.is_name != act->is_name ||
+		row->act.given != act->given ||
+		memcmp(row->act.arguments, act->arguments, sizeof(act->arguments)) != 0 ||
 		strcmp(row->act.name, act->name) != 0)
 		return false;
 	return act->is_name || memcmp(&row->act.address, &act->address, sizeof(act->address)) == 0;

@@ -302,6 +302,31 @@ def what_was_executed_is_what_may_be_unless_the_run_wrote_it():
 
 
 @test
+def calls_are_replayed_with_the_arguments_that_rules_are_about():
+    log = Log()
+    for family in (1, 1, 2, 16, 16, 16):
+        log.call("socket", arguments=[hex(family), "0x1", "0x7f0012345678", "0x0", "0x0", "0x0"])
+    log.call("socket", arguments=["0xffffffff00000010", "0x2", "0x0", "0x0", "0x0", "0x0"])
+    log.call("kill", arguments=["0x7", "0x9", "0x0", "0x0", "0x0", "0x0"])
+    lines = write("calls", log.text())
+
+    def replayed(*rules):
+        path = write("good.json", json.dumps({"version": 1, "name": "good", "syscalls": {"deny": list(rules)}}))
+        code, out, errors = policy("replay", path, "--audit", lines, "--json")
+        check_equal(errors, "", "good")
+        found = json.loads(out)
+        return code, found["would_deny"], [change["act"] for change in found["changes"]]
+    check_equal(replayed({"name": "socket", "args": [{"index": 0, "is": "AF_NETLINK"}]}),
+                (1, 4, ["syscall socket 0=AF_NETLINK"]), "as many bits as the kernel reads")
+    check_equal(replayed({"name": "socket", "args": [{"index": 0, "is": "AF_NETLINK"}, {"index": 1, "mask": 15, "is": 2}]})[:2],
+                (1, 1), "where both conditions hold")
+    check_equal(replayed({"name": "socket", "args": [{"index": 0, "is": "AF_BLUETOOTH"}]})[:2], (0, 0), "nobody did")
+    check_equal(replayed({"name": "kill", "args": [{"index": 1, "is": "SIGTERM"}]})[:2], (0, 0), "another signal")
+    check_equal(replayed({"name": "kill", "args": [{"index": 1, "is": "SIGKILL"}]})[:2], (1, 1), "this one")
+    check_equal(replayed("socket"), (1, 7, ["syscall socket"]), "with any arguments")
+
+
+@test
 def a_line_that_is_no_record_is_named():
     log = Log()
     good = {"version": 1, "name": "good"}

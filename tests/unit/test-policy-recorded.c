@@ -88,6 +88,15 @@ static const struct {
 		"!syscall ptrace"},
 	{CALL("ptrace") "\"verdict\":\"deny\",\"refused_by\":\"seccomp, by a signal\"}",
 		"!syscall ptrace"},
+	{CALL("socket") "\"result\":3,\"arguments\":[\"0x1\",\"0x80001\",\"0x0\","
+			"\"0xffffffffffffffff\",\"0X1\",\"0xg\",\"0x7\"]}",
+		"syscall socket 0=AF_UNIX 1=SOCK_STREAM|SOCK_CLOEXEC 2=IPPROTO_IP "
+		"3=0xffffffffffffffff"},
+	{CALL("socket") "\"arguments\":[\"0x10000000000000000\",\"0x\",1,null,true,[\"0x1\"]]}",
+		"syscall socket"},
+	{CALL("socket") "\"arguments\":[\"0x1\"],\"arguments\":[]}", "syscall socket"},
+	{CALL("socket") "\"arguments\":[\"0x2\"],\"path\":\"\\u0001\"}",
+		"syscall socket 0=AF_INET"},
 	{CALL("socket") "\"result\":-1,\"verdict\":\"deny\","
 			"\"refused_by\":\"seccomp or kernel\"}",
 		"(unclear 1)"},

@@ -144,7 +144,7 @@ int command_policy_learn(struct client *client, const struct arguments *argument
 		return call_misused(client, "%s", why.sentence);
 	options = (struct learnt_options){
 		name ? name : "learnt", (uint32_t)wildcard_after, (uint32_t)directory_after};
-	r = log_read(from, arguments, &reading, &why);
+	r = log_read(from, arguments, NULL, &reading, &why);
 	if (r == 0) {
 		r = learn(&reading, &options, &text, &why);
 		log_fini(&reading);

@@ -18,6 +18,7 @@
 
 struct reader {
 	const struct arguments *arguments;
+	const struct policy *policy;
 	struct log_reading *reading;
 	uint64_t sandbox; /* --sandbox; 0: any */
 	bool by_creation;
@@ -51,7 +52,7 @@ static void note_malformed(struct reader *reader, const char *line, size_t size)
 }
 
 static int add_acts(
-	struct reader *reader, struct log_sandbox *sandbox, const struct policy_recorded *record)
+	struct reader *reader, struct log_sandbox *sandbox, struct policy_recorded *record)
 {
 	struct log_reading *reading = reader->reading;
 
@@ -61,10 +62,13 @@ static int add_acts(
 	reading->n_programs_unknown += record->executes_unknown;
 	for (size_t i = 0; i < POLICY_PASSED; i++)
 		reading->n_passed[i] += record->passed[i];
+	for (size_t i = 0; i < record->n_acts; i++)
+		if (record->acts[i].act.kind == POLICY_ACT_SYSCALL)
+			policy_act_keep_arguments(&record->acts[i].act, reader->policy);
 	return tally_add(&reading->tally, record);
 }
 
-static int take_record(struct reader *reader, const struct policy_recorded *record)
+static int take_record(struct reader *reader, struct policy_recorded *record)
 {
 	struct log_reading *reading = reader->reading;
 	struct log_sandbox *sandbox;
@@ -201,12 +205,13 @@ static int read_path(struct reader *reader, const char *path)
 	return read_directory(reader, stat(below, &info) == 0 ? below : path);
 }
 
-int log_read(const char *path, const struct arguments *arguments, struct log_reading *ret_reading,
-	struct failure *why)
+int log_read(const char *path, const struct arguments *arguments, const struct policy *policy,
+	struct log_reading *ret_reading, struct failure *why)
 {
 	const char *sandbox = arguments_text(arguments, "sandbox");
 	struct log_reading reading = {0};
-	struct reader reader = {.arguments = arguments, .reading = &reading, .why = why};
+	struct reader reader = {
+		.arguments = arguments, .policy = policy, .reading = &reading, .why = why};
 	int r;
 
 	reader.by_creation =

@@ -21,9 +21,10 @@ struct log_reading {
 
 /* The options --label, --template and --sandbox choose sandboxes; the first two by the record of
  * their creation, which must then be in the log. `path` is a file of lines, "-", a directory of
- * segments, or the one above it. Returns 0, or -errno with `why`. */
-int log_read(const char *path, const struct arguments *arguments, struct log_reading *ret_reading,
-	struct failure *why);
+ * segments, or the one above it. Arguments of system calls are kept as far as `policy` (may be
+ * NULL) has rules about them. Returns 0, or -errno with `why`. */
+int log_read(const char *path, const struct arguments *arguments, const struct policy *policy,
+	struct log_reading *ret_reading, struct failure *why);
 /* Says what of the log was not looked at, a sentence a line; nothing when there is none. */
 void log_print_rest(const struct log_reading *reading, FILE *stream);
 /* The same, as an object of counts; NULL when memory is out. */

@@ -231,7 +231,8 @@ int command_policy_replay(struct client *client, const struct arguments *argumen
 		return call_misused(client, "%s", why.sentence);
 	if (policy_file_read(arguments->words[0], &policy, &why) < 0 ||
 		policy_trial_new(policy, &trial, &why) < 0 ||
-		log_read(arguments_text(arguments, "audit"), arguments, &reading, &why) < 0) {
+		log_read(arguments_text(arguments, "audit"), arguments, policy, &reading, &why) <
+			0) {
 		policy_trial_free(trial);
 		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
 		return EXIT_CODE_USAGE;
