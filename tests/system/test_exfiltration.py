@@ -242,7 +242,8 @@ def dns_over_tls_and_quic_are_denied():
                 "s = socket.socket(f, socket.SOCK_DGRAM)\n")
         check_denied(code + "tell(lambda: s.sendto(b'x' * 1200, (a, 443)))", "QUIC by name",
                      kind="network.send", port=443)
-        check_denied(code + "tell(lambda: s.connect((a, 443)))", "QUIC by name, connected", port=443)
+        check_denied(code + "s.connect((a, 443))\ntell(lambda: s.send(b'x' * 1200))", "QUIC by name, connected",
+                     kind="network.send", port=443)
 
 
 @test

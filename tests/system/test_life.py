@@ -194,7 +194,7 @@ def templates_are_listed_with_their_runtime():
             client().get("/v1/templates").expect(200).json["templates"]}
     check({"python", "node", "shell"} <= set(rows), f"{rows}")
     for row in rows.values():
-        check_equal(set(row), {"name", "available", "reason", "runtime", "warm", "target"}, "keys")
+        check_equal(set(row), {"name", "available", "reason", "runtime", "warm", "target", "shadow"}, "keys")
         check(row["available"] != bool(row["reason"]), f"a reason when it is missing: {row}")
     check_equal(rows["python"]["target"], 2, "target of python")
 

@@ -138,11 +138,17 @@ class Scene:
         last = daemon.client.last_sequence()
         self.consistency = self.proof_of_growth(daemon, last)
         files = f"{daemon.state_dir}/audit/checkpoints/*"
-        until(lambda: get(max(glob.glob(files))).count(b"\nreason ") >= 8, "8 checkpoints in a file", 30)
+        until(lambda: self.heartbeats_inside(get(max(glob.glob(files)))), "heartbeats amid others", 30)
         daemon.stop()
         shutil.copytree(f"{daemon.state_dir}/audit", f"{self.directory}/honest")
         self.secret = get(f"{daemon.state_dir}/audit-key")
         self.key = read_text(f"{self.directory}/honest/keys/000001.pub").strip()
+
+    @staticmethod
+    def heartbeats_inside(file):
+        """Whether a heartbeat's checkpoint has two others before it and two behind it."""
+        reasons = [line for line in file.splitlines() if line.startswith(b"reason ")]
+        return b"reason heartbeat" in reasons[2:-2]
 
     @staticmethod
     def covering(daemon, sequence):
