@@ -364,13 +364,17 @@ TEST(removal_leaves_nothing_and_opens_the_cgroup)
 {
 	struct kernel_scene *scene = kernel_scene();
 	struct kernel_sandbox bare;
+	int answer = EPERM;
 
 	kernel_sandbox_make_bare(scene, &bare);
 	CHECK_INT(kernel_sandbox_run(scene, &bare, act_connect, "127.0.0.1"), EPERM);
 	CHECK_INT(enforce_remove(scene->enforce), 0);
 	CHECK_INT(access(scene->pins, F_OK), -1);
 	scene->enforce = enforce_free(scene->enforce);
-	CHECK_INT(kernel_sandbox_run(scene, &bare, act_connect, "127.0.0.1"), ECONNREFUSED);
+	/* The kernel detaches a link that nobody holds any more from a worker of its own. */
+	for (int i = 0; i < 1000 && answer == EPERM; i++)
+		answer = kernel_sandbox_run(scene, &bare, act_connect, "127.0.0.1");
+	CHECK_INT(answer, ECONNREFUSED);
 	CHECK(!kernel_scene_reopen(scene));
 	CHECK_INT(kernel_sandbox_run(scene, &bare, act_connect, "127.0.0.1"), EPERM);
 	kernel_sandbox_end(scene, &bare);
