@@ -73,12 +73,11 @@ TEST(members_are_compared_whole)
 
 TEST(every_member_is_found_by_its_name_alone)
 {
-	for (size_t i = 0; i < MEMBERS; i++) {
+	/* Those behind lie deeper. */
+	for (size_t i = 0; i < MEMBER_PROCESS_EXE; i++) {
 		struct members members;
 		char line[128];
 
-		if (i == MEMBER_PROCESS_EXE)
-			continue;
 		snprintf(line, sizeof(line), "{\"%s\":7,\"%sx\":8}",
 			member_name((enum member_key)i), member_name((enum member_key)i));
 		CHECK(members_scan(line, strlen(line), &members));
@@ -86,6 +85,33 @@ TEST(every_member_is_found_by_its_name_alone)
 			CHECK_INT(members.list[j].integer, i == j ? 7 : 0);
 			CHECK_INT(members.list[j].is_there, i == j);
 		}
+	}
+}
+
+TEST(arguments_are_read_where_they_lie)
+{
+	static const struct {
+		const char *line, *second; /* NULL: it is not there */
+	} rows[] = {
+		{"{\"arguments\":[\"0x1\",\"0x2\"]}", "0x2"},
+		{"{\"arguments\" : [ 1 , \"0x2\" , {\"a\":[]} , 4 , 5 , 6 , \"7\" ] }", "0x2"},
+		{"{\"arguments\":[\"\u00e4\",\"0x2\"]}", "0x2"},
+		{"{\"arguments\":[\"0x1\",[\"0x2\"]]}", ""},
+		{"{\"arguments\":[\"0x1\",\"0x2\"],\"arguments\":[\"0x3\"]}", NULL},
+		{"{\"arguments\":[\"0x1\",\"0x2\"],\"arguments\":7}", NULL},
+		{"{\"arguments\":{\"1\":\"0x2\"},\"argument\":[1,2]}", NULL},
+		{"{\"x\":{\"arguments\":[\"0x1\",\"0x2\"]},\"arguments\":[]}", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct members members;
+		char text[16];
+
+		CHECK_INT(members_read(rows[i].line, strlen(rows[i].line), &members), 0);
+		CHECK_INT(members.list[MEMBER_ARGUMENT + 1].is_there, rows[i].second != NULL);
+		member_copy(&members.list[MEMBER_ARGUMENT + 1], text, sizeof(text));
+		CHECK_TEXT(text, rows[i].second ? rows[i].second : "");
+		members_fini(&members);
 	}
 }
 
