@@ -12,51 +12,44 @@
 	1024 /* that are remembered: a tenant's policy, a template's, the one asked for            \
 	      */
 
-static struct policies_draft *draft_new(const char *name)
+/* Over the directory, or over what is in force. */
+static int make_draft(const struct policies *policies, bool in_force,
+	const struct policy_overlay *overlay, struct policies_draft **ret_draft,
+	struct failure *why)
 {
 	struct policies_draft *draft = calloc(1, sizeof(*draft));
+	int r;
 
-	if (draft && name)
-		snprintf(draft->name, sizeof(draft->name), "%s", name);
-	return draft;
+	if (!draft)
+		return failure_set(why, -ENOMEM, "policies", "There is no memory left.");
+	if (overlay)
+		snprintf(draft->name, sizeof(draft->name), "%s", overlay->name);
+	r = in_force ? policy_load_over(policies->all, policies->n, &policies_known_calls, overlay,
+			       &draft->all, &draft->n, why)
+		     : policy_load_dir_with(policies->directory, &policies_known_calls, overlay,
+			       &draft->all, &draft->n, why);
+	if (r < 0) {
+		free(draft);
+		return r;
+	}
+	*ret_draft = draft;
+	return 0;
 }
 
 int policies_draft(const struct policies *policies, const char *name, const char *text,
 	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why)
 {
 	const struct policy_overlay overlay = {name, text, size_bytes};
-	struct policies_draft *draft = draft_new(name);
-	int r;
 
-	if (!draft)
-		return failure_set(why, -ENOMEM, "policies", "There is no memory left.");
-	r = policy_load_dir_with(policies->directory, &policies_known_calls, name ? &overlay : NULL,
-		&draft->all, &draft->n, why);
-	if (r < 0) {
-		free(draft);
-		return r;
-	}
-	*ret_draft = draft;
-	return 0;
+	return make_draft(policies, false, name ? &overlay : NULL, ret_draft, why);
 }
 
 int policies_draft_over(const struct policies *policies, const char *name, const char *text,
 	size_t size_bytes, struct policies_draft **ret_draft, struct failure *why)
 {
 	const struct policy_overlay overlay = {name, text, size_bytes};
-	struct policies_draft *draft = draft_new(name);
-	int r;
 
-	if (!draft)
-		return failure_set(why, -ENOMEM, "policies", "There is no memory left.");
-	r = policy_load_over(policies->all, policies->n, &policies_known_calls, &overlay,
-		&draft->all, &draft->n, why);
-	if (r < 0) {
-		free(draft);
-		return r;
-	}
-	*ret_draft = draft;
-	return 0;
+	return make_draft(policies, true, &overlay, ret_draft, why);
 }
 
 const struct policy *policies_draft_find(const struct policies_draft *draft, const char *name)
