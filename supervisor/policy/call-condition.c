@@ -5,7 +5,7 @@
 #include "supervisor/policy/call-arguments.h"
 #include "supervisor/policy/call-rules.h"
 
-static const char *const comparisons[] = {[POLICY_IS] = "is",
+const char *const policy_comparison_names[POLICY_COMPARISONS] = {[POLICY_IS] = "is",
 	[POLICY_IS_NOT] = "is_not",
 	[POLICY_AT_LEAST] = "at_least",
 	[POLICY_AT_MOST] = "at_most"};
@@ -122,7 +122,7 @@ static int read_value(const struct policy_reader *reader, const struct policy_pl
 	const json_t *value, const struct call_argument *argument,
 	struct policy_condition *condition)
 {
-	const struct policy_place at = {place, comparisons[condition->comparison], 0};
+	const struct policy_place at = {place, policy_comparison_names[condition->comparison], 0};
 	uint64_t least = argument->is_signed ? UINT64_C(1) << 63 : 0, most = ~least;
 	int r;
 
@@ -167,8 +167,8 @@ static int find_comparison(const struct policy_reader *reader, const struct poli
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(comparisons); i++)
-		if (json_object_get(object, comparisons[i])) {
+	for (size_t i = 0; i < POLICY_COMPARISONS; i++)
+		if (json_object_get(object, policy_comparison_names[i])) {
 			condition->comparison = (uint8_t)i;
 			n++;
 		}
@@ -204,8 +204,8 @@ int call_condition_read(const struct policy_reader *reader, const struct policy_
 	r = find_comparison(reader, place, object, condition);
 	if (r == 0)
 		r = read_value(reader, place,
-			json_object_get(object, comparisons[condition->comparison]), argument,
-			condition);
+			json_object_get(object, policy_comparison_names[condition->comparison]),
+			argument, condition);
 	if (r == 0)
 		r = read_mask(reader, place, json_object_get(object, "mask"), argument, condition);
 	if (r == 0 && condition->mask && (condition->value & ~condition->mask))
@@ -276,7 +276,7 @@ json_t *call_condition_write(const struct policy_condition *condition)
 
 	if (condition->mask)
 		r |= json_object_set_new(object, "mask", write_number(condition->mask, false));
-	r |= json_object_set_new(object, comparisons[condition->comparison],
+	r |= json_object_set_new(object, policy_comparison_names[condition->comparison],
 		write_number(condition->value, condition->is_signed));
 	if (r < 0) {
 		json_decref(object);

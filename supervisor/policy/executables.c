@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "supervisor/policy/canonical.h"
+#include "supervisor/policy/meet.h"
 #include "supervisor/policy/reader.h"
 
 #define STAGE "read policy"
@@ -238,6 +239,14 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+void executables_sort(struct policy_executables *executables)
+{
+	qsort(executables->programs, executables->n_programs, sizeof(*executables->programs),
+		compare_paths);
+	qsort(executables->libraries, executables->n_libraries, sizeof(*executables->libraries),
+		compare_paths);
+}
+
 /* What a policy without a list of files would say otherwise. */
 static int check_memory_files(const struct policy_reader *reader, const struct policy_place *place,
 	const struct policy *policy)
@@ -268,10 +277,9 @@ int policy_read_executables(const struct policy_reader *reader, const struct pol
 	r = policy_check_keys(reader, &place, value, keys);
 	if (r == 0)
 		r = policy_check_description(reader, &place, value);
-	member = json_object_get(value, "best_effort");
-	if (r == 0 && member && !json_is_boolean(member))
-		r = policy_fail(reader, &effort, -EINVAL, "This is true or false.");
-	executables->best_effort = json_is_true(member);
+	if (r == 0)
+		r = policy_read_flag(reader, &effort, json_object_get(value, "best_effort"),
+			&executables->best_effort);
 	member = json_object_get(value, "allow");
 	if (r == 0 && !member)
 		r = policy_fail(reader, &place, -EINVAL,
@@ -283,13 +291,9 @@ int policy_read_executables(const struct policy_reader *reader, const struct pol
 		r = read_libraries(reader, &libraries, json_object_get(value, "libraries"), policy);
 	if (r == 0)
 		r = check_memory_files(reader, &place, policy);
-	if (r < 0)
-		return r;
-	qsort(executables->programs, executables->n_programs, sizeof(*executables->programs),
-		compare_paths);
-	qsort(executables->libraries, executables->n_libraries, sizeof(*executables->libraries),
-		compare_paths);
-	return 0;
+	if (r == 0)
+		executables_sort(executables);
+	return r;
 }
 
 /* The description that the file gives to a program; NULL: none. */

@@ -226,7 +226,6 @@ int policy_read_files(const struct policy_reader *reader, const struct policy_pl
 		"hidden", "read_only", "writable", "best_effort", "description", NULL};
 	const struct policy_place place = {root, "files", 0}, effort = {&place, "best_effort", 0};
 	struct origin origins[POLICY_PATHS_MAX];
-	const json_t *member;
 	int r;
 
 	if (!value)
@@ -234,10 +233,9 @@ int policy_read_files(const struct policy_reader *reader, const struct policy_pl
 	r = policy_check_keys(reader, &place, value, keys);
 	if (r == 0)
 		r = policy_check_description(reader, &place, value);
-	member = json_object_get(value, "best_effort");
-	if (r == 0 && member && !json_is_boolean(member))
-		r = policy_fail(reader, &effort, -EINVAL, "This is true or false.");
-	policy->paths_best_effort = json_is_true(member);
+	if (r == 0)
+		r = policy_read_flag(reader, &effort, json_object_get(value, "best_effort"),
+			&policy->paths_best_effort);
 	policy->paths = calloc(POLICY_PATHS_MAX, sizeof(*policy->paths));
 	if (r == 0 && !policy->paths)
 		r = failure_set(reader->why, -ENOMEM, STAGE, "There is no memory left.");

@@ -53,12 +53,6 @@ static void add_libraries(const struct policy_executables *inner,
 		}
 }
 
-/* Structures that begin with their path. */
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
 static int copy(const struct policy_executables *from, struct policy_executables *to)
 {
 	*to = *from;
@@ -96,8 +90,7 @@ int meet_executables(struct meeting *meeting)
 	add_libraries(a, b, true, both);
 	add_libraries(a, b, false, both);
 	add_libraries(b, a, false, both);
-	qsort(both->programs, both->n_programs, sizeof(*both->programs), compare_paths);
-	qsort(both->libraries, both->n_libraries, sizeof(*both->libraries), compare_paths);
+	executables_sort(both);
 	if (both->n_programs > 2 * POLICY_PROGRAMS_MAX ||
 		both->n_libraries > 2 * POLICY_LIBRARIES_MAX)
 		return failure_set(meeting->why, -E2BIG, "meet of policies",

@@ -36,6 +36,8 @@ void meet_lifecycle(struct meeting *meeting);
 int meet_paths(struct meeting *meeting);
 /* What both let be executed, and mapped. Returns 0, -E2BIG, -ENOMEM. */
 int meet_executables(struct meeting *meeting);
+/* Puts both lists of them into the order of their paths, which readers and meets leave them in. */
+void executables_sort(struct policy_executables *executables);
 /* What either wants. Returns 0, -E2BIG, -ENOMEM. */
 int meet_secrets(struct meeting *meeting);
 /* The narrower profile, what either denies, and what both allow beyond that profile. Returns 0,

@@ -100,6 +100,10 @@ enum policy_comparison {
 	POLICY_AT_MOST,
 };
 
+#define POLICY_COMPARISONS (POLICY_AT_MOST + 1)
+
+extern const char *const policy_comparison_names[POLICY_COMPARISONS]; /* the keys of "args" */
+
 /* About one argument, one that the kernel takes by value. */
 struct policy_condition {
 	uint8_t index;      /* of the argument, from 0 */

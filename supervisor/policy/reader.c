@@ -157,6 +157,15 @@ const char *policy_describe_place(const struct policy_reader *reader,
 	return policy_describe_spot(reader, &spot, ret_text);
 }
 
+int policy_read_flag(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, bool *ret_flag)
+{
+	if (value && !json_is_boolean(value))
+		return policy_fail(reader, place, -EINVAL, "This is true or false.");
+	*ret_flag = json_is_true(value);
+	return 0;
+}
+
 int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *error)
 {
 	if (!reader->why)

@@ -91,6 +91,10 @@ bool policy_name_valid(const char *name);
 int policy_check_description(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *section);
 
+/* True or false; a value that is not there (NULL) is false. */
+int policy_read_flag(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *value, bool *ret_flag);
+
 /* The object `resources` of `root`, which may be absent (NULL): all limits are set. */
 int policy_read_limits(const struct policy_reader *reader, const struct policy_place *root,
 	const json_t *value, struct policy_limits *ret_limits);

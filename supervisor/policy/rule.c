@@ -40,15 +40,6 @@ static int read_tls(const struct policy_reader *reader, const struct policy_plac
 	return 0;
 }
 
-static int read_private(const struct policy_reader *reader, const struct policy_place *place,
-	const json_t *value, struct policy_rule *rule)
-{
-	if (!json_is_boolean(value))
-		return policy_fail(reader, place, -EINVAL, "This is true or false.");
-	rule->is_private = json_is_true(value);
-	return 0;
-}
-
 static int read_addresses(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, struct policy_rule *rule)
 {
@@ -80,9 +71,9 @@ static int read_name(const struct policy_reader *reader, const struct policy_pla
 	rule->kind = POLICY_RULE_NAME;
 	if (member)
 		r = read_tls(reader, &tls, member, rule);
-	member = json_object_get(value, "private");
-	if (r == 0 && member)
-		r = read_private(reader, &private, member, rule);
+	if (r == 0)
+		r = policy_read_flag(
+			reader, &private, json_object_get(value, "private"), &rule->is_private);
 	rule->n_ports = 2;
 	rule->ports[0] = (struct policy_ports){80, 80};
 	rule->ports[1] = (struct policy_ports){443, 443};

@@ -44,7 +44,6 @@ static void change_condition(const struct mutation *mutation, size_t rule, size_
 static const struct policy_condition *condition_of(
 	const struct mutation *mutation, size_t rule, const json_t *json)
 {
-	static const char *const words[] = {"is", "is_not", "at_least", "at_most"};
 	const json_int_t index = json_integer_value(json_object_get(json, "index"));
 
 	for (size_t i = 0; i < mutation->policy->n_call_rules; i++) {
@@ -52,7 +51,8 @@ static const struct policy_condition *condition_of(
 
 		for (size_t j = 0; each->id == rule && j < each->n_conditions; j++)
 			if (each->conditions[j].index == index &&
-				json_object_get(json, words[each->conditions[j].comparison]))
+				json_object_get(json,
+					policy_comparison_names[each->conditions[j].comparison]))
 				return &each->conditions[j];
 	}
 	return NULL;
@@ -85,31 +85,21 @@ static void change_mask(const struct mutation *mutation, size_t rule, size_t i,
 static void change_value(const struct mutation *mutation, size_t rule, size_t i,
 	const struct policy_condition *condition)
 {
+	const enum policy_comparison comparison = (enum policy_comparison)condition->comparison;
 	const uint64_t value = condition->value, lowest = condition->mask & -condition->mask;
+	const char *word = policy_comparison_names[comparison];
 
-	switch ((enum policy_comparison)condition->comparison) {
-	case POLICY_IS:
-		change_condition(mutation, rule, i, "is", "is",
+	if (comparison == POLICY_IS || comparison == POLICY_IS_NOT) {
+		const char *opposite =
+			policy_comparison_names[comparison == POLICY_IS ? POLICY_IS_NOT
+									: POLICY_IS];
+
+		change_condition(mutation, rule, i, word, word,
 			number(condition, value ^ (condition->mask ? lowest : 1)));
-		change_condition(mutation, rule, i, "is", "is_not", number(condition, value));
-		break;
-	case POLICY_IS_NOT:
-		change_condition(mutation, rule, i, "is_not", "is_not",
-			number(condition, value ^ (condition->mask ? lowest : 1)));
-		change_condition(mutation, rule, i, "is_not", "is", number(condition, value));
-		break;
-	case POLICY_AT_LEAST:
-		change_condition(
-			mutation, rule, i, "at_least", "at_least", number(condition, value + 1));
-		change_condition(
-			mutation, rule, i, "at_least", "at_least", number(condition, value - 1));
-		break;
-	case POLICY_AT_MOST:
-		change_condition(
-			mutation, rule, i, "at_most", "at_most", number(condition, value + 1));
-		change_condition(
-			mutation, rule, i, "at_most", "at_most", number(condition, value - 1));
-		break;
+		change_condition(mutation, rule, i, word, opposite, number(condition, value));
+	} else {
+		change_condition(mutation, rule, i, word, word, number(condition, value + 1));
+		change_condition(mutation, rule, i, word, word, number(condition, value - 1));
 	}
 }
 
