@@ -5,14 +5,7 @@
 #include <string.h>
 
 #include "supervisor/policy/trial.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static const char document[] =
 	"{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":[{\"name\":\"*.example.org\"},"

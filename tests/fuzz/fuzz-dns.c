@@ -7,16 +7,9 @@
 #include "supervisor/resolve/answer.h"
 #include "supervisor/resolve/question.h"
 #include "supervisor/resolve/reply.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 #define PLACE_BYTES 65536
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
 
 static void check_answer(const struct question *question, const uint8_t *message, size_t size)
 {

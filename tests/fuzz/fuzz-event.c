@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "supervisor/audit/log-file.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static unsigned int n_lost;
 

@@ -9,14 +9,7 @@
 #include "api/ocsf/ocsf.h"
 #include "api/text/time.h"
 #include "api/text/url.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void try_text(const char *bytes, size_t size)
 {

@@ -5,11 +5,10 @@
 #include <strings.h>
 
 #include "supervisor/inspect/http.h"
+#include "tests/fuzz/fuzz.h"
 
 #define NAME "pypi.org"
 #define PORT 8080
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct outcome {
 	enum inspect_verdict verdict;
@@ -17,12 +16,6 @@ struct outcome {
 	size_t n_released;
 	uint64_t n_requests;
 };
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
 
 static struct outcome feed(const uint8_t *data, size_t size, size_t n_piece)
 {

@@ -12,14 +12,7 @@
 #include "supervisor/audit/log-file.h"
 #include "supervisor/audit/resume.h"
 #include "supervisor/tlog/checkpoint.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void try_checkpoint(const char *bytes, size_t size)
 {

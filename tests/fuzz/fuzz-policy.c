@@ -6,14 +6,7 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/policy/policy.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define BROKEN_IF(condition)                                                                       \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 struct text {
 	const char *bytes;

@@ -5,11 +5,10 @@
 #include <strings.h>
 
 #include "supervisor/inspect/tls.h"
+#include "tests/fuzz/fuzz.h"
 
 #define NAME "pypi.org"
 #define HELLO_MAX 65536
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct outcome {
 	enum inspect_verdict verdict;

@@ -2,9 +2,8 @@
  * the same when it is read again. */
 #include <stdlib.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tools/verify/note.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

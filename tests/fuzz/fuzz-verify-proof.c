@@ -2,9 +2,8 @@
  * not signed. */
 #include <stdlib.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tools/verify/proof.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

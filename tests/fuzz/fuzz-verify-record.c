@@ -2,9 +2,8 @@
  * cut, nested into another, or followed by something. */
 #include <stdlib.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tools/verify/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The line as a member of another record must be passed over as a whole. */
 static void check_nested(const char *line, size_t size)
