@@ -10,6 +10,7 @@ import sys
 import time
 
 from cloche_harness import DENY_ALL, Daemon, check, check_equal, check_in, fixture, main, skip, test
+from old_kernel import LANDLOCK, OldKernelDaemon
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
@@ -400,29 +401,11 @@ def the_narrower_of_all_layers_counts():
         check_equal(outcomes(box, rows), ["ran", "EACCES", "ran"], "the twin, without a bound")
 
 
-# Starts a program for which landlock_create_ruleset(2) does not exist: BPF loads the number, compares.
-WITHOUT_LANDLOCK = """
-import ctypes, os, struct, sys
-code = b"".join(struct.pack("HBBI", *row) for row in
-                [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x50000 | 38), (0x06, 0, 0, 0x7fff0000)])
-program = ctypes.create_string_buffer(code)
-class Fprog(ctypes.Structure): _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-fprog = Fprog(4, ctypes.addressof(program))
-if ctypes.CDLL(None).prctl(22, 2, ctypes.byref(fprog), 0, 0): sys.exit("no filter")
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
-class OldKernelDaemon(Daemon):
-    def command(self):
-        return [sys.executable, "-c", WITHOUT_LANDLOCK, *super().command()]
-
-
 @test
 def a_kernel_without_landlock_will_do_if_the_policy_says_so():
-    made = OldKernelDaemon(policies=[{"version": 1, "name": name, "executables": {**PYTHON["executables"], **more}}
-                                     for name, more in (("strict", {}), ("lenient", {"best_effort": True}))],
-                           pool="python=1")
+    policies = [{"version": 1, "name": name, "executables": {**PYTHON["executables"], **more}}
+                for name, more in (("strict", {}), ("lenient", {"best_effort": True}))]
+    made = OldKernelDaemon(LANDLOCK, policies=policies, pool="python=1")
     try:
         made.start()
         answer = made.client.post("/v1/sandboxes", {"policy": "strict"}).expect(503)

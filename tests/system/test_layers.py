@@ -3,38 +3,15 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 
-from cloche_harness import BUILD, Daemon, check_equal, check_in, main, test
-
-SECCOMP, MOUNT_SETATTR, LANDLOCK = 317, 442, 444
-
-# Starts a program for which a system call does not exist: BPF loads the number, compares.
-WITHOUT = """
-import ctypes, os, struct, sys
-code = b"".join(struct.pack("HBBI", *row) for row in
-                [(0x20, 0, 0, 0), (0x15, 0, 1, %d), (0x06, 0, 0, 0x50000 | 38), (0x06, 0, 0, 0x7fff0000)])
-program = ctypes.create_string_buffer(code)
-class Fprog(ctypes.Structure): _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-fprog = Fprog(4, ctypes.addressof(program))
-if ctypes.CDLL(None).prctl(22, 2, ctypes.byref(fprog), 0, 0): sys.exit("no filter")
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
-class OldKernelDaemon(Daemon):
-    def __init__(self, number, **arguments):
-        super().__init__(**arguments)
-        self.number = number
-
-    def command(self):
-        return [sys.executable, "-c", WITHOUT % self.number, *super().command()]
+from cloche_harness import BUILD, check_equal, check_in, main, test
+from old_kernel import LANDLOCK, MOUNT_SETATTR, SECCOMP, OldKernelDaemon, without
 
 
 def run(number, *words):
-    without = [sys.executable, "-c", WITHOUT % number] if number else []
-    done = subprocess.run([*without, f"{BUILD}/cloched", *words], capture_output=True, timeout=60, check=False)
+    command = [f"{BUILD}/cloched", *words]
+    done = subprocess.run(without(number, command) if number else command, capture_output=True, timeout=60, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

@@ -5,10 +5,10 @@ has no rule that nothing needed. Runs are random: some policy allowed and denied
 import json
 import os
 import random
-import subprocess
 import tempfile
 
-from cloche_harness import BUILD, check, check_equal, check_in, fixture, main, test
+from cloche_harness import check, check_equal, check_in, fixture, main, test
+from policy_command import policy
 
 SEEDS = 30
 DROPS = 6  # rules of each policy that are taken away, one by one
@@ -23,14 +23,6 @@ def folder():
     with tempfile.TemporaryDirectory(prefix="cloche-learnt-") as made:
         os.chmod(made, 0o755)
         yield made
-
-
-def policy(*words, stdin=""):
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                           f"{BUILD}/cloche", "policy", *words], input=stdin.encode(),
-                          capture_output=True, timeout=60, check=False,
-                          env={"PATH": os.environ["PATH"], "CLOCHE_URL": "unix:///nowhere"})
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def write(name, text):

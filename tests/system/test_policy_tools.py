@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 from cloche_harness import BUILD, ROOT, check, check_equal, check_in, fixture, main, test
+from policy_command import policy
 
 GOOD = {"version": 1, "name": "good", "network": {"allow": [
     {"name": "pypi.org", "ports": [443], "tls": "require"},
@@ -29,15 +30,6 @@ def write(name, value):
         file.write(value if isinstance(value, str) else json.dumps(value))
     os.chmod(path, 0o644)
     return path
-
-
-def policy(*words, stdin=""):
-    """As nobody: none of this needs root, and the daemon's socket must not matter."""
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                           f"{BUILD}/cloche", "policy", *words], input=stdin.encode(),
-                          capture_output=True, timeout=60, check=False,
-                          env={"PATH": os.environ["PATH"], "CLOCHE_URL": "unix:///nowhere"})
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @test
