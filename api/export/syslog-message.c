@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/text/time.h"
+
 #define FACILITY_AUDIT 13 /* "log audit" (RFC 5424, 6.2.1) */
 #define HOST_MAX 255
 #define TYPE_MAX 32       /* MSGID */
@@ -44,15 +46,16 @@ static void write_word(struct writer *writer, const char *text, size_t max)
 		writer_text(writer, "-");
 }
 
+/* TIMESTAMP (RFC 5424, 6.2.3) is narrower than what time_parse() takes: capitals, six digits. */
 static void write_time(struct writer *writer, const char *time)
 {
-	size_t length = strlen(time);
+	size_t length = strspn(time, "0123456789-:.T");
+	uint64_t ns;
 
-	if (length <= SECOND_LENGTH || time[length - 1] != 'Z') {
+	if (strcmp(time + length, "Z") != 0 || time_parse(time, &ns) < 0) {
 		writer_text(writer, "-");
 		return;
 	}
-	length--;
 	if (length > SECOND_LENGTH + 1 + FRACTION_DIGITS)
 		length = SECOND_LENGTH + 1 + FRACTION_DIGITS;
 	writer_bytes(writer, time, length);

@@ -67,3 +67,19 @@ TEST(has_dashes_for_what_is_missing)
 		"<110>1 - host.example cloche - - [audit@32473 seq=\"0\"] no json");
 	CHECK(strstr(message_of("{\"type\":\"a b\\u00e4\"}", false), " cloche - ab [") != NULL);
 }
+
+/* The time stands in the header, so only a time may. */
+TEST(writes_no_time_that_is_none)
+{
+	static const char *const none[] = {"2026-11-21T21:40:00.1\x7fZ",
+		"2026-11-21T21:40:00.1 <34>1Z", "2026-13-21T21:40:00Z", "2026-11-21t21:40:00Z",
+		"2026-11-21T21:40:00+02:00"};
+	char line[128];
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		snprintf(line, sizeof(line), "{\"time\":\"%s\"}", none[i]);
+		CHECK(strncmp(message_of(line, false), "<110>1 - host.example ", 22) == 0);
+	}
+	CHECK(strncmp(message_of("{\"time\":\"2026-11-21T21:40:00Z\"}", false),
+		      "<110>1 2026-11-21T21:40:00Z host.example ", 41) == 0);
+}
