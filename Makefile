@@ -23,10 +23,10 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # A room's sources are all its .c files but main.c, which belong to one program each, and
 # supervisor/init, which is freestanding.
-SUPERVISOR_SRC := $(filter-out %/main.c supervisor/init/%,$(wildcard supervisor/*/*.c))
+SUPERVISOR_SRC := $(filter-out %/main.c supervisor/init/%,$(wildcard supervisor/*/*.c supervisor/*/*/*.c))
 API_SRC := $(filter-out %/main.c,$(wildcard api/*/*.c))
-CLI_SRC := $(filter-out %/main.c,$(wildcard tools/cloche/*.c tools/policy/*.c))
-VERIFY_SRC := $(filter-out %/main.c,$(wildcard tools/verify/*.c))
+CLI_SRC := $(filter-out %/main.c,$(wildcard tools/cloche/*.c tools/policy/*.c tools/policy/*/*.c))
+VERIFY_SRC := $(filter-out %/main.c,$(wildcard tools/verify/*.c tools/verify/*/*.c))
 INIT_SRC := $(wildcard supervisor/init/*.c)
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 HARNESS_SRC := $(wildcard tests/harness/*.c)
@@ -262,10 +262,10 @@ $(B)/tests/bench/audit-rate: $(B)/tests/bench/audit-rate.o $(B)/libharness.a $(B
 
 # Fuzzers: the rooms that read what strangers send, built once more, by clang with its sanitizers.
 FUZZED_SRC := $(wildcard supervisor/base/*.c supervisor/inspect/*.c supervisor/resolve/*.c \
-	supervisor/policy/*.c supervisor/digest/*.c) \
+	supervisor/policy/*.c supervisor/policy/*/*.c supervisor/digest/*.c) \
 	$(wildcard api/ocsf/*.c api/text/*.c) supervisor/wire/strings.c \
 	api/export/delivery.c api/export/syslog-message.c \
-	$(wildcard supervisor/audit/*.c supervisor/tlog/*.c)
+	$(wildcard supervisor/audit/*.c supervisor/audit/*/*.c supervisor/tlog/*.c)
 FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DCLOCHE_VERSION='"$(VERSION)"' $(WARN) -g -O1 -I. -fno-sanitize-recover=all
 
 $(B)/fuzz/obj/%.o: %.c

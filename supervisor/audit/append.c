@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/audit/log-file.h"
-#include "supervisor/audit/resume.h"
-#include "supervisor/audit/time-text.h"
+#include "supervisor/audit/lines/time-text.h"
+#include "supervisor/audit/segments/log-file.h"
+#include "supervisor/audit/segments/resume.h"
 #include "supervisor/base/clock.h"
 
 #define TYPE_BYTES_MAX 112 /* of a line, to the end of its type */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "supervisor/audit/segment.h"
+#include "supervisor/audit/segments/segment.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/tlog/note.h"

@@ -1,5 +1,5 @@
 /* Losses that the kernel counted: whose, of which class, and why. */
-#include "supervisor/audit/log-file.h"
+#include "supervisor/audit/segments/log-file.h"
 #include "supervisor/base/cleanup.h"
 
 static const char *const class_names[] = {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "supervisor/audit/log-file.h"
+#include "supervisor/audit/segments/log-file.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/tlog/prove.h"

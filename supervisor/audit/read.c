@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/audit/log-file.h"
-#include "supervisor/audit/time-text.h"
+#include "supervisor/audit/lines/time-text.h"
+#include "supervisor/audit/segments/log-file.h"
 #include "supervisor/base/cleanup.h"
 
 #define SCAN_BYTES (2 * AUDIT_LINE_MAX)  /* read at a time; holds at least one whole line */

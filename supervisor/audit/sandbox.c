@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "supervisor/audit/log-file.h"
+#include "supervisor/audit/segments/log-file.h"
 
 static int begin(
 	struct audit *audit, const char *type, const struct audit_subject *subject, json_t *body)

@@ -6,7 +6,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/control/dispatch.h"
-#include "supervisor/core/sinks.h"
+#include "supervisor/core/peers/sinks.h"
 
 #define API_FALLBACK_ID 61180
 #define FOLLOW_PERIOD_MS 250

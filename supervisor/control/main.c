@@ -15,7 +15,7 @@
 #include "supervisor/control/listen.h"
 #include "supervisor/control/notify.h"
 #include "supervisor/control/options.h"
-#include "supervisor/launch/spawner.h"
+#include "supervisor/launch/spawner/spawner.h"
 
 #define READY_WAIT_SECONDS 5
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "supervisor/base/clock.h"
-#include "supervisor/core/resolvers.h"
+#include "supervisor/core/peers/resolvers.h"
 
 #define NS_PER_DAY (24 * 3600 * NS_PER_SECOND)
 #define SYSLOG_PATH_SIZE 108 /* sun_path, unix(7) */

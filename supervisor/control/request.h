@@ -5,7 +5,7 @@
 #pragma once
 
 #include "supervisor/control/control.h"
-#include "supervisor/core/peer.h"
+#include "supervisor/core/peers/peer.h"
 
 struct control {
 	struct core *core;

@@ -1,13 +1,13 @@
 /* Changing policies, for administrators. The document is parsed here, in the privileged process:
  * only after its sender was found to be an administrator, who could write the file as well. */
-#include "supervisor/core/rollout.h"
+#include "supervisor/core/policies/rollout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/control/request.h"
-#include "supervisor/core/staged.h"
+#include "supervisor/core/policies/staged.h"
 #include "supervisor/wire/strings.h"
 
 #define HEX "0123456789abcdef"

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
-#include "supervisor/core/candidate.h"
-#include "supervisor/core/shadow.h"
+#include "supervisor/core/shadow/candidate.h"
+#include "supervisor/core/shadow/shadow.h"
 #include "supervisor/wire/strings.h"
 
 static void answer_row(struct request *request, const struct sandbox *sandbox)

@@ -1,10 +1,10 @@
-#include "supervisor/core/shadow.h"
+#include "supervisor/core/shadow/shadow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "supervisor/control/request.h"
-#include "supervisor/core/staged.h"
+#include "supervisor/core/policies/staged.h"
 #include "supervisor/wire/policies.h"
 #include "supervisor/wire/strings.h"
 

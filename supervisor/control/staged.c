@@ -1,5 +1,5 @@
 /* Staged versions of policies, for administrators. As in rollout.c, documents are parsed here. */
-#include "supervisor/core/staged.h"
+#include "supervisor/core/policies/staged.h"
 
 #include <stdio.h>
 #include <string.h>

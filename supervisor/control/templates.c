@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
-#include "supervisor/core/shadow.h"
+#include "supervisor/core/shadow/shadow.h"
 #include "supervisor/wire/strings.h"
 #include "supervisor/wire/templates.h"
 

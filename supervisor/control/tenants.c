@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
-#include "supervisor/core/shadow.h"
-#include "supervisor/core/sinks.h"
+#include "supervisor/core/peers/sinks.h"
+#include "supervisor/core/shadow/shadow.h"
 #include "supervisor/wire/strings.h"
 #include "supervisor/wire/tenants.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "supervisor/control/request.h"
-#include "supervisor/core/sinks.h"
+#include "supervisor/core/peers/sinks.h"
 #include "supervisor/wire/strings.h"
 #include "supervisor/wire/webhooks.h"
 

@@ -11,14 +11,14 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
-#include "supervisor/core/audit-set.h"
-#include "supervisor/core/peer.h"
-#include "supervisor/core/rollout.h"
-#include "supervisor/core/sandbox.h"
-#include "supervisor/core/shadow.h"
-#include "supervisor/core/sinks.h"
-#include "supervisor/core/staged.h"
-#include "supervisor/launch/digests.h"
+#include "supervisor/core/peers/peer.h"
+#include "supervisor/core/peers/sinks.h"
+#include "supervisor/core/policies/audit-set.h"
+#include "supervisor/core/policies/rollout.h"
+#include "supervisor/core/policies/staged.h"
+#include "supervisor/core/sandbox/sandbox.h"
+#include "supervisor/core/shadow/shadow.h"
+#include "supervisor/launch/files/digests.h"
 
 #define STOCK_PERIOD_MS 20
 #define REMOVE_PERIOD_MS 50

@@ -3,8 +3,8 @@
 #include <sys/epoll.h>
 
 #include "supervisor/base/log.h"
-#include "supervisor/core/sandbox.h"
-#include "supervisor/core/shadow.h"
+#include "supervisor/core/sandbox/sandbox.h"
+#include "supervisor/core/shadow/shadow.h"
 
 #define EVENTS_PERIOD_MS 50
 /* Batches that both rings hold at most, with room for what comes in meanwhile: who wants all that

@@ -7,7 +7,7 @@
 
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
-#include "supervisor/core/sandbox.h"
+#include "supervisor/core/sandbox/sandbox.h"
 
 #define SAVE_PERIOD_MS 10000
 

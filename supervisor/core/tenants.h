@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "supervisor/core/history.h"
 #include "supervisor/core/refusal.h"
+#include "supervisor/core/usage/history.h"
 #include "supervisor/store/store.h"
 
 #define TENANTS_MAX 4096

@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include "supervisor/dial/memory.h"
-#include "supervisor/gate/account.h"
-#include "supervisor/gate/datagrams.h"
-#include "supervisor/gate/flow.h"
-#include "supervisor/gate/listener.h"
-#include "supervisor/gate/phase.h"
+#include "supervisor/gate/datagrams/datagrams.h"
+#include "supervisor/gate/flows/account.h"
+#include "supervisor/gate/flows/flow.h"
+#include "supervisor/gate/flows/phase.h"
+#include "supervisor/gate/flows/turns.h"
+#include "supervisor/gate/inlets/listener.h"
 #include "supervisor/gate/state.h"
-#include "supervisor/gate/turns.h"
 
 #define LISTENERS_MAX 16384
 /* Descriptors kept for the questions to the host's resolvers: this part of all, so many at most. */

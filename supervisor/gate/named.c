@@ -6,8 +6,8 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/gate/destination.h"
-#include "supervisor/gate/flow.h"
-#include "supervisor/gate/phase.h"
+#include "supervisor/gate/flows/flow.h"
+#include "supervisor/gate/flows/phase.h"
 #include "supervisor/inspect/reply.h"
 #include "supervisor/resolve/vet.h"
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "supervisor/dial/dial.h"
-#include "supervisor/gate/inlet.h"
+#include "supervisor/gate/inlets/inlet.h"
 #include "supervisor/gate/state.h"
 
 struct named {

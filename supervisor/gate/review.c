@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-#include "supervisor/gate/datagrams.h"
-#include "supervisor/gate/flow.h"
-#include "supervisor/gate/listener.h"
+#include "supervisor/gate/datagrams/datagrams.h"
+#include "supervisor/gate/flows/flow.h"
+#include "supervisor/gate/inlets/listener.h"
 #include "supervisor/gate/named.h"
 
 size_t gate_review(struct gate *gate, const struct wire_gate_swap *swap,

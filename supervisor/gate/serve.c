@@ -7,7 +7,7 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/log.h"
-#include "supervisor/gate/flow-table.h"
+#include "supervisor/gate/flows/table.h"
 #include "supervisor/gate/gate.h"
 #include "supervisor/wire/channel.h"
 

@@ -8,8 +8,8 @@
 
 #include "supervisor/base/loop.h"
 #include "supervisor/base/table.h"
+#include "supervisor/gate/flows/pipes.h"
 #include "supervisor/gate/gate.h"
-#include "supervisor/gate/pipes.h"
 #include "supervisor/names/names.h"
 #include "supervisor/resolve/upstream.h"
 

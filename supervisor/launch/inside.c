@@ -16,7 +16,7 @@
 #include "supervisor/base/log.h"
 #include "supervisor/launch/launch.h"
 #include "supervisor/launch/route.h"
-#include "supervisor/launch/stage.h"
+#include "supervisor/launch/spawner/stage.h"
 
 #define BACKLOG 128
 

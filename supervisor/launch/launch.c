@@ -18,8 +18,8 @@
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
 #include "supervisor/launch/connect.h"
-#include "supervisor/launch/spawner.h"
-#include "supervisor/launch/template.h"
+#include "supervisor/launch/files/template.h"
+#include "supervisor/launch/spawner/spawner.h"
 #include "supervisor/wire/channel.h"
 #include "supervisor/wire/spawn.h"
 

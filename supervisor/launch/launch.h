@@ -9,7 +9,7 @@
 
 #include "supervisor/base/failure.h"
 #include "supervisor/base/loop.h"
-#include "supervisor/launch/cgroup.h"
+#include "supervisor/launch/cgroup/cgroup.h"
 
 struct launch;
 

@@ -6,9 +6,9 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/digest/sha256.h"
-#include "supervisor/policy/name-index.h"
-#include "supervisor/policy/prefix.h"
-#include "supervisor/policy/records.h"
+#include "supervisor/policy/network/name-index.h"
+#include "supervisor/policy/network/prefix.h"
+#include "supervisor/policy/network/records.h"
 
 #define STAGE "hash policy"
 

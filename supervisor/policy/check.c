@@ -4,9 +4,9 @@
 
 #include "bpf/abi/ticket.h"
 #include "supervisor/policy/compile.h"
-#include "supervisor/policy/name-index.h"
-#include "supervisor/policy/prefix.h"
-#include "supervisor/policy/reader.h"
+#include "supervisor/policy/network/name-index.h"
+#include "supervisor/policy/network/prefix.h"
+#include "supervisor/policy/read/reader.h"
 
 #define STAGE "read policy"
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/policy/prefix.h"
+#include "supervisor/policy/network/prefix.h"
 
 #define STAGE "compile policy"
 #define DEPTH_MAX 129 /* prefixes that can lie in one another: lengths 0 to 128 */

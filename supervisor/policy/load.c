@@ -8,7 +8,7 @@
 
 #include "supervisor/base/fd.h"
 #include "supervisor/digest/sha256.h"
-#include "supervisor/policy/reader.h"
+#include "supervisor/policy/read/reader.h"
 
 #define STAGE "load policies"
 #define NAMES_MAX POLICY_FILES_MAX

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "supervisor/base/cleanup.h"
-#include "supervisor/policy/prefix.h"
+#include "supervisor/policy/network/prefix.h"
 
 #define NOTHING_AROUND SIZE_MAX
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "supervisor/policy/canonical.h"
-#include "supervisor/policy/reader.h"
+#include "supervisor/policy/read/reader.h"
 
 #define STAGE "meet of policies"
 

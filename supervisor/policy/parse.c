@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "supervisor/policy/canonical.h"
-#include "supervisor/policy/document.h"
+#include "supervisor/policy/read/document.h"
 
 #define STAGE "read policy"
 static void cleanup_policy(struct policy **policy)

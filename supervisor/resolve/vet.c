@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bpf/abi/ticket.h"
-#include "supervisor/policy/special.h"
+#include "supervisor/policy/network/special.h"
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 static const uint8_t nat64[12] = {0, 0x64, 0xff, 0x9b};

@@ -1,5 +1,5 @@
 /* Which answers of a resolver may be dialled: a name must not open what its owner has no right to
- * point at (rebinding). The ranges are those of supervisor/policy/special.h.
+ * point at (rebinding). The ranges are those of supervisor/policy/network/special.h.
  *
  * - IPv4, and IPv6 that maps it (they are one and the same here), is refused in every special
  * range; private space (RFC 1918, RFC 6598) passes with `allow_private`.

@@ -344,7 +344,8 @@ struct wire_usage {
 	/* Of one sandbox, or of the tenant itself: they are not the sum of its sandboxes'. */
 	struct wire_budget budgets[WIRE_BUDGETS];
 	uint64_t budget_window_seconds; /* 0: as long as it is there */
-	uint64_t memory_mib_ms; /* memory over time: supervisor/core/usage.c says how exactly */
+	uint64_t memory_mib_ms; /* memory over time: supervisor/core/usage/usage.c says how exactly
+				 */
 	uint64_t block_read_bytes, block_written_bytes; /* bpf/lib/block.h */
 	uint64_t dns_queries; /* to the sandbox's resolver, answered or not */
 	uint64_t forks;       /* processes that its processes made */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/trial.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char document[] =

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/audit/log-file.h"
+#include "supervisor/audit/segments/log-file.h"
 #include "tests/fuzz/fuzz.h"
 
 static unsigned int n_lost;

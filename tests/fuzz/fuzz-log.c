@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "supervisor/audit/log-file.h"
-#include "supervisor/audit/resume.h"
+#include "supervisor/audit/segments/log-file.h"
+#include "supervisor/audit/segments/resume.h"
 #include "supervisor/tlog/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/policy/members.h"
-#include "supervisor/policy/recorded.h"
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/members.h"
+#include "supervisor/policy/acts/recorded.h"
+#include "supervisor/policy/acts/trial.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char document[] =

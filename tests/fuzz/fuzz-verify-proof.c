@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/verify/proof.h"
+#include "tools/verify/tree/proof.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

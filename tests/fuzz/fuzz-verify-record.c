@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/verify/record.h"
+#include "tools/verify/log/record.h"
 
 /* The line as a member of another record must be passed over as a whole. */
 static void check_nested(const char *line, size_t size)

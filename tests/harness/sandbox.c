@@ -17,7 +17,7 @@
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
 #include "supervisor/confine/sandbox-filter.h"
-#include "supervisor/launch/spawner.h"
+#include "supervisor/launch/spawner/spawner.h"
 #include "supervisor/wire/strings.h"
 #include "tests/harness/check.h"
 

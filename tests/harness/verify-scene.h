@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tests/harness/made-log.h"
-#include "tools/verify/log.h"
+#include "tools/verify/log/log.h"
 
 #define SEGMENT_1 "log/00000000000000000001.jsonl"
 #define SEGMENT_2 "log/00000000000000000301.jsonl"

@@ -13,7 +13,7 @@
 
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/fd.h"
-#include "supervisor/policy/call-arguments.h"
+#include "supervisor/policy/calls/arguments.h"
 
 #define EVENTS "/sys/kernel/tracing/events/syscalls"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "supervisor/base/fd.h"
-#include "supervisor/launch/cgroup.h"
+#include "supervisor/launch/cgroup/cgroup.h"
 #include "tests/harness/check.h"
 
 #define MIB (1024u * 1024)

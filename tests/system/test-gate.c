@@ -19,7 +19,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/base/log.h"
-#include "supervisor/core/peer.h"
+#include "supervisor/core/peers/peer.h"
 #include "supervisor/wire/gate.h"
 #include "tests/harness/check.h"
 

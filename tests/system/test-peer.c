@@ -12,7 +12,7 @@
 
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
-#include "supervisor/core/peer.h"
+#include "supervisor/core/peers/peer.h"
 #include "tests/harness/check.h"
 
 #define PATIENCE_NS (10 * NS_PER_SECOND)

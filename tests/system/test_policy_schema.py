@@ -21,6 +21,7 @@ from cloche_harness import BUILD, ROOT, check, check_equal, main, test
 with open(f"{ROOT}/policies/policy.schema.json", encoding="utf-8") as opened:
     SCHEMA = json.load(opened)
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+POLICY = f"{ROOT}/supervisor/policy"
 NAME = {"name": "example.org"}
 ADDRESS = {"cidr": "203.0.113.0/24"}
 RECORDS = {"name": "example.org", "records": ["MX"]}
@@ -46,23 +47,23 @@ OBJECTS = {
     "parse.c:read_document": ((), [((), {"version": 1, "name": "x"}, lambda inner: inner)]),
     "parse.c:read_network": ((), [(("network",), {}, in_section("network"))]),
     "parse.c:read_inbound": ((), [(("network", "inbound"), {"ports": [1]}, in_section("network", "inbound"))]),
-    "limits.c:policy_read_limits": ((), [(("resources",), {}, in_section("resources"))]),
-    "budgets.c:policy_read_budgets": ((), [(("budgets",), {"connections": 1}, in_section("budgets"))]),
-    "audit.c:policy_read_audit": ((), [(("audit",), {}, in_section("audit"))]),
-    "files.c:policy_read_files": ((), [(("files",), {"read_only": ["/"]}, in_section("files"))]),
-    "executables.c:policy_read_executables": ((), [(("executables",), {"allow": []}, in_section("executables"))]),
-    "executables.c:read_program": ((), [("program_object", {"path": "/a"},
+    "terms/limits.c:policy_read_limits": ((), [(("resources",), {}, in_section("resources"))]),
+    "terms/budgets.c:policy_read_budgets": ((), [(("budgets",), {"connections": 1}, in_section("budgets"))]),
+    "terms/audit.c:policy_read_audit": ((), [(("audit",), {}, in_section("audit"))]),
+    "paths/files.c:policy_read_files": ((), [(("files",), {"read_only": ["/"]}, in_section("files"))]),
+    "paths/executables.c:policy_read_executables": ((), [(("executables",), {"allow": []}, in_section("executables"))]),
+    "paths/executables.c:read_program": ((), [("program_object", {"path": "/a"},
                                          lambda inner: in_section("executables")({"allow": [inner]}))]),
-    "files.c:read_element": ((), [("path_object", {"path": "/tmp"},
+    "paths/files.c:read_element": ((), [("path_object", {"path": "/tmp"},
                                    lambda inner: in_section("files")({"hidden": [inner]}))]),
-    "lifecycle.c:policy_read_lifecycle": (("auto_archive",), [(("lifecycle",), {}, in_section("lifecycle"))]),
-    "syscalls.c:policy_read_syscalls": ((), [(("syscalls",), {}, in_section("syscalls"))]),
-    "call-rules.c:call_rule_read": ((), [("call_rule", {"name": "ptrace", "args": [CONDITION]},
+    "terms/lifecycle.c:policy_read_lifecycle": (("auto_archive",), [(("lifecycle",), {}, in_section("lifecycle"))]),
+    "calls/syscalls.c:policy_read_syscalls": ((), [(("syscalls",), {}, in_section("syscalls"))]),
+    "calls/rules.c:call_rule_read": ((), [("call_rule", {"name": "ptrace", "args": [CONDITION]},
                                           lambda inner: in_section("syscalls")({"deny": [inner]}))]),
-    "call-condition.c:call_condition_read": ((), [(
+    "calls/condition.c:call_condition_read": ((), [(
         "call_condition", CONDITION,
         lambda inner: in_section("syscalls")({"deny": [{"name": "ptrace", "args": [inner]}]}))]),
-    "rule.c:policy_read_rule": ((), [("rule_for_name", NAME, in_rule), ("rule_for_addresses", ADDRESS, in_rule),
+    "network/rule.c:policy_read_rule": ((), [("rule_for_name", NAME, in_rule), ("rule_for_addresses", ADDRESS, in_rule),
                                      ("rule_for_records", RECORDS, in_rule)]),
 }
 
@@ -79,12 +80,12 @@ def object_at(place):
 def keys_read():
     """The lists that policy_check_keys() is given, by file and function."""
     found = {}
-    for path in glob.glob(f"{ROOT}/supervisor/policy/*.c"):
+    for path in glob.glob(f"{POLICY}/**/*.c", recursive=True):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         for match in re.finditer(r"static const char \*const keys\[\] = \{([^}]*)NULL\}", text):
             name = re.findall(r"^[a-z].*?\b(\w+)\(", text[:match.start()], re.MULTILINE)[-1]
-            found[f"{os.path.basename(path)}:{name}"] = set(re.findall(r'"(\w+)"', match.group(1)))
+            found[f"{os.path.relpath(path, POLICY)}:{name}"] = set(re.findall(r'"(\w+)"', match.group(1)))
     return found
 
 

@@ -1,4 +1,4 @@
-/* supervisor/audit/event-syscall.c: what a record of a system call says, and of bytes that no
+/* supervisor/audit/lines/event-syscall.c: what a record of a system call says, and of bytes that no
  * program of ours wrote. */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* supervisor/audit/event.c: every field of a kernel event, named and in order. */
+/* supervisor/audit/lines/event.c: every field of a kernel event, named and in order. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
-/* supervisor/audit/index.c: the ring of recent records. */
+/* supervisor/audit/segments/index.c: the ring of recent records. */
 #include "supervisor/audit/audit.h"
-#include "supervisor/audit/index.h"
+#include "supervisor/audit/segments/index.h"
 #include "tests/harness/check.h"
 
 static void add(struct audit_index *index, uint64_t sequence)

@@ -1,8 +1,8 @@
-/* supervisor/audit/json-line.c: what untrusted bytes look like in a record. */
+/* supervisor/audit/lines/json-line.c: what untrusted bytes look like in a record. */
 #include <stdlib.h>
 
 #include "supervisor/audit/audit.h"
-#include "supervisor/audit/json-line.h"
+#include "supervisor/audit/lines/json-line.h"
 #include "tests/harness/check.h"
 
 static void check_escaped(const char *bytes, size_t size_bytes, const char *expected)

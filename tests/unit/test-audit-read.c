@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "supervisor/audit/audit.h"
-#include "supervisor/audit/log-file.h"
+#include "supervisor/audit/segments/log-file.h"
 #include "tests/harness/audit-scene.h"
 #include "tests/harness/check.h"
 

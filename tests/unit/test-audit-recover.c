@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "supervisor/audit/log-file.h"
+#include "supervisor/audit/segments/log-file.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/digest/base64.h"
 #include "tests/harness/audit-scene.h"

@@ -1,4 +1,4 @@
-/* supervisor/audit/segment.c, and reading over several segments. */
+/* supervisor/audit/segments/segment.c, and reading over several segments. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "supervisor/audit/segment.h"
-#include "supervisor/audit/time-text.h"
+#include "supervisor/audit/lines/time-text.h"
+#include "supervisor/audit/segments/segment.h"
 #include "supervisor/base/clock.h"
 #include "tests/harness/audit-scene.h"
 #include "tests/harness/check.h"

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tools/policy/log-lines.h"
+#include "tools/policy/log/lines.h"
 
 static int file_of(const char *text, size_t size)
 {

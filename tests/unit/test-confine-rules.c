@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "supervisor/confine/sandbox-filter.h"
-#include "supervisor/policy/call-rules.h"
+#include "supervisor/policy/calls/rules.h"
 #include "tests/harness/filter.h"
 
 #define ROUNDS 3000
@@ -141,7 +141,7 @@ TEST(filter_and_policy_say_the_same_of_any_arguments)
 	CHECK(n_denied > ROUNDS * ASKED / 20 && n_allowed > ROUNDS * ASKED / 20);
 }
 
-/* supervisor/policy/call-fixed.c repeats what sandbox-arguments.c emits. */
+/* supervisor/policy/calls/fixed.c repeats what sandbox-arguments.c emits. */
 TEST(every_sandbox_is_denied_what_the_policy_room_says)
 {
 	static const char *const judged[] = {"clone", "ioctl", "socket", "socketpair",

@@ -1,5 +1,5 @@
 /* Traffic by destination: who moved how much, folded and bounded, and told once. */
-#include "supervisor/gate/account.h"
+#include "supervisor/gate/flows/account.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include "bpf/abi/slot.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/base/clock.h"
-#include "supervisor/gate/datagram-address.h"
+#include "supervisor/gate/datagrams/address.h"
 #include "supervisor/gate/gate.h"
 #include "tests/harness/check.h"
 

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "supervisor/gate/pipes.h"
+#include "supervisor/gate/flows/pipes.h"
 #include "tests/harness/check.h"
 
 TEST(emptied_pipe_is_used_again)

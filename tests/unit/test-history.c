@@ -1,5 +1,5 @@
 /* The ring of points: what it keeps, and what held at a time. */
-#include "supervisor/core/history.h"
+#include "supervisor/core/usage/history.h"
 #include "tests/harness/check.h"
 
 static void add(struct history *history, uint32_t n_max, uint64_t time_ns)

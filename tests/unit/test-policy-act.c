@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/trial.h"
 
 static int level_of(const char *name)
 {

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "supervisor/policy/call-arguments.h"
-#include "supervisor/policy/diff.h"
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/trial.h"
+#include "supervisor/policy/calls/arguments.h"
+#include "supervisor/policy/diff/diff.h"
 
 static struct policy *parse(const char *deny)
 {

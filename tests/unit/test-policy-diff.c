@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "supervisor/policy/diff.h"
+#include "supervisor/policy/diff/diff.h"
 
 static char told[4096];
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "supervisor/policy/acts/trial.h"
 #include "supervisor/policy/policy.h"
-#include "supervisor/policy/trial.h"
 
 #define ROUNDS 5000
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "supervisor/policy/members.h"
+#include "supervisor/policy/acts/members.h"
 
 static void check_members(const char *line, bool fast, const char *name, int64_t port)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/trial.h"
 #include "tests/unit/policy/naive.h"
 
 static const struct {

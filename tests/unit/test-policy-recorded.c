@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "supervisor/policy/tally.h"
+#include "supervisor/policy/acts/tally.h"
 
 static struct policy_recorded read_line(const char *line)
 {

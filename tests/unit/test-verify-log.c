@@ -8,7 +8,7 @@
 
 #include "tests/harness/check.h"
 #include "tests/harness/verify-scene.h"
-#include "tools/verify/range-check.h"
+#include "tools/verify/log/range-check.h"
 
 TEST(verify_log_takes_an_honest_log_and_tells_what_is_in_it)
 {

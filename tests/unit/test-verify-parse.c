@@ -4,10 +4,10 @@
 
 #include "tests/harness/check.h"
 #include "tests/harness/made-log.h"
-#include "tools/verify/base64.h"
-#include "tools/verify/note.h"
-#include "tools/verify/proof.h"
-#include "tools/verify/record.h"
+#include "tools/verify/log/record.h"
+#include "tools/verify/notes/base64.h"
+#include "tools/verify/notes/note.h"
+#include "tools/verify/tree/proof.h"
 
 #define START "{\"v\":1,\"seq\":5,\"type\":\"x\""
 #define SANDBOX ",\"sandbox\":\"sb-0123456789abcdef\""

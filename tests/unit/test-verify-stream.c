@@ -8,9 +8,9 @@
 
 #include "tests/harness/check.h"
 #include "tests/harness/verify-scene.h"
-#include "tools/verify/consistency.h"
-#include "tools/verify/proof.h"
-#include "tools/verify/stream-check.h"
+#include "tools/verify/log/stream-check.h"
+#include "tools/verify/tree/consistency.h"
+#include "tools/verify/tree/proof.h"
 
 #define ENDED "sb-000000000000000a"
 #define ALIVE "sb-000000000000000c"

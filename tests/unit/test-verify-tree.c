@@ -5,7 +5,7 @@
 
 #include "tests/harness/check.h"
 #include "tests/harness/made-log.h"
-#include "tools/verify/proof.h"
+#include "tools/verify/tree/proof.h"
 
 #define N 70
 

@@ -1,7 +1,7 @@
 /* policy diff: what a change of a policy would allow and deny. */
 #include <stdio.h>
 
-#include "supervisor/policy/diff.h"
+#include "supervisor/policy/diff/diff.h"
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
 #include "tools/policy/file.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "supervisor/policy/term.h"
+#include "supervisor/policy/terms/term.h"
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
 #include "tools/policy/file.h"

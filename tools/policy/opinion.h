@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/trial.h"
 
 #define OPINION_TEXT_SIZE 512
 

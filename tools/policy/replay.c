@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/policy/trial.h"
+#include "supervisor/policy/acts/trial.h"
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
 #include "tools/policy/file.h"
-#include "tools/policy/log.h"
+#include "tools/policy/log/log.h"
 #include "tools/policy/opinion.h"
 
 #define EXAMPLES_DEFAULT 20 /* different acts that are shown of each change */

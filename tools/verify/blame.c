@@ -2,7 +2,7 @@
  * tiles say which line belongs where; what follows in the segment says which of these it was. */
 #include <inttypes.h>
 
-#include "tools/verify/walk.h"
+#include "tools/verify/tree/walk.h"
 
 static enum verdict name(struct walk *walk, enum fault_kind kind, const char *what)
 {

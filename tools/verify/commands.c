@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "tools/verify/consistency.h"
-#include "tools/verify/files.h"
-#include "tools/verify/log.h"
-#include "tools/verify/proof.h"
-#include "tools/verify/range-check.h"
-#include "tools/verify/stream-check.h"
+#include "tools/verify/log/files.h"
+#include "tools/verify/log/log.h"
+#include "tools/verify/log/range-check.h"
+#include "tools/verify/log/stream-check.h"
+#include "tools/verify/tree/consistency.h"
+#include "tools/verify/tree/proof.h"
 
 /* Prints the fault, if there is one. Returns the exit code. */
 static int conclude(

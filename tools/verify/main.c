@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "tools/verify/commands.h"
-#include "tools/verify/record.h"
+#include "tools/verify/log/record.h"
 
 static const char help[] =
 	"Usage: cloche-verify [log] --key KEY [options] DIR\n"

@@ -1,7 +1,7 @@
 /* What rules for names mean, label by label and port by port, and policies made to collide. */
 #pragma once
 
-#include "supervisor/policy/name.h"
+#include "supervisor/policy/network/name.h"
 #include "tests/unit/policy/naive.h"
 
 #define NAIVE_LABELS_MAX 128

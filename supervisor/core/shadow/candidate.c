@@ -1,0 +1,118 @@
+#include "supervisor/core/shadow/candidate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/core/policies/staged.h"
+#include "supervisor/core/sandbox/sandbox.h"
+#include "supervisor/core/shadow/shadow.h"
+
+const char *candidate_source_name(enum candidate_source source)
+{
+	switch (source) {
+	case CANDIDATE_NONE:
+		return NULL;
+	case CANDIDATE_OWN:
+		return "own";
+	case CANDIDATE_STAGED:
+		return "staged";
+	case CANDIDATE_TEMPLATE:
+		return "template";
+	case CANDIDATE_TENANT:
+		return "tenant";
+	case CANDIDATE_LEARN:
+		return "learn";
+	}
+	return NULL;
+}
+
+int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,
+	struct refusal *why)
+{
+	return effective_get_as_written(sandbox->core->policies, sandbox->tenant->row.policy,
+		sandbox->template, name, ret_effective, why);
+}
+
+static int get_named(const struct sandbox *sandbox, const char *name,
+	struct candidate *ret_candidate, struct refusal *why)
+{
+	int r;
+
+	if (!name[0])
+		return 0;
+	snprintf(ret_candidate->name, sizeof(ret_candidate->name), "%s", name);
+	r = candidate_get(sandbox, name, &ret_candidate->effective, why);
+	return r < 0 ? r : 1;
+}
+
+static int get_own(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	if (strcmp(sandbox->shadow_own, CANDIDATE_NEVER) == 0)
+		return 1;
+	return get_named(sandbox, sandbox->shadow_own, ret_candidate, why);
+}
+
+static int get_staged(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	int r = staged_candidate(sandbox, &ret_candidate->effective, why);
+
+	if (r != 0)
+		snprintf(ret_candidate->name, sizeof(ret_candidate->name), "%s",
+			sandbox->effective->name);
+	return r;
+}
+
+static int get_of_template(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return get_named(
+		sandbox, template_shadow(sandbox->core, sandbox->template), ret_candidate, why);
+}
+
+static int get_of_tenant(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return get_named(sandbox, sandbox->tenant->shadow, ret_candidate, why);
+}
+
+/* Last of all: the record says what the policy lacks unless somebody wants to know something else.
+ */
+static int get_learning(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return sandbox->effective->learns
+		       ? get_named(sandbox, sandbox->effective->name, ret_candidate, why)
+		       : 0;
+}
+
+/* 1: it has decided; 0: it has nothing to say; a refusal, with the candidate's name. */
+typedef int (*source_get)(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why);
+
+static const struct {
+	enum candidate_source source;
+	source_get get;
+} sources[] = {
+	{CANDIDATE_OWN, get_own},
+	{CANDIDATE_STAGED, get_staged},
+	{CANDIDATE_TEMPLATE, get_of_template},
+	{CANDIDATE_TENANT, get_of_tenant},
+	{CANDIDATE_LEARN, get_learning},
+};
+
+int candidate_find(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	*ret_candidate = (struct candidate){.source = CANDIDATE_NONE};
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		int r = sources[i].get(sandbox, ret_candidate, why);
+
+		if (r == 0)
+			continue;
+		ret_candidate->source = sources[i].source;
+		return r < 0 ? r : 0;
+	}
+	return 0;
+}

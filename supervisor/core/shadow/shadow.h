@@ -1,0 +1,77 @@
+/* Candidates: policies that are asked beside the one in force, and the sums of what they said. */
+#pragma once
+
+#include "supervisor/core/core.h"
+#include "supervisor/core/shadow/candidate.h"
+
+struct shadow_sums;
+
+/* ---- shadow/many.c: a candidate for all sandboxes of a tenant, or from a template (`name` empty:
+ * none any more), those that live and those to come. NOT_FOUND, UNAVAILABLE; that some cannot be
+ * asked is no refusal: shadow_count() tells how many. */
+int tenant_set_shadow(
+	struct core *core, struct tenant *tenant, const char *name, struct refusal *why);
+int template_set_shadow(
+	struct core *core, const char *template, const char *name, struct refusal *why);
+/* "" for none. */
+const char *template_shadow(const struct core *core, const char *template);
+int template_shadows_start(struct core *core, struct failure *why);
+
+/* Living sandboxes whose candidate is from `source`. */
+struct shadow_group {
+	enum candidate_source source;
+	const struct tenant *tenant; /* NULL: of all */
+	const char *template;        /* NULL: any */
+};
+void shadow_count(const struct core *core, const struct shadow_group *group, uint32_t *ret_asked,
+	uint32_t *ret_not_asked);
+
+/* ---- shadow.c */
+
+/* Names the sandbox's own candidate, which goes before all others (empty: it has none of its own):
+ * asked within its tenant's bound, as the policy in force. It changes no verdict. Refusals as of
+ * effective_get(), LIMIT when the kernel has no room, CONFLICT when the sandbox is ending; then all
+ * is as it was, but counts of what is asked may have begun anew. */
+int sandbox_set_shadow(struct sandbox *sandbox, const char *name, struct refusal *why);
+/* At a claim, before its record: what it says of the candidate is shadow_describe(). */
+void shadow_begin(struct sandbox *sandbox);
+/* {"shadow": …, "shadow_hash": …, "shadow_source": …, "shadow_error": …} */
+json_t *shadow_describe(const struct sandbox *sandbox);
+/* Whenever candidate_find() may say something else than before. A candidate that cannot be asked is
+ * recorded, and tried again at the next occasion. */
+void shadow_settle(struct sandbox *sandbox);
+/* After the policy in force became another: likewise, and counts begin anew. */
+void shadow_renew(struct sandbox *sandbox);
+/* After a restart: what the store says. */
+void shadow_restore(struct sandbox *sandbox);
+/* Of all sandboxes. */
+void shadow_settle_all(struct core *core);
+/* After all were taken back: counts in the kernel of an earlier process are nobody's. */
+void shadow_forget_earlier(struct core *core);
+/* The sandbox ends: its counts are added to the sums. */
+void shadow_end(struct sandbox *sandbox);
+
+/* A record of the kernel with another opinion: an example of its row. `host` NULL: by address. */
+void shadow_note_event(struct core *core, const struct abi_network_event *event, const char *host);
+/* What the candidate says of a name that was asked for: {"policy": …, "verdict": …}, NULL when it
+ * agrees or there is none. */
+json_t *shadow_note_name(struct sandbox *sandbox, const char *name);
+
+#define SHADOW_EXAMPLE_SIZE 320
+
+struct shadow_sum {
+	enum abi_shadow_outcome outcome;
+	char policy[POLICY_NAME_SIZE]; /* whose rule it is */
+	uint16_t rule;                 /* ABI_RULE_NONE: none's, or there were too many */
+	uint64_t n;
+	char example[SHADOW_EXAMPLE_SIZE]; /* "connect pypi.org:443", as explain takes it; or "" */
+	uint64_t example_sandbox, example_ns;
+};
+
+/* Calls back for each row of the candidate as it is loaded now (as it is in `staged`: of whatever
+ * was asked because of this staged version), of `tenant`'s sandboxes (NULL: of
+ * all), living or not, since this process started. Returns 0 or -errno. */
+int shadow_sums_each(struct core *core, const struct tenant *tenant, const struct policy *candidate,
+	const struct policies_draft *staged,
+	void (*callback)(const struct shadow_sum *sum, void *userdata), void *userdata);
+struct shadow_sums *shadow_sums_free(struct shadow_sums *sums);

@@ -1,0 +1,225 @@
+#include "supervisor/policy/acts/trial.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/policy/matcher.h"
+
+/* What stands for a sandbox whose gate and resolver are up. No rule can be about these ports. */
+#define SANDBOX 1
+#define GATE_PORT 1
+#define DNS_PORT 2
+#define DATAGRAM_PORT 3
+
+struct policy_trial {
+	const struct policy *policy;
+	struct policy_matcher *matcher;
+};
+
+int policy_trial_new(
+	const struct policy *policy, struct policy_trial **ret_trial, struct failure *why)
+{
+	struct policy_trial *trial = calloc(1, sizeof(*trial));
+	struct policy_image *image;
+	int r;
+
+	if (!trial)
+		return failure_set(why, -ENOMEM, "ask policy", "There is no memory left.");
+	r = policy_compile(policy, &image, why);
+	if (r == 0) {
+		r = policy_matcher_new(image, &trial->matcher);
+		policy_image_free(image);
+		if (r < 0)
+			failure_set(why, r, "ask policy", "There is no memory left.");
+	}
+	if (r < 0) {
+		free(trial);
+		return r;
+	}
+	trial->policy = policy;
+	*ret_trial = trial;
+	return 0;
+}
+
+struct policy_trial *policy_trial_free(struct policy_trial *trial)
+{
+	if (!trial)
+		return NULL;
+	policy_matcher_free(trial->matcher);
+	free(trial);
+	return NULL;
+}
+
+/* The ticket that the resolver would give for a name. */
+static size_t write_ticket(const struct policy_trial *trial, const char *name,
+	struct policy_name_range ranges[ABI_TICKET_RANGES_MAX], struct abi_ticket *ret_ticket)
+{
+	size_t n = policy_name_ranges(trial->policy, name, ranges, ABI_TICKET_RANGES_MAX);
+
+	*ret_ticket = (struct abi_ticket){.sandbox = SANDBOX, .n_ranges = (uint32_t)n};
+	for (size_t i = 0; i < n; i++)
+		ret_ticket->ranges[i] = (struct abi_port_range){.first = ranges[i].first,
+			.last = ranges[i].last,
+			.rule = ranges[i].rule,
+			.protocol = IPPROTO_TCP};
+	return n;
+}
+
+static struct decide_facts facts_of(const struct policy_trial *trial, const struct policy_act *act)
+{
+	return (struct decide_facts){.address = act->address,
+		.sandbox = SANDBOX,
+		.port = act->port,
+		.gate_port = policy_has_network(trial->policy) ? GATE_PORT : 0,
+		/* Whoever has a gate has its resolver, also with rules for addresses alone. */
+		.dns_port = policy_has_network(trial->policy) ? DNS_PORT : 0,
+		.datagram_port = policy_has_datagrams(trial->policy) ? DATAGRAM_PORT : 0,
+		.protocol = act->kind == POLICY_ACT_SEND ? IPPROTO_UDP : IPPROTO_TCP,
+		.live = true};
+}
+
+static struct policy_opinion opinion_of(struct decide_verdict verdict)
+{
+	return (struct policy_opinion){.allowed = verdict.verdict != ABI_VERDICT_DENY,
+		.layer = POLICY_LAYER_KERNEL,
+		.rule = verdict.rule,
+		.reason = verdict.reason};
+}
+
+static void add_terms(const struct policy_name_range *ranges, size_t n, uint16_t port,
+	struct policy_opinion *opinion)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (port < ranges[i].first || port > ranges[i].last)
+			continue;
+		opinion->has_terms = true;
+		opinion->tls = ranges[i].tls;
+		opinion->is_private = ranges[i].is_private;
+		return;
+	}
+}
+
+/* First the resolver is asked, then the address that it gives is connected to. */
+static struct policy_opinion judge_name(
+	const struct policy_trial *trial, const struct policy_act *act)
+{
+	struct policy_name_range ranges[ABI_TICKET_RANGES_MAX];
+	struct decide_facts facts = facts_of(trial, act);
+	struct policy_opinion opinion;
+	struct abi_ticket ticket;
+	size_t n = write_ticket(trial, act->name, ranges, &ticket);
+
+	if (n == 0 || act->kind == POLICY_ACT_RESOLVE)
+		return (struct policy_opinion){.allowed = n > 0,
+			.layer = POLICY_LAYER_RESOLVER,
+			.rule = n > 0 ? ranges[0].rule : ABI_RULE_NONE};
+	facts.address = match_from_ipv4(htonl(ABI_SYNTHETIC4_BASE));
+	opinion = opinion_of(policy_judge(trial->matcher, &ticket, &facts));
+	if (opinion.allowed)
+		add_terms(ranges, n, act->port, &opinion);
+	return opinion;
+}
+
+/* Records are told by a rule that names them, whatever else is allowed of the name; those of HTTPS
+ * by none. */
+static struct policy_opinion judge_query(
+	const struct policy_trial *trial, const struct policy_act *act)
+{
+	struct policy_opinion opinion = {.layer = POLICY_LAYER_RESOLVER, .rule = ABI_RULE_NONE};
+
+	switch (act->query) {
+	case POLICY_QUERY_ADDRESS:
+	case POLICY_QUERY_A:
+	case POLICY_QUERY_AAAA:
+		return judge_name(trial, act);
+	case POLICY_QUERY_MX:
+		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_MX);
+		break;
+	case POLICY_QUERY_SRV:
+		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_SRV);
+		break;
+	case POLICY_QUERY_TXT:
+		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_TXT);
+		break;
+	case POLICY_QUERY_HTTPS:
+		break;
+	}
+	opinion.allowed = opinion.rule != ABI_RULE_NONE;
+	return opinion;
+}
+
+static struct policy_opinion judge_address(
+	const struct policy_trial *trial, const struct policy_act *act)
+{
+	struct decide_facts facts = facts_of(trial, act);
+
+	return opinion_of(policy_judge(trial->matcher, NULL, &facts));
+}
+
+static bool fits(const struct policy *policy, const struct policy_act *act)
+{
+	uint64_t limit = policy_term_limit(policy, act->term);
+
+	return limit == 0 || act->amount <= limit;
+}
+
+static bool may_call(const struct policy *policy, const struct policy_act *act)
+{
+	return policy_allows_call(policy, act->name, (enum policy_call_level)act->call_level) &&
+	       !policy_find_call_rule(policy, act->name, act->arguments, act->given) &&
+	       !policy_find_fixed_rule(act->name, act->arguments, act->given);
+}
+
+struct policy_opinion policy_trial_judge(
+	const struct policy_trial *trial, const struct policy_act *act)
+{
+	struct policy_opinion opinion = {.rule = ABI_RULE_NONE};
+	enum policy_access access;
+
+	switch (act->kind) {
+	case POLICY_ACT_CONNECT:
+	case POLICY_ACT_SEND:
+		return act->is_name ? judge_name(trial, act) : judge_address(trial, act);
+	case POLICY_ACT_RESOLVE:
+		return judge_query(trial, act);
+	case POLICY_ACT_INBOUND:
+		opinion.layer = POLICY_LAYER_PREVIEW;
+		opinion.allowed = policy_allows_inbound(trial->policy, act->port);
+		return opinion;
+	case POLICY_ACT_SYSCALL:
+		opinion.layer = POLICY_LAYER_SECCOMP;
+		opinion.allowed = may_call(trial->policy, act);
+		return opinion;
+	case POLICY_ACT_READ:
+	case POLICY_ACT_WRITE:
+		access = policy_access_at(trial->policy, act->name);
+		opinion.layer = POLICY_LAYER_MOUNTS;
+		opinion.allowed = act->kind == POLICY_ACT_READ
+					  ? access != POLICY_ACCESS_HIDDEN
+					  : access == POLICY_ACCESS_WRITABLE &&
+						    !policy_code_at(trial->policy, act->name);
+		return opinion;
+	case POLICY_ACT_OPEN:
+		opinion.layer = POLICY_LAYER_MOUNTS;
+		opinion.allowed = trial->policy->devices & 1U << act->device;
+		return opinion;
+	case POLICY_ACT_EXECUTE:
+		opinion.layer = POLICY_LAYER_MOUNTS;
+		opinion.allowed =
+			policy_access_at(trial->policy, act->name) != POLICY_ACCESS_HIDDEN &&
+			(!trial->policy->executables.limited ||
+				policy_program_at(trial->policy, act->name));
+		return opinion;
+	case POLICY_ACT_USE:
+		opinion.layer = POLICY_LAYER_LIMITS;
+		opinion.allowed = fits(trial->policy, act);
+		return opinion;
+	case POLICY_ACT_OMIT:
+		opinion.layer = POLICY_LAYER_REQUEST;
+		opinion.allowed = !policy_wants_secret(trial->policy, act->name);
+		return opinion;
+	}
+	return opinion;
+}
