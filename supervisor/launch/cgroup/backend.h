@@ -28,9 +28,11 @@ struct cgroup_backend {
 	int (*claim)(struct cgroup *cgroup, const char *name, const struct cgroup_limits *limits,
 		int *ret_join_fd, struct failure *why);
 	void (*refill)(struct cgroup_tree *tree);
+	/* Each fills what its name says; before a claim there is no memory to speak of. */
 	int (*read_memory)(const struct cgroup *cgroup, struct cgroup_usage *usage);
 	int (*read_memory_now)(const struct cgroup *cgroup, uint64_t *ret_bytes);
 	int (*read_pids)(const struct cgroup *cgroup, const char *name, struct cgroup_usage *usage);
+	int (*read_hits)(const struct cgroup *cgroup, const char *name, struct cgroup_usage *usage);
 	/* Removes what create() and claim() made; what is gone already is no error. */
 	int (*remove)(struct cgroup_tree *tree, const char *name);
 	/* Removes what open() made. */

@@ -258,6 +258,8 @@ int cgroup_read_usage(const struct cgroup *cgroup, struct cgroup_usage *ret_usag
 	if (r == 0)
 		r = cgroup->tree->backend->read_pids(cgroup, name, &usage);
 	if (r == 0)
+		r = cgroup->tree->backend->read_hits(cgroup, name, &usage);
+	if (r == 0)
 		*ret_usage = usage;
 	return r;
 }
@@ -272,11 +274,10 @@ int cgroup_read_limit_hits(
 {
 	struct cgroup_usage usage = {0};
 	char name[CGROUP_NAME_SIZE];
-	int r = cgroup->tree->backend->read_memory(cgroup, &usage);
+	int r;
 
 	cgroup_name(cgroup->sandbox, name);
-	if (r == 0)
-		r = cgroup->tree->backend->read_pids(cgroup, name, &usage);
+	r = cgroup->tree->backend->read_hits(cgroup, name, &usage);
 	if (r < 0)
 		return r;
 	*ret_oom_kills = usage.oom_kills;

@@ -285,9 +285,9 @@ static int hybrid_read_memory(const struct cgroup *cgroup, struct cgroup_usage *
 	if (fd < 0)
 		return 0; /* not claimed yet */
 	r = fd_read_number_at(fd, "memory.usage_in_bytes", &usage->memory_bytes);
-	if (r == 0)
-		r = fd_read_number_at(fd, "memory.max_usage_in_bytes", &usage->memory_peak_bytes);
-	return r < 0 ? r : cgroup_read_key(fd, "memory.oom_control", "oom_kill", &usage->oom_kills);
+	return r < 0 ? r
+		     : fd_read_number_at(
+			       fd, "memory.max_usage_in_bytes", &usage->memory_peak_bytes);
 }
 
 static int hybrid_read_memory_now(const struct cgroup *cgroup, uint64_t *ret_bytes)
@@ -300,13 +300,25 @@ static int hybrid_read_memory_now(const struct cgroup *cgroup, uint64_t *ret_byt
 static int hybrid_read_pids(
 	const struct cgroup *cgroup, const char *name, struct cgroup_usage *usage)
 {
-	int fd = cgroup->tree->v1_fds[CGROUP_V1_PIDS], r;
 	char path[CGROUP_NAME_SIZE + 16];
 
 	snprintf(path, sizeof(path), "%s/pids.current", name);
-	r = fd_read_number_at(fd, path, &usage->n_pids);
+	return fd_read_number_at(cgroup->tree->v1_fds[CGROUP_V1_PIDS], path, &usage->n_pids);
+}
+
+static int hybrid_read_hits(
+	const struct cgroup *cgroup, const char *name, struct cgroup_usage *usage)
+{
+	char path[CGROUP_NAME_SIZE + 16];
+	int r = 0;
+
+	if (cgroup->memory_fd >= 0)
+		r = cgroup_read_key(
+			cgroup->memory_fd, "memory.oom_control", "oom_kill", &usage->oom_kills);
 	snprintf(path, sizeof(path), "%s/pids.events", name);
-	return r < 0 ? r : cgroup_read_key(fd, path, "max", &usage->pids_limit_hits);
+	return r < 0 ? r
+		     : cgroup_read_key(cgroup->tree->v1_fds[CGROUP_V1_PIDS], path, "max",
+			       &usage->pids_limit_hits);
 }
 
 /* The v2 directory is gone, so no process is left in this one either. When too many wait to be
@@ -361,6 +373,7 @@ const struct cgroup_backend cgroup_hybrid = {
 	.read_memory = hybrid_read_memory,
 	.read_memory_now = hybrid_read_memory_now,
 	.read_pids = hybrid_read_pids,
+	.read_hits = hybrid_read_hits,
 	.remove = hybrid_remove,
 	.remove_tree = hybrid_remove_tree,
 };

@@ -102,9 +102,7 @@ static int unified_read_memory(const struct cgroup *cgroup, struct cgroup_usage 
 		usage->memory_peak_bytes = usage->memory_bytes;
 		r = 0;
 	}
-	return r < 0 ? r
-		     : cgroup_read_key(
-			       cgroup->dir_fd, "memory.events", "oom_kill", &usage->oom_kills);
+	return r;
 }
 
 static int unified_read_memory_now(const struct cgroup *cgroup, uint64_t *ret_bytes)
@@ -115,7 +113,13 @@ static int unified_read_memory_now(const struct cgroup *cgroup, uint64_t *ret_by
 static int unified_read_pids(
 	const struct cgroup *cgroup, const char *name _unused_, struct cgroup_usage *usage)
 {
-	int r = fd_read_number_at(cgroup->dir_fd, "pids.current", &usage->n_pids);
+	return fd_read_number_at(cgroup->dir_fd, "pids.current", &usage->n_pids);
+}
+
+static int unified_read_hits(
+	const struct cgroup *cgroup, const char *name _unused_, struct cgroup_usage *usage)
+{
+	int r = cgroup_read_key(cgroup->dir_fd, "memory.events", "oom_kill", &usage->oom_kills);
 
 	return r < 0 ? r
 		     : cgroup_read_key(
@@ -142,6 +146,7 @@ const struct cgroup_backend cgroup_unified = {
 	.read_memory = unified_read_memory,
 	.read_memory_now = unified_read_memory_now,
 	.read_pids = unified_read_pids,
+	.read_hits = unified_read_hits,
 	.remove = unified_remove,
 	.remove_tree = unified_remove_tree,
 };
