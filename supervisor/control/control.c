@@ -54,6 +54,7 @@ static void on_follow_timer(struct loop_source *source _unused_, void *userdata)
 {
 	on_records(userdata);
 	ports_review(userdata);
+	sums_wake(userdata);
 }
 
 int control_start(struct core *core, const struct control_config *config,

@@ -73,7 +73,8 @@ void request_fail(struct request *request, enum wire_api_code code, const char *
 
 const struct tenant *request_scope(const struct request *request)
 {
-	return request->key->row.administrator ? NULL : request->key->tenant;
+	return request->tenant_id ? tenants_get(request->control->core->tenants, request->tenant_id)
+				  : NULL;
 }
 
 void rows_add(

@@ -28,6 +28,7 @@ struct request {
 	struct wire_events_query *query;
 	uint32_t events_tenant; /* whose records; 0: everybody's */
 	uint64_t deadline_ns;
+	char sums_of[WIRE_NAME_SIZE]; /* shadow.c: a reader that waits; empty: none */
 	/* execs.c */
 	struct exec *exec;
 	/* ports.c: a connection that is open, 0: none */
@@ -56,7 +57,8 @@ void request_send(struct request *request, uint16_t type, const void *body, size
 	const int *fds, size_t n_fds);
 struct request *request_free(struct request *request);
 
-/* The tenant that a request is limited to; NULL: an administrator's. */
+/* The tenant that a request is limited to; NULL: an administrator's, or, after the handler has
+ * returned, one whose tenant is gone: then `tenant_id` is not 0. */
 const struct tenant *request_scope(const struct request *request);
 
 /* Collects the rows of a list answer. */
@@ -117,5 +119,7 @@ const struct tenant *usage_find_tenant(struct request *request, const char *name
 
 /* events.c: answers readers for whom there is something new. */
 void events_wake(struct control *control);
+/* shadow.c: answers those who came too soon after the last reading. */
+void sums_wake(struct control *control);
 /* ports.c: closes the connections whose port is open no more. */
 void ports_review(struct control *control);

@@ -1,5 +1,6 @@
 #include "supervisor/core/shadow/shadow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,42 +38,79 @@ static void add_sum(const struct shadow_sum *sum, void *userdata)
 	rows_add(&sums->rows, &row, sizeof(row), NULL, 0);
 }
 
-static int add_all(struct request *request, const char *name, struct sums *sums)
+static void add_all(const struct request *request, const char *name, struct sums *sums)
 {
-	struct core *core = request->control->core;
+	const struct core *core = request->control->core;
 	const struct policy *policy = policies_find(core->policies, name);
 	const struct staged *staged = staged_find(core, name);
-	int r = 0;
 
 	if (policy)
-		r = shadow_sums_each(core, request_scope(request), policy, NULL, add_sum, sums);
+		shadow_sums_each(core, request_scope(request), policy, NULL, add_sum, sums);
 	sums->is_staged = true;
-	if (r == 0 && staged && staged->draft)
-		r = shadow_sums_each(core, request_scope(request), staged_policy(staged),
-			staged->draft, add_sum, sums);
-	return r;
+	if (staged && staged->draft)
+		shadow_sums_each(core, request_scope(request), staged_policy(staged), staged->draft,
+			add_sum, sums);
+}
+
+/* By what was just read: 0 or -errno. */
+static void answer(struct request *request, const char *name, int r)
+{
+	const struct core *core = request->control->core;
+	struct wire_policy_staged staged;
+	struct sums sums = {.is_staged = false};
+
+	if (!policies_find(core->policies, name) && !staged_find(core, name)) {
+		request_fail(request, WIRE_CODE_NOT_FOUND,
+			"There is no such policy. GET /v1/policies lists those in force.");
+		return;
+	}
+	if (r < 0) {
+		request_fail(request, WIRE_CODE_UNAVAILABLE, "The counts cannot be read now.");
+		return;
+	}
+	staged_fill_row(request, name, &staged);
+	rows_add(&sums.rows, &staged, sizeof(staged), NULL, 0);
+	add_all(request, name, &sums);
+	rows_answer(&sums.rows, request, WIRE_API_SHADOW_SUMS_REPLY);
+}
+
+static int read_sums(struct core *core)
+{
+	core_consume_events(core);
+	return shadow_sums_read(core);
 }
 
 void handle_shadow_sums(struct request *request, const void *body, const char *tail _unused_,
 	size_t tail_size _unused_)
 {
 	const struct wire_name_ref *ref = body;
-	const struct core *core = request->control->core;
-	struct wire_policy_staged staged;
-	struct sums sums = {.is_staged = false};
+	const char *name = WIRE_TEXT_VALID(ref->name) ? ref->name : "";
+	int r = read_sums(request->control->core);
 
-	if (!WIRE_TEXT_VALID(ref->name) ||
-		(!policies_find(core->policies, ref->name) && !staged_find(core, ref->name))) {
-		request_fail(request, WIRE_CODE_NOT_FOUND,
-			"There is no such policy. GET /v1/policies lists those in force.");
-		return;
+	if (r == -EAGAIN && name[0])
+		snprintf(request->sums_of, sizeof(request->sums_of), "%s", name);
+	else
+		answer(request, name, r);
+}
+
+/* One reading for all of them. */
+void sums_wake(struct control *control)
+{
+	struct request *each, *next;
+	int r = -EAGAIN;
+
+	for (each = control->requests; each; each = next) {
+		next = each->next;
+		if (!each->sums_of[0])
+			continue;
+		if (r == -EAGAIN)
+			r = read_sums(control->core);
+		if (r == -EAGAIN)
+			return;
+		if (each->tenant_id && !request_scope(each))
+			request_fail(each, WIRE_CODE_UNAUTHENTICATED,
+				"The key's tenant was deleted meanwhile.");
+		else
+			answer(each, each->sums_of, r);
 	}
-	staged_fill_row(request, ref->name, &staged);
-	rows_add(&sums.rows, &staged, sizeof(staged), NULL, 0);
-	if (add_all(request, ref->name, &sums) < 0) {
-		free(sums.rows.bytes);
-		request_fail(request, WIRE_CODE_UNAVAILABLE, "The counts cannot be read now.");
-		return;
-	}
-	rows_answer(&sums.rows, request, WIRE_API_SHADOW_SUMS_REPLY);
 }

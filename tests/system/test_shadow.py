@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import time
 
 from cloche_harness import BUILD, Daemon, Internet, check, check_equal, check_in, fixture, main, running, test
 
@@ -250,6 +251,20 @@ def counts_add_up_over_changes_in_a_loop():
         check_equal(after["narrow"]["would_deny"] - before["narrow"]["would_deny"], 12, "of one")
         check_equal(after["other"]["agreed"] - before["other"]["agreed"], 12, "of the other")
         check_equal([sums(name)[0] for name in before], list(after.values()), "read again, it is the same")
+
+
+@test
+def sums_are_read_so_often_and_who_comes_sooner_waits_for_counts_of_now():
+    red, others = daemon().tenant("maroon", policy="web"), daemon().tenant("teal", policy="web")
+    with red.sandbox(policy="web") as sandbox:
+        patch(sandbox, shadow="narrow").expect(200)
+        connect(sandbox, 8000)
+        began, n = time.monotonic(), 6
+        told = [sums("narrow", client)[0]["would_deny"] for client in [red, others] * (n // 2)]
+        check(time.monotonic() - began >= 0.2 * (n - 1), "each takes a walk of its own, a fifth of a second apart")
+        check_equal(told, [1, 0] * (n // 2), "to each its own")
+        connect(sandbox, 8000)
+        check_equal(sums("narrow", red)[0]["would_deny"], 2, "nothing is missed by waiting")
 
 
 @test

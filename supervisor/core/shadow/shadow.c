@@ -61,10 +61,8 @@ static int ask(struct sandbox *sandbox, struct effective *effective, struct refu
 	drop(sandbox);
 	if (r == 0)
 		r = bind_candidate(sandbox, effective, &generation);
-	if (r == -ENOSPC) {
-		shadow_sums_fold(sandbox->core);
+	if (r == -ENOSPC && shadow_sums_read(sandbox->core) == 0)
 		r = bind_candidate(sandbox, effective, &generation);
-	}
 	if (r < 0) {
 		effective_unref(effective);
 		return refuse(why, WIRE_CODE_LIMIT,

@@ -68,10 +68,13 @@ struct shadow_sum {
 	uint64_t example_sandbox, example_ns;
 };
 
-/* Calls back for each row of the candidate as it is loaded now (as it is in `staged`: of whatever
- * was asked because of this staged version), of `tenant`'s sandboxes (NULL: of
- * all), living or not, since this process started. Returns 0 or -errno. */
-int shadow_sums_each(struct core *core, const struct tenant *tenant, const struct policy *candidate,
-	const struct policies_draft *staged,
+/* Takes the kernel's counts, all of them at once. 0, -EAGAIN when that was done a moment ago, or
+ * -errno; counts are then what they were. */
+int shadow_sums_read(struct core *core);
+/* Calls back for each row, as it was read last, of the candidate as it is loaded now (as it is in
+ * `staged`: of whatever was asked because of this staged version), of `tenant`'s sandboxes (NULL:
+ * of all), living or not, since this process started. */
+void shadow_sums_each(const struct core *core, const struct tenant *tenant,
+	const struct policy *candidate, const struct policies_draft *staged,
 	void (*callback)(const struct shadow_sum *sum, void *userdata), void *userdata);
 struct shadow_sums *shadow_sums_free(struct shadow_sums *sums);

@@ -4,7 +4,8 @@
  * The kernel's counts lie in one map for all sandboxes, which can only be walked as a whole. So
  * counts of a candidate that is asked no more stay there, under its slot and generation, which are
  * not used again, until one walk takes all of them: a second later, when there are many, or when
- * somebody wants to read the sums. A tenant that changes candidates in a loop causes no more. */
+ * somebody wants to read the sums. A tenant that changes candidates in a loop causes no more, nor
+ * one that reads in a loop: who comes too soon after a walk has to wait for the next. */
 #include "supervisor/core/shadow/sums.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 
 #define ENDED_MAX 4096 /* each has three rows of the kernel's map, and more by rules */
 #define FOLD_DELAY_MS 1000
+#define READ_PERIOD_MS 200 /* a walk over a full map takes some ten milliseconds */
 
 /* A candidate that is asked no more, and whose counts are still in the kernel. */
 struct ended {
@@ -36,6 +38,7 @@ struct shadow_sums {
 	struct ended ended[ENDED_MAX];
 	size_t n_ended;
 	struct loop_source *timer;
+	uint64_t walked_ns; /* CLOCK_MONOTONIC; 0: never */
 };
 
 struct shadow_sums *shadow_sums_free(struct shadow_sums *sums)
@@ -154,6 +157,7 @@ static int walk(struct core *core, struct shadow_sums *sums)
 
 	if (!living || !ended)
 		return -ENOMEM;
+	sums->walked_ns = clock_monotonic_ns();
 	for (struct shadow_row *row = shadow_rows_first(sums->rows); row; row = row->next)
 		row->n_living = 0;
 	while ((sandbox = table_next(core->sandboxes, &position)))
@@ -201,18 +205,22 @@ static bool is_of(const struct shadow_row *row, const struct policy *candidate,
 	       strcmp(row->hash, asked->hash) == 0;
 }
 
-int shadow_sums_each(struct core *core, const struct tenant *tenant, const struct policy *candidate,
-	const struct policies_draft *staged,
+int shadow_sums_read(struct core *core)
+{
+	struct shadow_sums *sums = core->shadow_sums;
+
+	if (sums && sums->walked_ns &&
+		clock_monotonic_ns() - sums->walked_ns < READ_PERIOD_MS * NS_PER_MS)
+		return -EAGAIN;
+	return sums ? walk(core, sums) : 0;
+}
+
+void shadow_sums_each(const struct core *core, const struct tenant *tenant,
+	const struct policy *candidate, const struct policies_draft *staged,
 	void (*callback)(const struct shadow_sum *sum, void *userdata), void *userdata)
 {
-	int r;
-
-	core_consume_events(core);
 	if (!core->shadow_sums)
-		return 0;
-	r = walk(core, core->shadow_sums);
-	if (r < 0)
-		return r;
+		return;
 	for (const struct shadow_row *row = shadow_rows_first(core->shadow_sums->rows); row;
 		row = row->next) {
 		struct shadow_sum sum = row->sum;
@@ -222,7 +230,6 @@ int shadow_sums_each(struct core *core, const struct tenant *tenant, const struc
 		sum.n += row->n_living;
 		callback(&sum, userdata);
 	}
-	return 0;
 }
 
 /* ---- examples */
