@@ -40,14 +40,16 @@ static const char *shadow_source_name(uint8_t source)
 	switch ((enum wire_shadow_source)source) {
 	case WIRE_SHADOW_NOBODYS:
 		return NULL;
-	case WIRE_SHADOW_OWN:
-		return "own";
+	case WIRE_SHADOW_ADMINISTRATOR:
+		return "administrator";
 	case WIRE_SHADOW_STAGED:
 		return "staged";
 	case WIRE_SHADOW_TEMPLATE:
 		return "template";
 	case WIRE_SHADOW_TENANT:
 		return "tenant";
+	case WIRE_SHADOW_OWN:
+		return "own";
 	case WIRE_SHADOW_LEARN:
 		return "learn";
 	}
@@ -97,7 +99,8 @@ static void write_limits(struct writer *writer, const struct wire_limits *limits
 static void write_shadow(struct writer *writer, const struct wire_sandbox *sandbox)
 {
 	if (!sandbox->shadow[0]) {
-		if (sandbox->shadow_source == WIRE_SHADOW_OWN)
+		if (sandbox->shadow_source == WIRE_SHADOW_OWN ||
+			sandbox->shadow_source == WIRE_SHADOW_ADMINISTRATOR)
 			json_write_boolean(writer, "shadow", false);
 		else
 			json_write_null(writer, "shadow");

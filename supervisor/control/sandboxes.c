@@ -104,10 +104,11 @@ void handle_sandbox_delete(struct request *request, const void *body, const char
 }
 
 _Static_assert((int)WIRE_SHADOW_NOBODYS == (int)CANDIDATE_NONE &&
-		       (int)WIRE_SHADOW_OWN == (int)CANDIDATE_OWN &&
+		       (int)WIRE_SHADOW_ADMINISTRATOR == (int)CANDIDATE_ADMINISTRATOR &&
 		       (int)WIRE_SHADOW_STAGED == (int)CANDIDATE_STAGED &&
 		       (int)WIRE_SHADOW_TEMPLATE == (int)CANDIDATE_TEMPLATE &&
 		       (int)WIRE_SHADOW_TENANT == (int)CANDIDATE_TENANT &&
+		       (int)WIRE_SHADOW_OWN == (int)CANDIDATE_OWN &&
 		       (int)WIRE_SHADOW_LEARN == (int)CANDIDATE_LEARN,
 	"sources of candidates are the same numbers on the wire");
 
@@ -141,7 +142,7 @@ void handle_sandbox_patch(struct request *request, const void *body, const char 
 		return;
 	if (patch->policy[0])
 		sandbox_set_policy(sandbox, patch->policy, on_swapped, request);
-	else if (sandbox_set_shadow(sandbox, patch->shadow, &why) < 0)
+	else if (sandbox_set_shadow(sandbox, !request_scope(request), patch->shadow, &why) < 0)
 		request_refuse(request, &why);
 	else
 		answer_row(request, sandbox);

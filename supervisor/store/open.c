@@ -146,6 +146,15 @@ static const char *const schema_steps[] = {
 	" time_ns INTEGER NOT NULL,"
 	" text BLOB NOT NULL"
 	") STRICT;",
+	/* Who named it was not kept: the tenant is the one who may do less. */
+	"CREATE TABLE sandbox_shadows ("
+	" sandbox INTEGER NOT NULL,"
+	" administrators INTEGER NOT NULL,"
+	" policy TEXT NOT NULL,"
+	" PRIMARY KEY (sandbox, administrators)"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO sandbox_shadows SELECT sandbox, 0, policy FROM shadows;"
+	"DROP TABLE shadows;",
 };
 
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(schema_steps))
@@ -259,9 +268,13 @@ static const char *const statement_texts[STORE_N_STATEMENTS] = {
 			      " ON CONFLICT (tenant) DO UPDATE SET budgets = excluded.budgets",
 	[STORE_BUDGETS_GET] = "SELECT budgets FROM budgets WHERE tenant = ?",
 	[STORE_BUDGETS_DELETE] = "DELETE FROM budgets WHERE tenant = ?",
-	[STORE_SHADOW_PUT] = "INSERT OR REPLACE INTO shadows (sandbox, policy) VALUES (?, ?)",
-	[STORE_SHADOW_DELETE] = "DELETE FROM shadows WHERE sandbox = ?",
-	[STORE_SHADOW_GET] = "SELECT policy FROM shadows WHERE sandbox = ?",
+	[STORE_SHADOW_PUT] = "INSERT OR REPLACE INTO sandbox_shadows"
+			     " (sandbox, administrators, policy) VALUES (?1, ?2, ?3)",
+	[STORE_SHADOW_DELETE] = "DELETE FROM sandbox_shadows"
+				" WHERE sandbox = ?1 AND administrators = ?2",
+	[STORE_SHADOW_DELETE_ALL] = "DELETE FROM sandbox_shadows WHERE sandbox = ?",
+	[STORE_SHADOW_GET] = "SELECT policy FROM sandbox_shadows"
+			     " WHERE sandbox = ?1 AND administrators = ?2",
 	[STORE_TENANT_SHADOW_PUT] =
 		"INSERT OR REPLACE INTO tenant_shadows (tenant, policy) VALUES (?, ?)",
 	[STORE_TENANT_SHADOW_DELETE] = "DELETE FROM tenant_shadows WHERE tenant = ?",

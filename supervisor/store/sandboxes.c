@@ -83,8 +83,8 @@ static int end_sandbox(struct store *store, uint64_t id, uint32_t tenant, uint64
 	r = store_run(store, STORE_NAME_DELETE);
 	if (r < 0)
 		return r;
-	store_bind_number(store_statement(store, STORE_SHADOW_DELETE), 1, id);
-	r = store_run(store, STORE_SHADOW_DELETE);
+	store_bind_number(store_statement(store, STORE_SHADOW_DELETE_ALL), 1, id);
+	r = store_run(store, STORE_SHADOW_DELETE_ALL);
 	if (r < 0)
 		return r;
 	store_bind_number(store_statement(store, STORE_FAILED_DELETE), 1, id);

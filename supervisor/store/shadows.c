@@ -3,18 +3,6 @@
 
 #include "supervisor/store/database.h"
 
-static int put_of_number(struct store *store, enum store_statement put, enum store_statement delete,
-	uint64_t whose, const char *policy)
-{
-	enum store_statement which = policy[0] ? put : delete;
-	sqlite3_stmt *statement = store_statement(store, which);
-
-	store_bind_number(statement, 1, whose);
-	if (policy[0])
-		store_bind_text(statement, 2, policy);
-	return store_run(store, which);
-}
-
 struct shadow_copy {
 	char *policy;
 	bool found;
@@ -37,21 +25,38 @@ static int get(struct store *store, enum store_statement which, char ret_policy[
 	return r == 0 && !copy.found ? -ENOENT : r;
 }
 
-int store_shadow_put(struct store *store, uint64_t sandbox, const char *policy)
+int store_shadow_put(struct store *store, uint64_t sandbox, bool administrators, const char *policy)
 {
-	return put_of_number(store, STORE_SHADOW_PUT, STORE_SHADOW_DELETE, sandbox, policy);
+	enum store_statement which = policy[0] ? STORE_SHADOW_PUT : STORE_SHADOW_DELETE;
+	sqlite3_stmt *statement = store_statement(store, which);
+
+	store_bind_number(statement, 1, sandbox);
+	store_bind_number(statement, 2, administrators);
+	if (policy[0])
+		store_bind_text(statement, 3, policy);
+	return store_run(store, which);
 }
 
-int store_shadow_get(struct store *store, uint64_t sandbox, char ret_policy[STORE_NAME_SIZE])
+int store_shadow_get(struct store *store, uint64_t sandbox, bool administrators,
+	char ret_policy[STORE_NAME_SIZE])
 {
-	store_bind_number(store_statement(store, STORE_SHADOW_GET), 1, sandbox);
+	sqlite3_stmt *statement = store_statement(store, STORE_SHADOW_GET);
+
+	store_bind_number(statement, 1, sandbox);
+	store_bind_number(statement, 2, administrators);
 	return get(store, STORE_SHADOW_GET, ret_policy);
 }
 
 int store_tenant_shadow_put(struct store *store, uint32_t tenant, const char *policy)
 {
-	return put_of_number(
-		store, STORE_TENANT_SHADOW_PUT, STORE_TENANT_SHADOW_DELETE, tenant, policy);
+	enum store_statement which =
+		policy[0] ? STORE_TENANT_SHADOW_PUT : STORE_TENANT_SHADOW_DELETE;
+	sqlite3_stmt *statement = store_statement(store, which);
+
+	store_bind_number(statement, 1, tenant);
+	if (policy[0])
+		store_bind_text(statement, 2, policy);
+	return store_run(store, which);
 }
 
 int store_tenant_shadow_get(struct store *store, uint32_t tenant, char ret_policy[STORE_NAME_SIZE])

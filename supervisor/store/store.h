@@ -149,11 +149,13 @@ typedef int (*store_staged_callback)(
 	const struct store_version *version, const char *text, size_t size_bytes, void *userdata);
 int store_staged_each(struct store *store, store_staged_callback callback, void *userdata);
 
-/* The policy that is asked beside the one in force of a living sandbox; "": none. Goes with the
- * sandbox's row. */
-int store_shadow_put(struct store *store, uint64_t sandbox, const char *policy);
+/* The policies that are to be asked beside the one in force of a living sandbox, an administrator's
+ * and its tenant's; "": none. Go with the sandbox's row. */
+int store_shadow_put(
+	struct store *store, uint64_t sandbox, bool administrators, const char *policy);
 /* -ENOENT when there is none. */
-int store_shadow_get(struct store *store, uint64_t sandbox, char ret_policy[STORE_NAME_SIZE]);
+int store_shadow_get(struct store *store, uint64_t sandbox, bool administrators,
+	char ret_policy[STORE_NAME_SIZE]);
 /* Likewise beside those of all sandboxes of a tenant, with which it goes, and of a template. */
 int store_tenant_shadow_put(struct store *store, uint32_t tenant, const char *policy);
 int store_tenant_shadow_get(struct store *store, uint32_t tenant, char ret_policy[STORE_NAME_SIZE]);

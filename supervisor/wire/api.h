@@ -177,7 +177,7 @@ struct wire_syscall_row {
 	uint64_t calls, refused;
 };
 
-#define WIRE_SHADOW_NEVER "-" /* none is to be asked, whatever its tenant or template have */
+#define WIRE_SHADOW_NEVER "-" /* none is to be asked, whatever goes after it has */
 
 /* Puts a sandbox under another policy. The answer shows the generation and the hash that are in
  * force: it comes after the connections that the new policy does not allow were reset. */
@@ -185,7 +185,7 @@ struct wire_sandbox_patch {
 	struct wire_caller caller;
 	uint64_t sandbox;
 	char policy[WIRE_NAME_SIZE]; /* empty: stays, and `shadow` is changed */
-	/* Empty: none of its own; WIRE_SHADOW_NEVER; a change of both at once is refused. */
+	/* Empty: none of the caller's; WIRE_SHADOW_NEVER; a change of both at once is refused. */
 	char shadow[WIRE_NAME_SIZE];
 };
 
@@ -208,11 +208,12 @@ enum wire_sandbox_state {
 /* Who named a sandbox's candidate: as enum candidate_source. */
 enum wire_shadow_source {
 	WIRE_SHADOW_NOBODYS = 0,
-	WIRE_SHADOW_OWN = 1,
+	WIRE_SHADOW_ADMINISTRATOR = 1,
 	WIRE_SHADOW_STAGED = 2,
 	WIRE_SHADOW_TEMPLATE = 3,
 	WIRE_SHADOW_TENANT = 4,
-	WIRE_SHADOW_LEARN = 5,
+	WIRE_SHADOW_OWN = 5,
+	WIRE_SHADOW_LEARN = 6,
 };
 
 struct wire_sandbox {

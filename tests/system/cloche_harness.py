@@ -626,6 +626,17 @@ class Internet:
         line = self.server.stdout.readline().decode().strip()
         check_equal(line, word, "the test internet")
 
+    def policy(self, ports, name="web"):
+        """One rule for each of the server's ports."""
+        return {"version": 1, "name": name,
+                "network": {"allow": [{"cidr": f"{self.v4}/32", "ports": [port]} for port in ports]}}
+
+    def connect(self, sandbox, port):
+        """Connects to it from inside: "ok" or the errno's name."""
+        return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
+                              f"r = s.connect_ex(('{self.v4}', {port}))\n"
+                              "print(errno.errorcode.get(r, 'ok'))").strip()
+
     def seen(self):
         """What reached the server since the last call: a list of {"protocol", "port", "peer"}."""
         self.server.stdin.write(b"seen\n")

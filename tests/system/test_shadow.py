@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from cloche_harness import BUILD, Daemon, Internet, check, check_equal, check_in, fixture, main, running, test
+from cloche_harness import BUILD, Daemon, Internet, Sandbox, check, check_equal, check_in, fixture, main, running, test
 
 
 @fixture
@@ -57,10 +57,10 @@ def a_candidate_changes_no_verdict_and_is_in_the_record():
     with daemon().client.sandbox(policy="web") as sandbox:
         check_equal(sandbox.get().json["shadow"], None, "none at first")
         row = patch(sandbox, shadow="narrow").expect(200).json
-        check_equal((row["shadow"]["name"], row["shadow"]["source"]), ("narrow", "own"), "shown")
+        check_equal((row["shadow"]["name"], row["shadow"]["source"]), ("narrow", "administrator"), "shown")
         told, = [r for r in daemon().client.events(type="sandbox.shadow") if r.get("sandbox") == sandbox.id]
         check_equal((told["shadow"], told["shadow_hash"], told["shadow_source"]),
-                    ("narrow", row["shadow"]["hash"], "own"), "recorded")
+                    ("narrow", row["shadow"]["hash"], "administrator"), "recorded")
         check_equal((row["policy"]["name"], row["policy"]["generation"]), ("web", 1), "in force")
         check_equal([connect(sandbox, port) for port in (7, 8000, 8001)], ["ok", "ok", "EPERM"], "verdicts")
         agreed, = records(sandbox, 7)
@@ -144,7 +144,8 @@ def a_candidate_that_is_gone_is_asked_again_when_it_is_back():
         patch(sandbox, shadow="passing").expect(200)
         os.unlink(f"{daemon().policy_dir}/passing.json")
         daemon().client.post("/v1/policies/reload").expect(200)
-        check_equal(sandbox.get().json["shadow"], {"name": "passing", "hash": None, "source": "own"}, "is missed")
+        check_equal(sandbox.get().json["shadow"], {"name": "passing", "hash": None, "source": "administrator"},
+                    "is missed")
         told = [r for r in daemon().client.events(type="sandbox.shadow") if r.get("sandbox") == sandbox.id][-1]
         check_equal(told["shadow_hash"], None, "recorded")
         check_in("passing", told["shadow_error"], "with the reason")
@@ -212,11 +213,13 @@ def a_tenants_key_names_no_candidate_for_many():
 
 
 @test
-def the_nearest_that_names_one_decides():
+def of_administrators_the_nearest_decides():
     red = daemon().tenant("scarlet", policy="web")
     try:
         change("tenants/scarlet", shadow="narrow").expect(200)
-        with red.sandbox(policy="web") as sandbox:
+        with red.sandbox(policy="web") as made:
+            sandbox = Sandbox(daemon().client, made.get().json)
+
             def of():
                 shadow = sandbox.get().json["shadow"]
                 return shadow and (shadow["name"], shadow["source"])
@@ -226,7 +229,7 @@ def the_nearest_that_names_one_decides():
             seen, = [t for t in red.get("/v1/templates").json["templates"] if t["name"] == "python"]
             check_equal(seen["shadow"]["asked"], 1, "its own are counted for a tenant")
             patch(sandbox, shadow="narrow").expect(200)
-            check_equal(of(), ("narrow", "own"), "its own")
+            check_equal(of(), ("narrow", "administrator"), "the sandbox's")
             check_equal(patch(sandbox, shadow=False).expect(200).json["shadow"], False, "none, though")
             connect(sandbox, 8000)
             check("shadow" not in records(sandbox, 8000)[-1], "is not asked")

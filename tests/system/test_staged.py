@@ -138,7 +138,7 @@ def what_is_not_asked_is_told():
     with daemon().client.sandbox(policy="web") as sandbox:
         sandbox.client.request("PATCH", sandbox.path, {"shadow": "narrow"}).expect(200)
         answer = stage(web([8000])).expect(200).json
-        check_equal((answer["asked"], answer["not_asked"], of(sandbox)), (0, 1, ("narrow", "own")), "its own goes first")
+        check_equal((answer["asked"], answer["not_asked"], of(sandbox)), (0, 1, ("narrow", "administrator")), "a nearer one goes first")
         check_equal(sums("web")["staged"]["not_asked"], 1, "told")
         sandbox.client.request("PATCH", sandbox.path, {"shadow": None}).expect(200)
         check_equal((of(sandbox), sums("web")["staged"]["not_asked"]), (("web", "staged"), 0), "and then it is asked")

@@ -108,7 +108,7 @@ TEST(says_whose_candidate_is_asked_and_whether_it_can_be)
 {
 	static const char *const shown[] = {
 		"\"shadow\":{\"name\":\"narrow\",\"hash\":\"def\",\"source\":\"own\"}",
-		"\"shadow\":{\"name\":\"narrow\",\"hash\":null,\"source\":\"own\"}"};
+		"\"shadow\":{\"name\":\"narrow\",\"hash\":null,\"source\":\"administrator\"}"};
 	static struct frame frame;
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
@@ -118,9 +118,9 @@ TEST(says_whose_candidate_is_asked_and_whether_it_can_be)
 	api_start(&api, NULL);
 	fd = api_connect(&api);
 	snprintf(row.shadow, sizeof(row.shadow), "narrow");
-	row.shadow_source = WIRE_SHADOW_OWN;
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
 		snprintf(row.shadow_hash, sizeof(row.shadow_hash), "%s", i == 0 ? "def" : "");
+		row.shadow_source = i == 0 ? WIRE_SHADOW_OWN : WIRE_SHADOW_ADMINISTRATOR;
 		api_request(fd, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
 		api_expect(&api, &frame, WIRE_API_SANDBOX_GET, sizeof(struct wire_sandbox_ref));
 		api_answer(
@@ -255,12 +255,12 @@ TEST(patches_the_candidate_with_a_name_null_or_false)
 	struct api api;
 	int fd;
 
-	row.shadow_source = WIRE_SHADOW_OWN;
 	api_start(&api, NULL);
 	fd = api_connect(&api);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct wire_sandbox_patch *patch;
 
+		row.shadow_source = i % 2 ? WIRE_SHADOW_OWN : WIRE_SHADOW_ADMINISTRATOR;
 		api_request(fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", rows[i].body);
 		patch = api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
 		CHECK_TEXT(patch->policy, "");

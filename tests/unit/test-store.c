@@ -561,13 +561,13 @@ TEST(store_refuses_a_newer_schema)
 	struct failure why = {0};
 
 	add_tenant(open_fresh(), "acme");
-	run_sql("PRAGMA user_version = 12");
+	run_sql("PRAGMA user_version = 13");
 	CHECK_INT(store_open(path, &store, &why), -EPROTONOSUPPORT);
 	CHECK(store == NULL);
 	CHECK_TEXT(why.sentence,
-		"The state has version 12 and this cloched knows up to 11; run the "
+		"The state has version 13 and this cloched knows up to 12; run the "
 		"newer cloched that wrote it.");
-	run_sql("PRAGMA user_version = 11");
+	run_sql("PRAGMA user_version = 12");
 	CHECK_INT(count_tenants(reopen()), 1);
 }
 

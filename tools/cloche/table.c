@@ -31,7 +31,8 @@ static const struct option_form create_options[] = {
 
 static const struct option_form set_options[] = {
 	{"policy", "NAME", "what it may reach from now on, within the tenant's policy", false},
-	{"shadow", "NAME", "a policy to ask beside that one; \"-\": none of its own", false},
+	{"shadow", "NAME", "a policy to ask beside that one; \"-\": take back what you named",
+		false},
 	{"no-shadow", NULL, "ask none, whatever its tenant or template have", false},
 	{0},
 };

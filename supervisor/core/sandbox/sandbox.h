@@ -49,7 +49,8 @@ struct sandbox {
 	struct effective *shadow; /* a candidate that is asked too; NULL: none */
 	uint32_t shadow_generation;
 	struct shadow_asked *shadow_asked; /* whom its opinions are counted for */
-	char shadow_own[POLICY_NAME_SIZE]; /* what the sandbox's tenant named; empty: none */
+	/* What an administrator named for this sandbox, and what its tenant did; empty: none. */
+	char shadow_administrators[POLICY_NAME_SIZE], shadow_own[POLICY_NAME_SIZE];
 	enum candidate_source shadow_source;
 	char shadow_name[POLICY_NAME_SIZE]; /* what should be asked; empty: nothing */
 	char shadow_error[192];             /* why it is not */

@@ -12,14 +12,16 @@ const char *candidate_source_name(enum candidate_source source)
 	switch (source) {
 	case CANDIDATE_NONE:
 		return NULL;
-	case CANDIDATE_OWN:
-		return "own";
+	case CANDIDATE_ADMINISTRATOR:
+		return "administrator";
 	case CANDIDATE_STAGED:
 		return "staged";
 	case CANDIDATE_TEMPLATE:
 		return "template";
 	case CANDIDATE_TENANT:
 		return "tenant";
+	case CANDIDATE_OWN:
+		return "own";
 	case CANDIDATE_LEARN:
 		return "learn";
 	}
@@ -45,12 +47,24 @@ static int get_named(const struct sandbox *sandbox, const char *name,
 	return r < 0 ? r : 1;
 }
 
+/* For a single sandbox. */
+static int get_single(const struct sandbox *sandbox, const char *name,
+	struct candidate *ret_candidate, struct refusal *why)
+{
+	return strcmp(name, CANDIDATE_NEVER) == 0 ? 1
+						  : get_named(sandbox, name, ret_candidate, why);
+}
+
+static int get_of_administrator(
+	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
+{
+	return get_single(sandbox, sandbox->shadow_administrators, ret_candidate, why);
+}
+
 static int get_own(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
-	if (strcmp(sandbox->shadow_own, CANDIDATE_NEVER) == 0)
-		return 1;
-	return get_named(sandbox, sandbox->shadow_own, ret_candidate, why);
+	return get_single(sandbox, sandbox->shadow_own, ret_candidate, why);
 }
 
 static int get_staged(
@@ -95,10 +109,11 @@ static const struct {
 	enum candidate_source source;
 	source_get get;
 } sources[] = {
-	{CANDIDATE_OWN, get_own},
+	{CANDIDATE_ADMINISTRATOR, get_of_administrator},
 	{CANDIDATE_STAGED, get_staged},
 	{CANDIDATE_TEMPLATE, get_of_template},
 	{CANDIDATE_TENANT, get_of_tenant},
+	{CANDIDATE_OWN, get_own},
 	{CANDIDATE_LEARN, get_learning},
 };
 
@@ -115,4 +130,28 @@ int candidate_find(
 		return r < 0 ? r : 0;
 	}
 	return 0;
+}
+
+int candidate_check_own(const struct sandbox *sandbox, struct refusal *why)
+{
+	static const struct {
+		const char *whose, *until;
+	} words[] = {
+		[CANDIDATE_ADMINISTRATOR] = {"of this sandbox", "an administrator takes it away"},
+		[CANDIDATE_STAGED] = {"of a staged version", "that is put in force or dropped"},
+		[CANDIDATE_TEMPLATE] = {"of this template", "an administrator takes it away"},
+		[CANDIDATE_TENANT] = {"of this tenant", "an administrator takes it away"},
+	};
+	enum candidate_source source = sandbox->shadow_source;
+
+	if (source == CANDIDATE_NONE || source >= CANDIDATE_OWN)
+		return 0;
+	if (!sandbox->shadow_name[0])
+		return refuse(why, WIRE_CODE_CONFLICT,
+			"An administrator has said that no candidate is asked for this sandbox. "
+			"That "
+			"goes before its own until an administrator takes it back.");
+	return refuse(why, WIRE_CODE_CONFLICT,
+		"The administrator's candidate \"%s\" %s goes before a sandbox's own until %s.",
+		sandbox->shadow_name, words[source].whose, words[source].until);
 }

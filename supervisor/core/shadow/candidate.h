@@ -1,4 +1,8 @@
-/* Which candidate a sandbox has, and who named it. */
+/* Which candidate a sandbox has, and who named it.
+ *
+ * All that only administrators can name goes before what a tenant's key named: an administrator who
+ * decides by a candidate's sums must not have sandboxes missing in them because their tenant wanted
+ * it so. */
 #pragma once
 
 #include "supervisor/core/policies/policies.h"
@@ -7,15 +11,16 @@ struct sandbox;
 
 /* In the order of their precedence. */
 enum candidate_source {
-	CANDIDATE_NONE = 0,   /* nobody named one */
-	CANDIDATE_OWN = 1,    /* the sandbox itself */
-	CANDIDATE_STAGED = 2, /* what it would be judged by with a staged version */
+	CANDIDATE_NONE = 0,          /* nobody named one */
+	CANDIDATE_ADMINISTRATOR = 1, /* an administrator's key, for this sandbox alone */
+	CANDIDATE_STAGED = 2,        /* what it would be judged by with a staged version */
 	CANDIDATE_TEMPLATE = 3,
 	CANDIDATE_TENANT = 4,
-	CANDIDATE_LEARN = 5, /* its policy, which learns, as it is written */
+	CANDIDATE_OWN = 5,   /* its tenant's key, for this sandbox alone */
+	CANDIDATE_LEARN = 6, /* its policy, which learns, as it is written */
 };
 
-/* "own", …; NULL for CANDIDATE_NONE. */
+/* "administrator", …; NULL for CANDIDATE_NONE. */
 const char *candidate_source_name(enum candidate_source source);
 
 /* Instead of a name, for a single sandbox: none is to be asked, whatever others name. */
@@ -31,6 +36,9 @@ struct candidate {
  * without `effective`, cannot be made; nobody else is asked then. */
 int candidate_find(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why);
+/* Whether what the sandbox's tenant names would decide. CONFLICT when an administrator's candidate
+ * goes before it, with whose it is and how long. */
+int candidate_check_own(const struct sandbox *sandbox, struct refusal *why);
 /* What `sandbox` would be judged by if it were under policy `name`; one in mode "learn" as it is
  * written. */
 int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,

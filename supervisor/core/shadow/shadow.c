@@ -149,16 +149,22 @@ void shadow_renew(struct sandbox *sandbox)
 	settle_and_record(sandbox, true, &why);
 }
 
-static int set_own(struct sandbox *sandbox, const char *name)
+static char *single_of(struct sandbox *sandbox, bool administrators)
 {
-	int r = store_shadow_put(sandbox->core->store, sandbox->id, name);
+	return administrators ? sandbox->shadow_administrators : sandbox->shadow_own;
+}
+
+static int set_single(struct sandbox *sandbox, bool administrators, const char *name)
+{
+	int r = store_shadow_put(sandbox->core->store, sandbox->id, administrators, name);
 
 	if (r == 0)
-		snprintf(sandbox->shadow_own, sizeof(sandbox->shadow_own), "%s", name);
+		snprintf(single_of(sandbox, administrators), POLICY_NAME_SIZE, "%s", name);
 	return r;
 }
 
-int sandbox_set_shadow(struct sandbox *sandbox, const char *name, struct refusal *why)
+int sandbox_set_shadow(
+	struct sandbox *sandbox, bool administrators, const char *name, struct refusal *why)
 {
 	struct effective *effective = NULL;
 	char before[POLICY_NAME_SIZE];
@@ -167,33 +173,42 @@ int sandbox_set_shadow(struct sandbox *sandbox, const char *name, struct refusal
 
 	if (sandbox->phase != PHASE_CLAIMED && sandbox->phase != PHASE_RUNNING)
 		return refuse(why, WIRE_CODE_CONFLICT, "The sandbox is ending or has failed.");
+	if (name[0] && !administrators && candidate_check_own(sandbox, why) < 0)
+		return -ECANCELED;
 	if (name[0] && strcmp(name, CANDIDATE_NEVER) != 0 &&
 		candidate_get(sandbox, name, &effective, why) < 0)
 		return -ECANCELED;
 	effective_unref(effective);
 	core_consume_events(sandbox->core);
-	memcpy(before, sandbox->shadow_own, sizeof(before));
-	r = set_own(sandbox, name);
+	memcpy(before, single_of(sandbox, administrators), sizeof(before));
+	r = set_single(sandbox, administrators, name);
 	if (r < 0)
 		return refuse(why, WIRE_CODE_UNAVAILABLE,
 			"Nothing was changed: it cannot be written down (%s).", strerror(-r));
 	r = settle_and_record(sandbox, false, why);
 	if (r == 0 || !name[0])
 		return 0;
-	if (set_own(sandbox, before) == 0)
+	if (set_single(sandbox, administrators, before) == 0)
 		settle_and_record(sandbox, false, &ignored);
 	return r;
 }
 
-void shadow_restore(struct sandbox *sandbox)
+static void restore_single(struct sandbox *sandbox, bool administrators)
 {
-	int r = store_shadow_get(sandbox->core->store, sandbox->id, sandbox->shadow_own);
+	char *name = single_of(sandbox, administrators);
+	int r = store_shadow_get(sandbox->core->store, sandbox->id, administrators, name);
 
 	if (r < 0)
-		sandbox->shadow_own[0] = '\0';
+		name[0] = '\0';
 	if (r < 0 && r != -ENOENT)
 		log_warning("sb-%016lx: its candidate cannot be read: %s",
 			(unsigned long)sandbox->id, strerror(-r));
+}
+
+void shadow_restore(struct sandbox *sandbox)
+{
+	restore_single(sandbox, true);
+	restore_single(sandbox, false);
 	enforce_shadow_clear(sandbox->core->enforce, sandbox->slot);
 	shadow_renew(sandbox);
 }

@@ -28,11 +28,13 @@ void shadow_count(const struct core *core, const struct shadow_group *group, uin
 
 /* ---- shadow.c */
 
-/* Names the sandbox's own candidate, which goes before all others (empty: it has none of its own):
- * asked within its tenant's bound, as the policy in force. It changes no verdict. Refusals as of
- * effective_get(), LIMIT when the kernel has no room, CONFLICT when the sandbox is ending; then all
- * is as it was, but counts of what is asked may have begun anew. */
-int sandbox_set_shadow(struct sandbox *sandbox, const char *name, struct refusal *why);
+/* Names a candidate for this sandbox alone, on the word of an administrator's key or its tenant's,
+ * each of which takes back only its own (`name` empty): asked within its tenant's bound, as the
+ * policy in force. It changes no verdict. Refusals as of effective_get(), LIMIT when the kernel has
+ * no room, CONFLICT when the sandbox is ending or as of candidate_check_own(); then all is as it
+ * was, but counts of what is asked may have begun anew. */
+int sandbox_set_shadow(
+	struct sandbox *sandbox, bool administrators, const char *name, struct refusal *why);
 /* At a claim, before its record: what it says of the candidate is shadow_describe(). */
 void shadow_begin(struct sandbox *sandbox);
 /* {"shadow": …, "shadow_hash": …, "shadow_source": …, "shadow_error": …} */
