@@ -74,6 +74,8 @@ size_t enforce_slot_sweep(struct enforce *enforce);
  * when ABI_IMAGES_MAX are in use or a map is full, -EINVAL when `hash` is not 64 characters. */
 int enforce_image_take(struct enforce *enforce, const char *hash, const struct policy_image *image,
 	uint32_t *ret_image);
+/* Whether it would be shared, or leave `n_left` others free. What rests is not free. */
+bool enforce_image_leaves(struct enforce *enforce, const char *hash, uint32_t n_left);
 /* Drops one reference. An image without any is emptied a second later, when no program that read
  * its number can still be running; taken again before that, it lives on. */
 void enforce_image_release(struct enforce *enforce, uint32_t image);

@@ -199,6 +199,16 @@ static uint32_t find_empty(const struct enforce *enforce)
 	return ABI_IMAGE_NONE;
 }
 
+bool enforce_image_leaves(struct enforce *enforce, const char *hash, uint32_t n_left)
+{
+	uint32_t n_empty = 0;
+
+	image_collect(enforce);
+	for (uint32_t i = ABI_IMAGE_NONE + 1; i < ABI_IMAGES_MAX; i++)
+		n_empty += enforce->images[i].use == IMAGE_EMPTY;
+	return n_empty > n_left || find_hash(enforce, hash) != ABI_IMAGE_NONE;
+}
+
 static int reuse(struct enforce *enforce, uint32_t index, const struct policy_image *policy)
 {
 	struct image *image = &enforce->images[index];

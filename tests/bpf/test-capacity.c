@@ -83,8 +83,11 @@ TEST(images_run_out_and_come_back_after_their_rest)
 	} while (r == 0);
 	CHECK_INT(r, -ENOSPC);
 	CHECK_INT(n, ABI_IMAGES_MAX - 1);
+	name_image(n, hash);
+	CHECK(!enforce_image_leaves(scene->enforce, hash, 0));
 	/* One that is there is shared, not refused. */
 	name_image(3, hash);
+	CHECK(enforce_image_leaves(scene->enforce, hash, ABI_IMAGES_MAX));
 	CHECK_INT(enforce_image_take(scene->enforce, hash, &none, &index), 0);
 	enforce_image_release(scene->enforce, index);
 	/* At rest its number is not given away, but the same policy may have it back. */
@@ -102,6 +105,12 @@ TEST(images_run_out_and_come_back_after_their_rest)
 		clock_monotonic_ns() < due_ns)
 		kernel_scene_events(scene);
 	CHECK_INT(r, 0);
+	name_image(n + 1, hash);
+	while (!enforce_image_leaves(scene->enforce, hash, ABI_IMAGES_MAX - 3) &&
+		clock_monotonic_ns() < due_ns)
+		kernel_scene_events(scene);
+	CHECK(enforce_image_leaves(scene->enforce, hash, ABI_IMAGES_MAX - 3));
+	CHECK(!enforce_image_leaves(scene->enforce, hash, ABI_IMAGES_MAX - 2));
 	enforce_image_release(scene->enforce, index);
 }
 

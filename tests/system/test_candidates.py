@@ -3,7 +3,7 @@
 
 import contextlib
 
-from cloche_harness import Daemon, Internet, Sandbox, check_equal, check_in, fixture, main, running, test
+from cloche_harness import Daemon, Internet, Sandbox, check_equal, check_in, fixture, main, running, test, until
 
 
 @fixture
@@ -143,6 +143,43 @@ def who_named_it_outlives_a_crash():
             check_equal((of(both), of(own)), (("other", "administrator"), False), "as they were left")
             patch(as_administrator(both, mine), shadow=None).expect(200)
             check_equal(of(both), ("narrow", "own"), "the tenant's is back")
+
+
+IMAGES = 127  # different effective policies in the kernel
+LEFT = 64  # which are not for candidates that tenants name
+
+
+@test
+def candidates_of_tenants_leave_room_for_claims():
+    web, n = internet().policy, IMAGES - LEFT - 2
+    many = [web([1000 + i], f"p{i}") for i in range(n)]
+    names = ["first", "second", "third"]
+    with running(policies=[*many, web([7, 8000]), *(web([7], name) for name in names)], pool="python=4") as mine, \
+            contextlib.ExitStack() as stack:
+        for i in range(0, n, 2):
+            sandbox = stack.enter_context(mine.client.sandbox(policy=f"p{i}"))
+            if i + 1 < n:
+                patch(sandbox, shadow=f"p{i + 1}").expect(200)
+        red = mine.tenant("red", policy="web")
+        one, two = (stack.enter_context(red.sandbox(policy="web")) for _ in range(2))
+        patch(one, shadow="first").expect(200)
+        said = patch(one, shadow="second").problem(429, "limit")
+        check_in(f"Of the {IMAGES} different policies that the kernel has room for, the last {LEFT} are not for "
+                 "candidates that tenants name", said, "why")
+        check_equal(of(one), ("first", "own"), "it keeps what it has")
+        patch(two, shadow="second").problem(429, "limit")
+        check_equal(of(two), None, "nor does another")
+        patch(two, shadow="first").expect(200)
+        check_equal(of(two), ("first", "own"), "what is in the kernel takes no more room")
+        patch(as_administrator(two, mine), shadow="second").expect(200)
+        check_equal(of(two), ("second", "administrator"), "an administrator's is asked")
+        with red.sandbox(policy="third"):
+            pass  # what nobody's sandbox was under yet starts
+        patch(as_administrator(two, mine), shadow=None).expect(200)
+        patch(one, shadow=None).expect(200)
+        patch(two, shadow=None).expect(200)
+        until(lambda: patch(one, shadow="second").status == 200, "room again, once what was given back has rested")
+        check_equal(of(one), ("second", "own"), "asked")
 
 
 if __name__ == "__main__":

@@ -160,13 +160,22 @@ static int make_filter(struct effective *effective, struct failure *why)
 	return confine_policy_filter(&calls, &effective->filter, &effective->n_filter, why);
 }
 
-static int install(struct policies *policies, struct effective *effective, struct refusal *why)
+/* `n_left`: so many images are not for this one. */
+static int install(struct policies *policies, struct effective *effective, uint32_t n_left,
+	struct refusal *why)
 {
 	struct policy_image *image = NULL;
 	struct failure failure = {0};
 	struct abi_audit_set audited;
-	int r = make_filter(effective, &failure);
+	int r;
 
+	if (n_left && !enforce_image_leaves(policies->enforce, effective->policy->hash, n_left))
+		return refuse(why, WIRE_CODE_LIMIT,
+			"Of the %d different policies that the kernel has room for, the last %u "
+			"are not for candidates that tenants name, and \"%s\" would be one of "
+			"them.",
+			ABI_IMAGES_MAX - 1, n_left, effective->policy->name);
+	r = make_filter(effective, &failure);
 	if (r == 0)
 		r = policy_compile(effective->policy, &image, &failure);
 	if (r < 0)
@@ -198,6 +207,7 @@ struct layers {
 	char template_name[POLICY_NAME_SIZE];
 	const struct policy *bound, *template, *wanted;
 	bool learns;
+	uint32_t n_left;
 };
 
 /* The bound under the template's policy, keeping the numbers of the bound's rules, around what
@@ -260,7 +270,7 @@ static int make(struct policies *policies, const struct policies_draft *draft,
 		return refuse(why, WIRE_CODE_INTERNAL, "Out of memory.");
 	r = meet(layers, &effective->policy, why);
 	if (r == 0)
-		r = install(policies, effective, why);
+		r = install(policies, effective, layers->n_left, why);
 	if (r < 0) {
 		policy_unref(effective->policy);
 		free(effective->filter);
@@ -411,13 +421,15 @@ int effective_get(struct policies *policies, const char *bound, const char *temp
 	return effective_get_drafted(policies, NULL, bound, template, name, ret_effective, why);
 }
 
-int effective_get_as_written(struct policies *policies, const char *bound, const char *template,
-	const char *name, struct effective **ret_effective, struct refusal *why)
+int effective_get_as_written(struct policies *policies, uint32_t n_left, const char *bound,
+	const char *template, const char *name, struct effective **ret_effective,
+	struct refusal *why)
 {
 	struct layers layers;
 
 	name_layers(policies, NULL, bound, template, name, &layers);
 	layers.learns = false;
+	layers.n_left = n_left;
 	return get(policies, NULL, &layers, ret_effective, why);
 }
 

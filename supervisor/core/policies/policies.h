@@ -100,9 +100,11 @@ int effective_get(struct policies *policies, const char *bound, const char *temp
 int effective_get_drafted(struct policies *policies, const struct policies_draft *draft,
 	const char *bound, const char *template, const char *name, struct effective **ret_effective,
 	struct refusal *why);
-/* The same, but what is in mode "learn" is taken as it is written: what a candidate says. */
-int effective_get_as_written(struct policies *policies, const char *bound, const char *template,
-	const char *name, struct effective **ret_effective, struct refusal *why);
+/* The same, but what is in mode "learn" is taken as it is written: what a candidate says. Refused
+ * (LIMIT), too, when the kernel would have less than `n_left` images free with another one. */
+int effective_get_as_written(struct policies *policies, uint32_t n_left, const char *bound,
+	const char *template, const char *name, struct effective **ret_effective,
+	struct refusal *why);
 /* "learn" if it does, as records have it; else NULL. */
 static inline const char *effective_mode(const struct effective *effective)
 {

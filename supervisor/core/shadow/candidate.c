@@ -7,6 +7,8 @@
 #include "supervisor/core/sandbox/sandbox.h"
 #include "supervisor/core/shadow/shadow.h"
 
+#define IMAGES_LEFT 64 /* of ABI_IMAGES_MAX: these are not for candidates that tenants name */
+
 const char *candidate_source_name(enum candidate_source source)
 {
 	switch (source) {
@@ -28,14 +30,15 @@ const char *candidate_source_name(enum candidate_source source)
 	return NULL;
 }
 
-int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,
-	struct refusal *why)
+int candidate_get(const struct sandbox *sandbox, enum candidate_source source, const char *name,
+	struct effective **ret_effective, struct refusal *why)
 {
-	return effective_get_as_written(sandbox->core->policies, sandbox->tenant->row.policy,
+	return effective_get_as_written(sandbox->core->policies,
+		source == CANDIDATE_OWN ? IMAGES_LEFT : 0, sandbox->tenant->row.policy,
 		sandbox->template, name, ret_effective, why);
 }
 
-static int get_named(const struct sandbox *sandbox, const char *name,
+static int get_named(const struct sandbox *sandbox, enum candidate_source source, const char *name,
 	struct candidate *ret_candidate, struct refusal *why)
 {
 	int r;
@@ -43,28 +46,30 @@ static int get_named(const struct sandbox *sandbox, const char *name,
 	if (!name[0])
 		return 0;
 	snprintf(ret_candidate->name, sizeof(ret_candidate->name), "%s", name);
-	r = candidate_get(sandbox, name, &ret_candidate->effective, why);
+	r = candidate_get(sandbox, source, name, &ret_candidate->effective, why);
 	return r < 0 ? r : 1;
 }
 
 /* For a single sandbox. */
-static int get_single(const struct sandbox *sandbox, const char *name,
+static int get_single(const struct sandbox *sandbox, enum candidate_source source, const char *name,
 	struct candidate *ret_candidate, struct refusal *why)
 {
-	return strcmp(name, CANDIDATE_NEVER) == 0 ? 1
-						  : get_named(sandbox, name, ret_candidate, why);
+	if (strcmp(name, CANDIDATE_NEVER) == 0)
+		return 1;
+	return get_named(sandbox, source, name, ret_candidate, why);
 }
 
 static int get_of_administrator(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
-	return get_single(sandbox, sandbox->shadow_administrators, ret_candidate, why);
+	return get_single(sandbox, CANDIDATE_ADMINISTRATOR, sandbox->shadow_administrators,
+		ret_candidate, why);
 }
 
 static int get_own(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
-	return get_single(sandbox, sandbox->shadow_own, ret_candidate, why);
+	return get_single(sandbox, CANDIDATE_OWN, sandbox->shadow_own, ret_candidate, why);
 }
 
 static int get_staged(
@@ -81,14 +86,14 @@ static int get_staged(
 static int get_of_template(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
-	return get_named(
-		sandbox, template_shadow(sandbox->core, sandbox->template), ret_candidate, why);
+	return get_named(sandbox, CANDIDATE_TEMPLATE,
+		template_shadow(sandbox->core, sandbox->template), ret_candidate, why);
 }
 
 static int get_of_tenant(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
-	return get_named(sandbox, sandbox->tenant->shadow, ret_candidate, why);
+	return get_named(sandbox, CANDIDATE_TENANT, sandbox->tenant->shadow, ret_candidate, why);
 }
 
 /* Last of all: the record says what the policy lacks unless somebody wants to know something else.
@@ -96,9 +101,9 @@ static int get_of_tenant(
 static int get_learning(
 	const struct sandbox *sandbox, struct candidate *ret_candidate, struct refusal *why)
 {
-	return sandbox->effective->learns
-		       ? get_named(sandbox, sandbox->effective->name, ret_candidate, why)
-		       : 0;
+	if (!sandbox->effective->learns)
+		return 0;
+	return get_named(sandbox, CANDIDATE_LEARN, sandbox->effective->name, ret_candidate, why);
 }
 
 /* 1: it has decided; 0: it has nothing to say; a refusal, with the candidate's name. */

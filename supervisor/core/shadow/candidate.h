@@ -39,7 +39,9 @@ int candidate_find(
 /* Whether what the sandbox's tenant names would decide. CONFLICT when an administrator's candidate
  * goes before it, with whose it is and how long. */
 int candidate_check_own(const struct sandbox *sandbox, struct refusal *why);
-/* What `sandbox` would be judged by if it were under policy `name`; one in mode "learn" as it is
- * written. */
-int candidate_get(const struct sandbox *sandbox, const char *name, struct effective **ret_effective,
-	struct refusal *why);
+/* What `sandbox` would be judged by if it were under policy `name`, which `source` named; one in
+ * mode "learn" as it is written. What tenants name is refused (LIMIT) when it would take one of the
+ * last images of the kernel: with candidates a tenant must not keep others' claims from starting.
+ */
+int candidate_get(const struct sandbox *sandbox, enum candidate_source source, const char *name,
+	struct effective **ret_effective, struct refusal *why);

@@ -176,7 +176,8 @@ int sandbox_set_shadow(
 	if (name[0] && !administrators && candidate_check_own(sandbox, why) < 0)
 		return -ECANCELED;
 	if (name[0] && strcmp(name, CANDIDATE_NEVER) != 0 &&
-		candidate_get(sandbox, name, &effective, why) < 0)
+		candidate_get(sandbox, administrators ? CANDIDATE_ADMINISTRATOR : CANDIDATE_OWN,
+			name, &effective, why) < 0)
 		return -ECANCELED;
 	effective_unref(effective);
 	core_consume_events(sandbox->core);
