@@ -36,13 +36,48 @@ MATCH_INLINE void fill_argv(struct abi_exec_event *event, struct task_struct *ta
 	event->argv[ABI_ARGV_SIZE - 1] = 0;
 }
 
-/* Whoever is executed is its own interpreter, until the first line of a script names another. */
-MATCH_INLINE void fill_script(struct abi_exec_event *event, const struct linux_binprm *bprm)
+/* As it was named; NULL: it is none. Whoever is executed is its own interpreter, until the first
+ * line of a script names another. */
+MATCH_INLINE const char *script_of(const struct linux_binprm *bprm)
 {
 	const char *name = BPF_CORE_READ(bprm, filename);
 
-	if (name != BPF_CORE_READ(bprm, interp))
-		bpf_probe_read_kernel_str(event->script, sizeof(event->script), name);
+	return name != BPF_CORE_READ(bprm, interp) ? name : NULL;
+}
+
+MATCH_INLINE void fill_exec(
+	struct abi_exec_event *event, struct task_struct *task, const char *script)
+{
+	fill_argv(event, task);
+	if (script)
+		bpf_probe_read_kernel_str(event->script, sizeof(event->script), script);
+}
+
+MATCH_INLINE void record_exec(
+	const struct sandbox *sandbox, struct task_struct *task, const char *script)
+{
+	struct abi_exec_event *event =
+		emit_begin(sandbox, ABI_CLASS_SECURITY, ABI_EVENT_EXEC, sizeof(*event), true);
+
+	if (!event)
+		return;
+	fill_exec(event, task, script);
+	emit_end(event, ABI_CLASS_SECURITY);
+}
+
+/* Of a relative path: with the directory. */
+MATCH_INLINE void record_script(
+	const struct sandbox *sandbox, struct task_struct *task, const char *script)
+{
+	struct abi_script_event *event =
+		emit_begin(sandbox, ABI_CLASS_SECURITY, ABI_EVENT_SCRIPT, sizeof(*event), true);
+
+	if (!event)
+		return;
+	fill_exec(&event->exec, task, script);
+	process_path_of(
+		(struct process_text *)event->directory, (__u64)&BPF_CORE_READ(task, fs)->pwd);
+	emit_end(event, ABI_CLASS_SECURITY);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -50,19 +85,21 @@ int BPF_PROG(cloche_exec, struct task_struct *task, __s32 old_pid, struct linux_
 {
 	struct sandbox sandbox = {};
 	struct abi_counters *row;
-	struct abi_exec_event *event;
+	const char *script;
+	char first = '/';
 
 	if (!sandbox_of_current(&sandbox))
 		return 0;
 	row = sandbox_counters(sandbox.slot);
 	if (row)
 		sandbox_count(&row->execs, 1);
-	event = emit_begin(&sandbox, ABI_CLASS_SECURITY, ABI_EVENT_EXEC, sizeof(*event), true);
-	if (!event)
-		return 0;
-	fill_argv(event, task);
-	fill_script(event, bprm);
-	emit_end(event, ABI_CLASS_SECURITY);
+	script = script_of(bprm);
+	if (script)
+		bpf_probe_read_kernel(&first, 1, script);
+	if (first == '/')
+		record_exec(&sandbox, task, script);
+	else
+		record_script(&sandbox, task, script);
 	return 0;
 }
 

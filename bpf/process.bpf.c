@@ -114,17 +114,17 @@ MATCH_INLINE struct path_text *take_path(__u16 *ret_place)
 /* Into at most `size` bytes, a constant, with NUL: the path as the process's own root shows it, or
  * the end of a long one. */
 MATCH_INLINE void write_path(
-	char *ret_path, __u32 size, struct task_struct *task, struct file *file)
+	char *ret_text, __u32 size, struct task_struct *task, const struct path *path)
 {
-	struct walk walk = {.at = PATH_BYTES};
-	struct path_text *path = take_path(&walk.place);
+	struct walk walk = {.dentry = (__u64)BPF_CORE_READ(path, dentry),
+		.mount = (__u64)BPF_CORE_READ(path, mnt),
+		.at = PATH_BYTES};
+	struct path_text *text = take_path(&walk.place);
 	bool whole = false;
 	__u32 at;
 
-	if (!path)
+	if (!text)
 		return;
-	walk.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-	walk.mount = (__u64)BPF_CORE_READ(file, f_path.mnt);
 	walk.root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
 	walk.root_mount = (__u64)BPF_CORE_READ(task, fs, root.mnt);
 	for (int i = 0; i < PATH_DEPTH_MAX; i++)
@@ -137,16 +137,20 @@ MATCH_INLINE void write_path(
 	if (at < PATH_BYTES - (size - 1))
 		at = PATH_BYTES - (size - 1);
 	if (at <= PATH_BYTES)
-		bpf_probe_read_kernel(ret_path, size - 1, &path->bytes[at]);
-	path->taken = 0;
+		bpf_probe_read_kernel(ret_text, size - 1, &text->bytes[at]);
+	/* The root has no name of its own. */
+	if (walk.at == PATH_BYTES && walk.dentry == walk.root_dentry &&
+		walk.mount == walk.root_mount)
+		ret_text[0] = '/';
+	text->taken = 0;
 }
 
-__noinline int process_path_of(struct process_text *text, __u64 file)
+__noinline int process_path_of(struct process_text *text, __u64 path)
 {
-	if (!text || !file)
+	if (!text || !path)
 		return 0;
 	write_path(text->bytes, sizeof(text->bytes), (struct task_struct *)bpf_get_current_task(),
-		(struct file *)file);
+		(const struct path *)path);
 	return 0;
 }
 
@@ -180,6 +184,6 @@ __noinline int process_fill(struct abi_process *process, __u64 address)
 		return 0;
 	process->exe_inode = BPF_CORE_READ(file, f_inode, i_ino);
 	process->exe_device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	write_path(process->exe, sizeof(process->exe), task, file);
+	write_path(process->exe, sizeof(process->exe), task, &file->f_path);
 	return 0;
 }

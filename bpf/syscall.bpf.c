@@ -19,6 +19,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SIGSYS 31
 #define PROT_EXEC 0x4
 #define MAP_ANONYMOUS 0x20
+#define AF_UNIX 1
+#define AT_FDCWD -100
 #define AT_EMPTY_PATH 0x1000
 #define FMODE_WRITE 0x2        /* include/linux/fs.h */
 #define FMODE_CREATED 0x100000 /* the same */
@@ -177,17 +179,59 @@ MATCH_INLINE __u64 argument_at(const struct call *call, __u32 number)
 	return 0;
 }
 
-MATCH_INLINE void fill_user_text(
-	struct abi_file_event *event, const struct call *call, __u32 n, __u32 argument)
+/* The argument that the n-th text is, from 1; 0: none. */
+MATCH_INLINE __u32 place_of(const struct call *call, __u32 n)
 {
-	__u64 address = argument_at(call, argument);
+	__u32 number = ABI_AUDIT_TEXT(call->word, n);
+
+	return n == 0 && number >= ABI_AUDIT_WORD ? 1 : number;
+}
+
+MATCH_INLINE void fill_user_text(struct abi_file_event *event, const struct call *call, __u32 n)
+{
+	__u64 address = argument_at(call, place_of(call, n));
 
 	if (address && bpf_probe_read_user_str(event->texts[n], ABI_TEXT_SIZE, (void *)address) > 0)
 		event->call.sources[n] = ABI_SOURCE_USER;
 }
 
+MATCH_INLINE __u64 current_directory(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return (__u64)&BPF_CORE_READ(task, fs)->pwd;
+}
+
+/* What the n-th text is relative to, a struct path *; 0: a descriptor that is none. By now it may
+ * be another one, and the current directory, too. */
+MATCH_INLINE __u64 directory_of(const struct call *call, __u32 n)
+{
+	__u32 place = place_of(call, n);
+	__s32 fd = place == n + 1 ? AT_FDCWD : (__s32)argument_at(call, place - 1);
+	struct file *file;
+
+	if (fd == AT_FDCWD)
+		return current_directory();
+	file = (struct file *)file_at(fd);
+	return file ? (__u64)&file->f_path : 0;
+}
+
+/* Also of an empty path, which stands for the directory itself. */
+MATCH_INLINE bool is_relative(const struct call *call, __u32 n, char first)
+{
+	return first != '/' && (n > 0 || ABI_AUDIT_TEXT(call->word, 0) != ABI_AUDIT_WORD);
+}
+
+MATCH_INLINE void fill_directory(
+	char *ret_text, const struct abi_file_event *event, const struct call *call, __u32 n)
+{
+	if (event->call.sources[n] == ABI_SOURCE_USER && is_relative(call, n, event->texts[n][0]))
+		process_path_of((struct process_text *)ret_text, directory_of(call, n));
+}
+
 MATCH_INLINE void fill_address(struct abi_file_event *event, const struct call *call)
 {
+	const struct sockaddr_un *address;
 	__u32 size = (__u32)call->arguments[2];
 
 	if (size > 128) /* struct sockaddr_storage */
@@ -197,22 +241,61 @@ MATCH_INLINE void fill_address(struct abi_file_event *event, const struct call *
 	event->call.sources[0] = ABI_SOURCE_USER;
 	event->call.is_address = 1;
 	event->call.text_size = size;
+	address = (const struct sockaddr_un *)event->texts[0];
+	if (address->sun_family == AF_UNIX && address->sun_path[0] && address->sun_path[0] != '/') {
+		process_path_of((struct process_text *)event->texts[1], current_directory());
+		event->call.sources[1] = ABI_SOURCE_DIRECTORY;
+	}
 }
 
 MATCH_INLINE void fill_texts(struct abi_file_event *event, const struct call *call)
+{
+	__u64 path = call->file ? (__u64) & ((struct file *)call->file)->f_path : 0;
+
+	if (ABI_AUDIT_TEXT(call->word, 0) == ABI_AUDIT_GOES && call->result == 0)
+		path = current_directory();
+	if (path) {
+		process_path_of((struct process_text *)event->texts[0], path);
+		if (event->texts[0][0])
+			event->call.sources[0] = ABI_SOURCE_KERNEL;
+	} else {
+		fill_user_text(event, call, 0);
+	}
+	fill_user_text(event, call, 1);
+}
+
+/* A single text leaves room for the directory. */
+MATCH_INLINE void fill_file(struct abi_file_event *event, const struct call *call)
 {
 	if (call->word & ABI_AUDIT_SOCKADDR) {
 		fill_address(event, call);
 		return;
 	}
-	if (call->file) {
-		process_path_of((struct process_text *)event->texts[0], call->file);
-		if (event->texts[0][0])
-			event->call.sources[0] = ABI_SOURCE_KERNEL;
-	} else {
-		fill_user_text(event, call, 0, ABI_AUDIT_TEXT(call->word, 0));
-	}
-	fill_user_text(event, call, 1, ABI_AUDIT_TEXT(call->word, 1));
+	fill_texts(event, call);
+	if (ABI_AUDIT_TEXT(call->word, 1))
+		return;
+	fill_directory(event->texts[1], event, call, 0);
+	if (event->texts[1][0])
+		event->call.sources[1] = ABI_SOURCE_DIRECTORY;
+}
+
+MATCH_INLINE void fill_pair(struct abi_pair_event *event, const struct call *call)
+{
+	fill_texts(&event->file, call);
+	fill_directory(event->directories[0], &event->file, call, 0);
+	fill_directory(event->directories[1], &event->file, call, 1);
+}
+
+/* For a call with two texts, of which a relative one takes more room. */
+MATCH_INLINE bool is_relative_pair(const struct call *call)
+{
+	char first = '/', second = '/';
+
+	if (!ABI_AUDIT_TEXT(call->word, 1))
+		return false;
+	bpf_probe_read_user(&first, 1, (void *)argument_at(call, place_of(call, 0)));
+	bpf_probe_read_user(&second, 1, (void *)argument_at(call, place_of(call, 1)));
+	return is_relative(call, 0, first) || is_relative(call, 1, second);
 }
 
 /* ENOSYS is what C libraries probe for; EPERM is a denial. */
@@ -228,6 +311,7 @@ __noinline int syscall_emit(const struct sandbox *sandbox, const struct call *ca
 {
 	struct abi_syscall_event *event;
 	struct abi_file_event *file;
+	struct abi_pair_event *pair;
 	__u32 class;
 
 	if (!sandbox || !call)
@@ -241,11 +325,20 @@ __noinline int syscall_emit(const struct sandbox *sandbox, const struct call *ca
 		emit_end(event, class);
 		return 0;
 	}
+	if (is_relative_pair(call)) {
+		pair = emit_begin(sandbox, class, ABI_EVENT_PAIR, sizeof(*pair), true);
+		if (!pair)
+			return 0;
+		fill_call(&pair->file.call, call);
+		fill_pair(pair, call);
+		emit_end(pair, class);
+		return 0;
+	}
 	file = emit_begin(sandbox, class, ABI_EVENT_FILE, sizeof(*file), true);
 	if (!file)
 		return 0;
 	fill_call(&file->call, call);
-	fill_texts(file, call);
+	fill_file(file, call);
 	emit_end(file, class);
 	return 0;
 }

@@ -28,6 +28,12 @@ enum abi_audit_when {
 	(((word) >> (8 + 4 * (n))) & 7) /* number of an argument, from 1                           \
 					 */
 #define ABI_AUDIT_TEXT_AT(n, argument) ((unsigned int)((argument) + 1) << (8 + 4 * (n)))
+/* A text is a path. If it is relative, then to the directory whose descriptor is the argument in
+ * front of it; where there is none, or that is a text, too, to the current directory. Instead of
+ * the number of a first text: */
+#define ABI_AUDIT_WORD 6 /* the first argument, and not looked up as a path */
+#define ABI_AUDIT_GOES 7 /* the first argument; if the call succeeds the current directory */
+#define ABI_AUDIT_FIRST(kind) ((unsigned int)(kind) << 8)
 /* Under a policy that limits executables: EACCES is for want of its leave, or the mode's. */
 #define ABI_AUDIT_EXECUTES (1u << 11)
 /* Likewise EPERM, where the third argument asks for code of the file that is the fifth. */

@@ -7,13 +7,17 @@
 #define ABI_COMM_SIZE 16
 #define ABI_EXE_SIZE 128
 #define ABI_ARGV_SIZE 512
+#define ABI_TEXT_SIZE 256
+#define ABI_TEXTS 2
 
 enum abi_event_type {
 	ABI_EVENT_NETWORK = 1, /* a connect, send or socket was judged */
 	ABI_EVENT_EXEC = 2,
 	ABI_EVENT_EXIT = 3,
 	ABI_EVENT_SYSCALL = 4,
-	ABI_EVENT_FILE = 5, /* a system call, and text that its arguments point to */
+	ABI_EVENT_FILE = 5,   /* a system call, and text that its arguments point to */
+	ABI_EVENT_PAIR = 6,   /* the same, of two texts of which one is a relative path */
+	ABI_EVENT_SCRIPT = 7, /* as ABI_EVENT_EXEC, of a script that a relative path named */
 };
 
 /* Everything about the process is the kernel's word except `comm`, which the process sets. */
@@ -112,6 +116,11 @@ struct abi_exec_event {
 	char script[ABI_EXE_SIZE]; /* as it was named, if it is one: `exe` is its interpreter */
 };
 
+struct abi_script_event {
+	struct abi_exec_event exec;
+	char directory[ABI_TEXT_SIZE]; /* that `script` is relative to; the end of a long path */
+};
+
 struct abi_exit_event {
 	struct abi_event_header header;
 	__s32 exit_code; /* -1 when a signal ended it */
@@ -137,6 +146,8 @@ enum abi_source {
 	ABI_SOURCE_KERNEL = 1, /* of the very object that was used */
 	ABI_SOURCE_USER =
 		2, /* read from the process's memory afterwards: it may have been changed */
+	ABI_SOURCE_DIRECTORY = 3, /* no argument: the directory that the first text is relative to,
+				     as it was afterwards */
 };
 
 enum abi_call_abi {
@@ -144,9 +155,6 @@ enum abi_call_abi {
 	ABI_CALL_COMPAT = 1, /* i386, also by int 0x80 */
 	ABI_CALL_X32 = 2,
 };
-
-#define ABI_TEXT_SIZE 256
-#define ABI_TEXTS 2
 
 /* At the end of a call. Registers are the process's own, and of a call that succeeded in replacing
  * the process they are 0. */
@@ -174,3 +182,10 @@ struct abi_file_event {
 _Static_assert(sizeof(struct abi_file_event) ==
 		       sizeof(struct abi_event_header) + 80 + ABI_TEXTS * ABI_TEXT_SIZE,
 	"read by user space");
+
+/* Both texts are arguments, so the directories have no place among them. */
+struct abi_pair_event {
+	struct abi_file_event file;
+	char directories[ABI_TEXTS][ABI_TEXT_SIZE]; /* that the texts are relative to, as they were
+						       afterwards; the end of a long path */
+};

@@ -7,7 +7,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 8
+#define ABI_VERSION 9
 
 #define ABI_SLOTS_MAX 16384        /* sandboxes alive at once, warm ones included */
 #define ABI_IMAGES_MAX 128         /* different effective policies in force at once */

@@ -31,6 +31,8 @@ MATCH_INLINE void emit_describe(
 		process_fill(&header->process, bpf_get_current_task());
 }
 
+#define CLEAR_MAX 1024 /* what clang writes zeros to without a function of C's library */
+
 /* A record of `size` bytes (a constant), zeroed but for its header; NULL when there is none to be.
  */
 MATCH_INLINE void *emit_begin(
@@ -50,7 +52,10 @@ MATCH_INLINE void *emit_begin(
 		return NULL;
 	}
 	emit_count_emitted(class);
-	__builtin_memset(header, 0, size);
+	__builtin_memset(header, 0, size < CLEAR_MAX ? size : CLEAR_MAX);
+	barrier(); /* or clang makes one of two */
+	if (size > CLEAR_MAX)
+		__builtin_memset((char *)header + CLEAR_MAX, 0, size - CLEAR_MAX);
 	header->type = type;
 	header->size = size;
 	header->class = class;

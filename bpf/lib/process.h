@@ -8,9 +8,9 @@
  * by itself, once, hence the plain types and the int that says nothing. In bpf/process.bpf.c. */
 extern int process_fill(struct abi_process *process, __u64 task);
 
-/* The path of `file` (a struct file *) as the running process's root shows it, or the end of a long
+/* What `path` (a struct path *) is as the running process's root shows it, or the end of a long
  * one, into ABI_TEXT_SIZE zeroed bytes. In bpf/process.bpf.c; the same. */
 struct process_text {
 	char bytes[ABI_TEXT_SIZE];
 };
-extern int process_path_of(struct process_text *text, __u64 file);
+extern int process_path_of(struct process_text *text, __u64 path);

@@ -27,9 +27,11 @@ union kernel_event {
 	struct abi_event_header header;
 	struct abi_network_event network;
 	struct abi_exec_event exec;
+	struct abi_script_event script;
 	struct abi_exit_event exit;
 	struct abi_syscall_event call;
 	struct abi_file_event file;
+	struct abi_pair_event pair;
 };
 
 struct kernel_scene {

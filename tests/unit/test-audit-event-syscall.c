@@ -157,6 +157,74 @@ TEST(two_paths_are_the_users_word)
 	}
 }
 
+/* Behind the arguments. */
+static void check_texts(const struct abi_file_event *event, const char *expected)
+{
+	char *text = body_of(event), *start = strstr(text, "],");
+
+	CHECK(start);
+	CHECK_TEXT(start + strlen("],"), expected);
+	free(text);
+}
+
+TEST(a_relative_path_has_a_directory)
+{
+	struct abi_file_event event = event_of(ABI_EVENT_FILE);
+
+	event.call.result = -ENOENT;
+	event.call.sources[0] = ABI_SOURCE_USER;
+	event.call.sources[1] = ABI_SOURCE_DIRECTORY;
+	strcpy(event.texts[0], "b/c");
+	strcpy(event.texts[1], "/tmp/\"a");
+	check_texts(
+		&event, "\"path\":\"b/c\",\"path_src\":\"user\",\"directory\":\"/tmp/\\\"a\"}\n");
+	/* The twin: without one. */
+	event.call.sources[1] = ABI_SOURCE_NONE;
+	check_texts(&event, "\"path\":\"b/c\",\"path_src\":\"user\"}\n");
+	event.call.sources[1] = ABI_SOURCE_USER;
+	check_texts(&event, "\"path\":\"b/c\",\"path_src\":\"user\",\"second_path\":\"/tmp/\\\"a\","
+			    "\"second_path_src\":\"user\"}\n");
+}
+
+TEST(each_of_two_relative_paths_has_a_directory)
+{
+	struct abi_pair_event event = {.file = event_of(ABI_EVENT_PAIR)};
+
+	event.file.call.header.size = sizeof(event);
+	event.file.call.sources[0] = event.file.call.sources[1] = ABI_SOURCE_USER;
+	strcpy(event.file.texts[0], "a");
+	strcpy(event.file.texts[1], "b");
+	strcpy(event.directories[0], "/one");
+	memset(event.directories[1], 'd', sizeof(event.directories[1]));
+	{
+		char *text = body_of(&event.file);
+
+		CHECK(strstr(text, "\"path\":\"a\",\"path_src\":\"user\",\"directory\":\"/one\","
+				   "\"second_path\":\"b\",\"second_path_src\":\"user\","
+				   "\"second_directory\":\"ddd"));
+		free(text);
+	}
+	event.directories[0][0] = '\0';
+	strcpy(event.directories[1], "/two");
+	check_texts(&event.file, "\"path\":\"a\",\"path_src\":\"user\",\"second_path\":\"b\","
+				 "\"second_path_src\":\"user\",\"second_directory\":\"/two\"}\n");
+}
+
+TEST(a_socket_of_a_relative_path_has_a_directory)
+{
+	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "s"};
+	struct abi_file_event event = event_of(ABI_EVENT_FILE);
+
+	event.call.is_address = 1;
+	event.call.text_size = sizeof(address);
+	event.call.sources[0] = ABI_SOURCE_USER;
+	event.call.sources[1] = ABI_SOURCE_DIRECTORY;
+	memcpy(event.texts[0], &address, sizeof(address));
+	strcpy(event.texts[1], "/run");
+	check_texts(&event, "\"family\":\"unix\",\"path\":\"s\",\"address_src\":\"user\","
+			    "\"directory\":\"/run\"}\n");
+}
+
 static void check_address(const void *address, size_t size, const char *expected)
 {
 	struct abi_file_event event = event_of(ABI_EVENT_FILE);
@@ -218,6 +286,9 @@ TEST(what_no_program_of_ours_writes_is_counted_as_lost)
 	check_malformed(&event);
 	event = event_of(ABI_EVENT_FILE);
 	event.call.header.size--;
+	check_malformed(&event);
+	event.call.header.type = ABI_EVENT_PAIR;
+	event.call.header.size = sizeof(struct abi_pair_event) - 1;
 	check_malformed(&event);
 	/* The twin: unknown numbers are no fault. */
 	event = event_of(ABI_EVENT_SYSCALL);

@@ -254,6 +254,24 @@ TEST(an_exec_of_a_script_names_it)
 		"xxxxxxxxxxxxx\"");
 }
 
+TEST(an_exec_of_a_script_by_a_relative_path_has_a_directory)
+{
+	struct abi_script_event event = {
+		.exec = {.header = header(ABI_EVENT_SCRIPT, sizeof(event)),
+			.argv_size = 3,
+			.argv = "sh",
+			.script = "./a"},
+		.directory = "/tmp/b",
+	};
+
+	check_event(&event.exec.header, "process.exec",
+		"\"argv\":[\"sh\"],\"argv_truncated\":false,\"script\":\"./a\","
+		"\"script_directory\":\"/tmp/b\"");
+	event.directory[0] = '\0';
+	check_event(&event.exec.header, "process.exec",
+		"\"argv\":[\"sh\"],\"argv_truncated\":false,\"script\":\"./a\"");
+}
+
 TEST(arguments_that_were_cut_are_marked_and_sizes_are_not_trusted)
 {
 	struct abi_exec_event event = {

@@ -47,7 +47,9 @@ static const char *name_of(const struct audit *audit, const struct abi_syscall_e
 static bool is_whole(const struct abi_event_header *event)
 {
 	const struct abi_syscall_event *call = (const struct abi_syscall_event *)event;
-	size_t size = event->type == ABI_EVENT_FILE ? sizeof(struct abi_file_event) : sizeof(*call);
+	size_t size = event->type == ABI_EVENT_PAIR   ? sizeof(struct abi_pair_event)
+		      : event->type == ABI_EVENT_FILE ? sizeof(struct abi_file_event)
+						      : sizeof(*call);
 
 	return event->size >= size && call->abi < ARRAY_SIZE(abi_names) &&
 	       call->refusal < ARRAY_SIZE(refusal_names);
@@ -153,23 +155,39 @@ static void add_address(struct json_line *line, const struct abi_file_event *eve
 	add_source(line, "address_src", event->call.sources[0]);
 }
 
+/* Always the kernel's word, so it has no source of its own. */
+static void add_directory(struct json_line *line, const char *key, const char text[ABI_TEXT_SIZE])
+{
+	if (text[0])
+		json_line_add_field(line, key, text, ABI_TEXT_SIZE);
+}
+
 static void add_texts(struct json_line *line, const struct abi_file_event *event)
 {
 	static const char *const keys[] = {"path", "second_path"};
 	static const char *const source_keys[] = {"path_src", "second_path_src"};
+	static const char *const directory_keys[] = {"directory", "second_directory"};
+	const struct abi_pair_event *pair = event->call.header.type == ABI_EVENT_PAIR
+						    ? (const struct abi_pair_event *)event
+						    : NULL;
+	bool is_single = event->call.sources[1] == ABI_SOURCE_DIRECTORY;
 
-	if (event->call.is_address) {
+	if (event->call.is_address)
 		add_address(line, event);
-		return;
-	}
-	for (size_t i = 0; i < ABI_TEXTS; i++) {
-		if (i > 0 && event->call.sources[i] == ABI_SOURCE_NONE)
+	for (size_t i = 0; i < ABI_TEXTS && !event->call.is_address; i++) {
+		unsigned int source = event->call.sources[i];
+
+		if (i > 0 && (is_single || source == ABI_SOURCE_NONE))
 			continue;
-		if (event->call.sources[i] != ABI_SOURCE_NONE)
+		if (source != ABI_SOURCE_NONE)
 			json_line_add_field(
 				line, keys[i], event->texts[i], sizeof(event->texts[i]));
-		add_source(line, source_keys[i], event->call.sources[i]);
+		add_source(line, source_keys[i], source);
+		if (pair)
+			add_directory(line, directory_keys[i], pair->directories[i]);
 	}
+	if (is_single)
+		add_directory(line, directory_keys[0], event->texts[1]);
 }
 
 static void add_opened(struct json_line *line, const struct abi_syscall_event *call)
@@ -200,7 +218,7 @@ void event_syscall_add(
 	}
 	if (call->refusal != ABI_REFUSAL_KILLED)
 		add_arguments(line, call);
-	if (event->type == ABI_EVENT_FILE)
+	if (event->type != ABI_EVENT_SYSCALL)
 		add_texts(line, (const struct abi_file_event *)event);
 	if (call->inode || call->device)
 		add_opened(line, call);

@@ -218,6 +218,14 @@ static void add_exec(struct json_line *line, const struct abi_exec_event *event)
 		json_line_add_field(line, "script", event->script, sizeof(event->script));
 }
 
+static void add_script(struct json_line *line, const struct abi_script_event *event)
+{
+	add_exec(line, &event->exec);
+	if (event->directory[0])
+		json_line_add_field(
+			line, "script_directory", event->directory, sizeof(event->directory));
+}
+
 static void add_exit(struct json_line *line, const struct abi_exit_event *event)
 {
 	const char *name = event->signal > 0 ? sigabbrev_np(event->signal) : NULL;
@@ -252,10 +260,13 @@ static const char *type_of(const struct audit *audit, const struct abi_event_hea
 			operation_types, ((const struct abi_network_event *)event)->operation);
 	case ABI_EVENT_EXEC:
 		return event->size < sizeof(struct abi_exec_event) ? NULL : "process.exec";
+	case ABI_EVENT_SCRIPT:
+		return event->size < sizeof(struct abi_script_event) ? NULL : "process.exec";
 	case ABI_EVENT_EXIT:
 		return event->size < sizeof(struct abi_exit_event) ? NULL : "process.exit";
 	case ABI_EVENT_SYSCALL:
 	case ABI_EVENT_FILE:
+	case ABI_EVENT_PAIR:
 		return event_syscall_type(audit, event, buffer);
 	}
 	return NULL;
@@ -272,11 +283,15 @@ static void add_body(const struct audit *audit, struct json_line *line,
 	case ABI_EVENT_EXEC:
 		add_exec(line, (const struct abi_exec_event *)event);
 		break;
+	case ABI_EVENT_SCRIPT:
+		add_script(line, (const struct abi_script_event *)event);
+		break;
 	case ABI_EVENT_EXIT:
 		add_exit(line, (const struct abi_exit_event *)event);
 		break;
 	case ABI_EVENT_SYSCALL:
 	case ABI_EVENT_FILE:
+	case ABI_EVENT_PAIR:
 		event_syscall_add(audit, line, event);
 		break;
 	}

@@ -6,6 +6,7 @@
 #include "supervisor/policy/policy.h"
 
 #define TEXT ABI_AUDIT_TEXT_AT
+#define FIRST ABI_AUDIT_FIRST
 #define OPEN (ABI_AUDIT_OPENS | ABI_AUDIT_CHANGES)
 
 /* What is to be known of a call: which arguments are names of files, from which on its usual record
@@ -38,8 +39,8 @@ static const struct {
 	{"renameat2", TEXT(0, 1) | TEXT(1, 3)},
 	{"link", TEXT(0, 0) | TEXT(1, 1)},
 	{"linkat", TEXT(0, 1) | TEXT(1, 3)},
-	{"symlink", TEXT(0, 0) | TEXT(1, 1)},
-	{"symlinkat", TEXT(0, 0) | TEXT(1, 2)},
+	{"symlink", FIRST(ABI_AUDIT_WORD) | TEXT(1, 1)},
+	{"symlinkat", FIRST(ABI_AUDIT_WORD) | TEXT(1, 2)},
 	{"chmod", TEXT(0, 0)},
 	{"fchmodat", TEXT(0, 1)},
 	{"fchmodat2", TEXT(0, 1)},
@@ -56,14 +57,14 @@ static const struct {
 	{"faccessat2", TEXT(0, 1)},
 	{"readlink", TEXT(0, 0)},
 	{"readlinkat", TEXT(0, 1)},
-	{"chdir", TEXT(0, 0)},
+	{"chdir", FIRST(ABI_AUDIT_GOES)},
 	{"chroot", ABI_AUDIT_SECURITY | TEXT(0, 0)},
 	{"pivot_root", ABI_AUDIT_SECURITY | TEXT(0, 0) | TEXT(1, 1)},
-	{"mount", ABI_AUDIT_SECURITY | TEXT(0, 0) | TEXT(1, 1)},
+	{"mount", ABI_AUDIT_SECURITY | FIRST(ABI_AUDIT_WORD) | TEXT(1, 1)},
 	{"umount2", ABI_AUDIT_SECURITY | TEXT(0, 0)},
 	{"move_mount", ABI_AUDIT_SECURITY | TEXT(0, 1) | TEXT(1, 3)},
 	{"open_tree", ABI_AUDIT_SECURITY | TEXT(0, 1)},
-	{"fsopen", ABI_AUDIT_SECURITY | TEXT(0, 0)},
+	{"fsopen", ABI_AUDIT_SECURITY | FIRST(ABI_AUDIT_WORD)},
 	{"fsconfig", ABI_AUDIT_SECURITY},
 	{"fsmount", ABI_AUDIT_SECURITY},
 	{"mount_setattr", ABI_AUDIT_SECURITY | TEXT(0, 1)},
