@@ -187,11 +187,13 @@ MATCH_INLINE __u32 place_of(const struct call *call, __u32 n)
 	return n == 0 && number >= ABI_AUDIT_WORD ? 1 : number;
 }
 
+/* Of an empty text Linux up to 6.12 tells a length of 0, later ones count its NUL, too. */
 MATCH_INLINE void fill_user_text(struct abi_file_event *event, const struct call *call, __u32 n)
 {
 	__u64 address = argument_at(call, place_of(call, n));
 
-	if (address && bpf_probe_read_user_str(event->texts[n], ABI_TEXT_SIZE, (void *)address) > 0)
+	if (address &&
+		bpf_probe_read_user_str(event->texts[n], ABI_TEXT_SIZE, (void *)address) >= 0)
 		event->call.sources[n] = ABI_SOURCE_USER;
 }
 

@@ -316,10 +316,15 @@ static void check_example(const struct example *example, const union kernel_even
 				: example->directory ? ABI_SOURCE_DIRECTORY
 						     : ABI_SOURCE_NONE;
 
+	check_words(example, "path", file->texts[0], example->path);
+	CHECK_INT(file->call.sources[0], example->number == SYS_chdir && file->call.result == 0
+						 ? ABI_SOURCE_KERNEL
+						 : ABI_SOURCE_USER);
+	if (file->call.sources[1] != expected)
+		check_fail(
+			__FILE__, __LINE__, "%s: source %d", example->name, file->call.sources[1]);
 	CHECK_INT(event->header.type, is_pair ? ABI_EVENT_PAIR : ABI_EVENT_FILE);
 	CHECK_INT(event->header.size, is_pair ? sizeof(event->pair) : sizeof(event->file));
-	check_words(example, "path", file->texts[0], example->path);
-	CHECK_INT(file->call.sources[1], expected);
 	check_words(example, "second text", file->texts[1],
 		example->second ? example->second : example->directory);
 	if (!is_pair)

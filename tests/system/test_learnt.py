@@ -61,9 +61,9 @@ class Log:
         refused = {} if allowed else {"verdict": "deny", "refused_by": "seccomp", "error": "EPERM"}
         self.add(f"syscall.{name}", syscall=name, abi="native", result=0 if allowed else -1, **refused, **body)
 
-    def execute(self, path, allowed=True, script=None):
+    def execute(self, path, allowed=True, **script):
         if allowed:
-            self.add("process.exec", argv=["x"], process={"pid": 7, "exe": path}, **({"script": script} if script else {}))
+            self.add("process.exec", argv=["x"], process={"pid": 7, "exe": path}, **script)
         else:
             self.add("syscall.execve", syscall="execve", abi="native", result=-13, error="EACCES", verdict="deny",
                      refused_by="executables or mode", path=path)
@@ -115,16 +115,25 @@ def random_run(pick):
     return log
 
 
+def told(pick, path, second=""):
+    """A path as it is, or as a relative one with its directory."""
+    names = path.split("/")
+    n = pick.randint(1, len(names) - 1)
+    if pick.random() < 0.5:
+        return {f"{second}path": path}
+    return {f"{second}path": "/".join(names[n:]), f"{second}directory": "/".join(names[:n]) or "/"}
+
+
 def random_write(pick, log, directory, n, writable):
     path = f"{directory}/{'abc'[n % 3]}/{n}" if n % 4 else f"{directory}/{n}"
     name = pick.choice(["unlink", "mkdir", "chmod", "rename"])
-    other = {"second_path": f"{directory}/moved/{n}"} if name == "rename" else {}
+    other = told(pick, f"{directory}/moved/{n}", "second_") if name == "rename" else {}
     if directory not in writable:
-        log.call(name, path=path, error="EROFS", **other)
+        log.call(name, error="EROFS", **told(pick, path), **other)
     elif pick.random() < 0.6:
         log.open(path, created=pick.random() < 0.5)
     else:
-        log.call(name, path=path, **other)
+        log.call(name, **told(pick, path), **other)
 
 
 def rules_of(document):
@@ -288,9 +297,13 @@ def what_was_executed_is_what_may_be_unless_the_run_wrote_it():
     log.call("memfd_create")
     left_out("the run may have written itself")
     log.execute("/usr/bin/dash", script="./configure")
-    left_out("whose path is relative")
+    left_out("whose path cannot be judged")
     log.execute("in/dash")
-    left_out("whose path is relative")
+    left_out("whose path cannot be judged")
+    log.execute("/usr/bin/dash", script="./configure", script_directory="/usr/share/tool")
+    check_in("/usr/share/tool/configure", programs(log), "a script by a relative path")
+    log.execute("/usr/bin/dash", script="./configure", script_directory="/workspace")
+    left_out("the run may have written itself")
 
 
 @test

@@ -165,6 +165,81 @@ static const struct {
 		"syscall openat; (cut 1)"},
 };
 
+#define N50 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+#define N200 N50 N50 N50 N50
+#define UNLINK(path, directory)                                                                    \
+	CALL("unlink") DONE "\"path\":\"" path "\",\"directory\":\"" directory "\"}"
+
+TEST(a_relative_path_goes_on_from_its_directory)
+{
+	static const struct {
+		const char *line, *acts;
+	} relative[] = {
+		{UNLINK("a", "/srv/b"), "syscall unlink; write /srv/b/a in"},
+		{UNLINK("a", "/"), "syscall unlink; write /a in"},
+		{UNLINK("./b//c/./", "/srv"), "syscall unlink; write /srv/b/c in"},
+		{UNLINK("", "/srv/b"), "syscall unlink; write /srv/b in"},
+		{UNLINK(".", "/srv/b"), "syscall unlink; write /srv/b in"},
+		/* An absolute one does not. */
+		{UNLINK("/a", "/srv/b"), "syscall unlink; write /a in"},
+		/* No link lies in what the kernel says, but a name of the path may be one. */
+		{UNLINK("../c", "/srv/b"), "syscall unlink; write /srv/c in"},
+		{UNLINK("./.././../c/d", "/srv/b"), "syscall unlink; write /c/d in"},
+		{UNLINK("../../../../c", "/srv/b"), "syscall unlink; write /c in"},
+		{UNLINK("..", "/"), "syscall unlink; write / in"},
+		{UNLINK("c/../d", "/srv/b"), "syscall unlink; (relative 1)"},
+		{UNLINK("../c/..", "/srv/b"), "syscall unlink; (relative 1)"},
+		/* The end of a longer directory, and what may be the beginning of a longer path. */
+		{UNLINK("a", "srv/b"), "syscall unlink; (cut 1)"},
+		{UNLINK("a", ""), "syscall unlink; (cut 1)"},
+		{UNLINK("", ""), "syscall unlink; (cut 1)"},
+		{UNLINK("a\\ufffd", "/srv"), "syscall unlink; (cut 1)"},
+		{UNLINK("a", "/srv\\ufffd"), "syscall unlink; (cut 1)"},
+		{UNLINK(N200 N50 "nnnn", "/s"), "syscall unlink; (cut 1)"},
+		{UNLINK(N200 N50 "nn", "/"), "syscall unlink; write /" N200 N50 "nn in"},
+		{UNLINK(N200, "/" N200), "syscall unlink; (cut 1)"},
+		{UNLINK("a", "/memfd:x"), "syscall unlink; (cut 1)"},
+		{UNLINK("a", "/proc/7"), "syscall unlink; (own 1)"},
+		{UNLINK("../tmp/a", "/proc"), "syscall unlink; write /tmp/a in"},
+		{CALL("unlink") DONE "\"path\":5,\"directory\":\"/srv\"}",
+			"syscall unlink; (cut 1)"},
+		{CALL("unlink") DONE "\"path\":\"a\",\"directory\":5}",
+			"syscall unlink; (relative 1)"},
+		{CALL("unlink") FAILED("EROFS") "\"path\":\"a\",\"directory\":\"/usr\"}",
+			"syscall unlink; !write /usr/a in"},
+		{CALL("unlink") FAILED("ENOENT") "\"path\":\"a\",\"directory\":\"/usr\"}",
+			"syscall unlink; (failed 1)"},
+		{CALL("openat") FAILED("EROFS") "\"path\":\"a\",\"directory\":\"/usr\"}",
+			"syscall openat; !write /usr/a"},
+		{CALL("rename") DONE "\"path\":\"a\",\"directory\":\"/srv\",\"second_path\":\"b\","
+				     "\"second_directory\":\"/tmp\"}",
+			"syscall rename; write /srv/a in; write /tmp/b in"},
+		{CALL("rename") DONE
+			"\"path\":\"a\",\"second_path\":\"b\",\"second_directory\":\"/tmp\"}",
+			"syscall rename; write /tmp/b in; (relative 1)"},
+		{CALL("symlink") DONE "\"path\":\"a\",\"second_path\":\"b\","
+				      "\"second_directory\":\"/tmp\"}",
+			"syscall symlink; write /tmp/b in"},
+		{CALL("bind") "\"result\":0,\"family\":\"unix\",\"path\":\"s\",\"directory\":"
+			      "\"/run\"}",
+			"syscall bind; write /run/s in"},
+		{CALL("execve") FAILED("EACCES") "\"path\":\"./a\",\"directory\":\"/srv\","
+						 "\"verdict\":\"deny\",\"refused_by\":"
+						 "\"executables or mode\"}",
+			"syscall execve; !execute /srv/a"},
+		{HEAD("process.exec") "\"process\":{\"exe\":\"/usr/bin/dash\"},\"script\":\"./a\","
+				      "\"script_directory\":\"/srv\"}",
+			"execute /usr/bin/dash; execute /srv/a"},
+		/* What the kernel opened is whole or cut; no directory makes it another. */
+		{HEAD("process.exec") "\"process\":{\"exe\":\"in/dash\"},\"directory\":\"/srv\"}",
+			"(relative 1)"},
+	};
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(relative) / sizeof(relative[0]); i++)
+		CHECK_TEXT(describe(relative[i].line, text), relative[i].acts);
+}
+
 TEST(record_of_a_call_is_that_call_and_what_it_did_to_files)
 {
 	char text[1024];

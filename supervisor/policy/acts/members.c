@@ -29,6 +29,7 @@ static const struct {
 	[MEMBER_ADDRESS] = KEY("address"),
 	[MEMBER_CREATED] = KEY("created"),
 	[MEMBER_DIALLED] = KEY("dialled"),
+	[MEMBER_DIRECTORY] = KEY("directory"),
 	[MEMBER_ERROR] = KEY("error"),
 	[MEMBER_EXTENDED_ERROR] = KEY("extended_error"),
 	[MEMBER_LOST] = KEY("lost"),
@@ -43,6 +44,8 @@ static const struct {
 	[MEMBER_REFUSED_BY] = KEY("refused_by"),
 	[MEMBER_SANDBOX] = KEY("sandbox"),
 	[MEMBER_SCRIPT] = KEY("script"),
+	[MEMBER_SCRIPT_DIRECTORY] = KEY("script_directory"),
+	[MEMBER_SECOND_DIRECTORY] = KEY("second_directory"),
 	[MEMBER_SECOND_PATH] = KEY("second_path"),
 	[MEMBER_SEQ] = KEY("seq"),
 	[MEMBER_SYSCALL] = KEY("syscall"),
@@ -168,7 +171,7 @@ static struct key_range keys_from(char letter)
 	case 'c':
 		return (struct key_range){MEMBER_CREATED, MEMBER_CREATED};
 	case 'd':
-		return (struct key_range){MEMBER_DIALLED, MEMBER_DIALLED};
+		return (struct key_range){MEMBER_DIALLED, MEMBER_DIRECTORY};
 	case 'e':
 		return (struct key_range){MEMBER_ERROR, MEMBER_EXTENDED_ERROR};
 	case 'l':

@@ -5,8 +5,9 @@
  * - EROFS is what the read-only parts of a sandbox answer, so changing the path was denied;
  * - any other failure would be one under each policy, or it cannot be told from one: passed over.
  *
- * A path that was opened is the kernel's word. Others are the program's: they count if they are
- * absolute, and symbolic links in them are not known here. */
+ * A path that was opened is the kernel's word. Others are the program's, and symbolic links in them
+ * are not known here. A relative one goes on from a directory that is the kernel's word, if the log
+ * has that. */
 #include "supervisor/policy/acts/recorded-calls.h"
 
 #include <string.h>
@@ -86,29 +87,36 @@ static void pass_over(struct policy_recorded *record, enum policy_passed reason)
 	record->passed[reason]++;
 }
 
-/* Writes the path without what says nothing ("//", "/./", "/" at its end). False when it leads
- * back by "..", behind which a symbolic link may have been. */
-static bool write_normal(const struct member *path, char ret_path[POLICY_PATH_SIZE])
+/* A path without what says nothing ("//", "/./", "/" at its end). */
+struct normal {
+	char text[2 * POLICY_PATH_SIZE]; /* not terminated; "" for "/" */
+	size_t length;
+};
+
+/* Goes on by `path`. False when it leads back by ".." over a name of its own, which may have been
+ * a symbolic link; what lies in front of it has none. */
+static bool go_on(struct normal *normal, const struct member *path)
 {
 	const char *at = path->text, *end = path->text + path->length;
-	size_t n = 0;
+	size_t own = 0;
 
 	while (at < end) {
 		const char *slash = memchr(at, '/', (size_t)(end - at));
 		size_t length = (size_t)((slash ? slash : end) - at);
 
-		if (length == 2 && at[0] == '.' && at[1] == '.')
-			return false;
-		if (length > 0 && !(length == 1 && at[0] == '.')) {
-			ret_path[n++] = '/';
-			memcpy(ret_path + n, at, length);
-			n += length;
+		if (length == 2 && at[0] == '.' && at[1] == '.') {
+			if (own > 0)
+				return false;
+			while (normal->length > 0 && normal->text[--normal->length] != '/')
+				;
+		} else if (length > 0 && !(length == 1 && at[0] == '.')) {
+			normal->text[normal->length++] = '/';
+			memcpy(normal->text + normal->length, at, length);
+			normal->length += length;
+			own++;
 		}
 		at += length + 1;
 	}
-	if (n == 0)
-		ret_path[n++] = '/';
-	ret_path[n] = '\0';
 	return true;
 }
 
@@ -117,41 +125,65 @@ static bool is_cut(const struct member *path, size_t room)
 {
 	static const char replaced[] = "\xef\xbf\xbd", unnamed[] = "/memfd:";
 
-	return path->length == 0 || path->length >= room - 1 ||
+	return path->length >= room - 1 ||
 	       memmem(path->text, path->length, replaced, strlen(replaced)) ||
 	       memchr(path->text, '\0', path->length) ||
 	       (path->length > strlen(unnamed) &&
 		       memcmp(path->text, unnamed, strlen(unnamed)) == 0);
 }
 
-/* Returns the act, or NULL: the path can be asked about by nobody. */
-static struct policy_recorded_act *add_path(struct policy_recorded *record,
-	enum policy_act_kind kind, const struct member *path, size_t room)
+static bool is_absolute(const struct member *path)
 {
-	char normal[POLICY_PATH_SIZE];
+	return path->length > 0 && path->text[0] == '/';
+}
+
+/* Writes the whole path. Returns POLICY_PASSED, or why it can be asked about by nobody. */
+static enum policy_passed write_whole(const struct member *path, size_t room,
+	const struct member *directory, char ret_path[POLICY_PATH_SIZE])
+{
+	struct normal normal = {.length = 0};
+
+	if (!path->text || is_cut(path, room))
+		return POLICY_PASSED_CUT;
+	if (!is_absolute(path)) {
+		if (!directory->text)
+			return path->length ? POLICY_PASSED_RELATIVE : POLICY_PASSED_CUT;
+		if (!is_absolute(directory) || is_cut(directory, POLICY_PATH_SIZE))
+			return POLICY_PASSED_CUT;
+		go_on(&normal, directory);
+	}
+	if (!go_on(&normal, path))
+		return POLICY_PASSED_RELATIVE;
+	if (normal.length >= POLICY_PATH_SIZE)
+		return POLICY_PASSED_CUT;
+	memcpy(ret_path, normal.length ? normal.text : "/", normal.length ? normal.length : 1);
+	ret_path[normal.length ? normal.length : 1] = '\0';
+	if (policy_path_owner(ret_path))
+		return POLICY_PASSED_OWN;
+	return policy_path_is_normal(ret_path) ? POLICY_PASSED : POLICY_PASSED_CUT;
+}
+
+/* Of a path that is relative to `directory`, if it is. Returns the act, or NULL: passed over. */
+static struct policy_recorded_act *add_path(struct policy_recorded *record,
+	enum policy_act_kind kind, const struct member *path, size_t room,
+	const struct member *directory)
+{
+	char whole[POLICY_PATH_SIZE];
+	enum policy_passed passed = write_whole(path, room, directory, whole);
 	struct policy_recorded_act *act;
 
-	if (is_cut(path, room)) {
-		pass_over(record, POLICY_PASSED_CUT);
-		return NULL;
-	}
-	if (path->text[0] != '/' || !write_normal(path, normal)) {
-		pass_over(record, POLICY_PASSED_RELATIVE);
-		return NULL;
-	}
-	if (policy_path_owner(normal) || !policy_path_is_normal(normal)) {
-		pass_over(
-			record, policy_path_owner(normal) ? POLICY_PASSED_OWN : POLICY_PASSED_CUT);
+	if (passed != POLICY_PASSED) {
+		pass_over(record, passed);
 		return NULL;
 	}
 	act = recorded_act_add(record, kind);
 	act->act.is_name = true;
-	strcpy(act->act.name, normal);
+	strcpy(act->act.name, whole);
 	return act;
 }
 
 static void add_effect(const struct member *list, struct policy_recorded *record,
-	enum effect effect, const struct member *path)
+	enum effect effect, const struct member *path, const struct member *directory)
 {
 	const struct member *error = &list[MEMBER_ERROR];
 	struct policy_recorded_act *act;
@@ -163,7 +195,7 @@ static void add_effect(const struct member *list, struct policy_recorded *record
 		return;
 	}
 	act = add_path(record, effect == EFFECT_READ ? POLICY_ACT_READ : POLICY_ACT_WRITE, path,
-		POLICY_PATH_SIZE);
+		POLICY_PATH_SIZE, directory);
 	if (!act)
 		return;
 	act->allowed = error->length == 0;
@@ -179,13 +211,15 @@ static void add_files(
 
 	if (is_open(name)) {
 		record->shows_opens = true;
-		add_effect(list, record, EFFECT_CHANGE, &list[MEMBER_PATH]);
+		add_effect(
+			list, record, EFFECT_CHANGE, &list[MEMBER_PATH], &list[MEMBER_DIRECTORY]);
 	}
 	/* A socket's name that begins with NUL is in no directory. */
 	if (!call || list[MEMBER_ABSTRACT].integer)
 		return;
-	add_effect(list, record, call->effects[0], &list[MEMBER_PATH]);
-	add_effect(list, record, call->effects[1], &list[MEMBER_SECOND_PATH]);
+	add_effect(list, record, call->effects[0], &list[MEMBER_PATH], &list[MEMBER_DIRECTORY]);
+	add_effect(list, record, call->effects[1], &list[MEMBER_SECOND_PATH],
+		&list[MEMBER_SECOND_DIRECTORY]);
 }
 
 static void add_opened(const struct member *list, struct policy_recorded *record)
@@ -193,7 +227,7 @@ static void add_opened(const struct member *list, struct policy_recorded *record
 	bool created = list[MEMBER_CREATED].integer;
 	struct policy_recorded_act *act = add_path(record,
 		created || list[MEMBER_WRITABLE].integer ? POLICY_ACT_WRITE : POLICY_ACT_READ,
-		&list[MEMBER_PATH], POLICY_PATH_SIZE);
+		&list[MEMBER_PATH], POLICY_PATH_SIZE, &list[MEMBER_DIRECTORY]);
 
 	record->shows_opens = true;
 	if (!act)
@@ -206,7 +240,9 @@ static void add_opened(const struct member *list, struct policy_recorded *record
  * the caller's. */
 bool recorded_read_exec(const struct member *list, struct policy_recorded *record)
 {
+	static const struct member none;
 	const struct member *texts[] = {&list[MEMBER_PROCESS_EXE], &list[MEMBER_SCRIPT]};
+	const struct member *directories[] = {&none, &list[MEMBER_SCRIPT_DIRECTORY]};
 
 	if (member_is(texts[0], "/memfd:cloche-init")) /* a sandbox's PID 1, under each policy */
 		return false;
@@ -215,7 +251,7 @@ bool recorded_read_exec(const struct member *list, struct policy_recorded *recor
 
 		if (i > 0 && !texts[i]->is_there)
 			continue;
-		act = add_path(record, POLICY_ACT_EXECUTE, texts[i], EXE_ROOM);
+		act = add_path(record, POLICY_ACT_EXECUTE, texts[i], EXE_ROOM, directories[i]);
 		if (act)
 			act->allowed = true;
 		else
@@ -230,7 +266,8 @@ static void add_refused_program(
 	const struct member *list, const struct member *name, struct policy_recorded *record)
 {
 	if (member_is(name, "execve") || member_is(name, "execveat"))
-		add_path(record, POLICY_ACT_EXECUTE, &list[MEMBER_PATH], POLICY_PATH_SIZE);
+		add_path(record, POLICY_ACT_EXECUTE, &list[MEMBER_PATH], POLICY_PATH_SIZE,
+			&list[MEMBER_DIRECTORY]);
 	else
 		pass_over(record, POLICY_PASSED_UNCLEAR);
 }

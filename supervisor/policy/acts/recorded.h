@@ -17,7 +17,8 @@ enum policy_recorded_kind {
 
 /* Why a policy cannot be asked again about something that was done. */
 enum policy_passed {
-	POLICY_PASSED_RELATIVE, /* a path is relative to what is not recorded, or has ".." */
+	POLICY_PASSED_RELATIVE, /* a path is relative to what is not recorded, or leads back by ".."
+				   over a name of its own */
 	POLICY_PASSED_CUT,      /* a path is not whole, or has bytes that are no text */
 	POLICY_PASSED_OWN,      /* it lies in /proc, /sys or /dev, which are no policy's */
 	POLICY_PASSED_FAILED,   /* it failed for what it found there, whatever a policy says */

@@ -63,7 +63,7 @@ static const char *programs_sentence(enum learnt_programs programs)
 	case LEARNT_PROGRAMS_WRITTEN:
 		return "something was executed that the run may have written itself";
 	case LEARNT_PROGRAMS_UNKNOWN:
-		return "something was executed whose path is relative, or not whole";
+		return "something was executed whose path cannot be judged";
 	case LEARNT_PROGRAMS_MANY:
 		return "more programs were executed than a policy may name";
 	}

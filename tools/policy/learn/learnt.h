@@ -37,7 +37,7 @@ enum learnt_programs {
 	LEARNT_PROGRAMS_SAID,
 	LEARNT_PROGRAMS_NONE,    /* nothing was executed, or to be */
 	LEARNT_PROGRAMS_WRITTEN, /* something was executed that the run may have written */
-	LEARNT_PROGRAMS_UNKNOWN, /* something was executed whose path is not whole, or relative */
+	LEARNT_PROGRAMS_UNKNOWN, /* something was executed whose path cannot be judged */
 	LEARNT_PROGRAMS_MANY,
 };
 

@@ -236,7 +236,8 @@ int log_read(const char *path, const struct arguments *arguments, const struct p
 static const struct {
 	const char *key, *sentence;
 } rests[POLICY_PASSED] = {
-	[POLICY_PASSED_RELATIVE] = {"relative", "relative path"},
+	[POLICY_PASSED_RELATIVE] = {"relative",
+		"relative path without its directory, or with .. behind a name"},
 	[POLICY_PASSED_CUT] = {"cut", "path that is not whole"},
 	[POLICY_PASSED_OWN] = {"own", "in /proc, /sys or /dev, which are no policy's"},
 	[POLICY_PASSED_FAILED] = {"failed", "failed, and not because of a policy"},
