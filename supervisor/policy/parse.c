@@ -1,9 +1,9 @@
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/base/plain.h"
 #include "supervisor/policy/canonical.h"
 #include "supervisor/policy/read/document.h"
 
@@ -24,10 +24,9 @@ int policy_read_description(const struct policy_reader *reader, const struct pol
 		return policy_fail(reader, place, -EINVAL,
 			"The description is too long: %zu bytes, and %d are allowed.", strlen(text),
 			POLICY_DESCRIPTION_SIZE - 1);
-	for (const char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			return policy_fail(reader, place, -EINVAL,
-				"A description is one line, without control characters.");
+	if (!plain_is(text))
+		return policy_fail(reader, place, -EINVAL,
+			"A description is one line, without control characters.");
 	if (ret_field)
 		strcpy(ret_field, text);
 	return 0;

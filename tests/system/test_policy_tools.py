@@ -105,6 +105,9 @@ def fmt_writes_the_one_form_once():
                       '\t\t\t{\n\t\t\t\t"name": "a.org",\n\t\t\t\t"ports": [443, 80],\n'
                       '\t\t\t\t"description": "ä"\n\t\t\t}\n\t\t]\n\t}\n}\n', "the form")
     check_equal(policy("fmt", path), (0, "", ""), "again")
+    odd = write("\x1b[31mred.json", "{}")
+    check_equal(policy("fmt", "--check", odd)[1], odd.replace("\x1b", "\\x1b") + "\n", "a name for a terminal")
+    os.unlink(odd)
     check_equal(policy("fmt", "-", stdin='{"b": [], "a": {}}')[1], '{\n\t"b": [],\n\t"a": {}\n}\n',
                 "standard input")
     code, _, errors = policy("fmt", "-", stdin='{"a": 1, "a": 2}')
@@ -615,6 +618,26 @@ def replay_says_what_would_have_changed():
     check_in("+ resolve evil.org", out, "a name")
     check("example.org" not in out, f"another sandbox's acts: {out}")
     check_equal(policy("replay", path, "--audit", f"{folder()}/none")[0], 2, "no such log")
+
+
+@test
+def a_log_sends_nothing_to_the_terminal():
+    """What a sandbox names its files, and what whoever wrote the log put in."""
+    path = write("good.json", GOOD)
+    evil = json.loads(connect(1, "a.org", 443))
+    evil.update(name="\x1b[2Jb\x9b31m\u202e.org", time="\x1b[31m")
+    opened = [record(number, "file.open", syscall="openat", abi="native", result=3, path=name, writable=True)
+              for number, name in enumerate(["/opt/\x9b31m", "/opt/\u202egnp", "/opt/\u2029", "/opt/plain"], 2)]
+    log = "\n".join([json.dumps(evil), *opened, '{"type": "network.connect" \x1b[31m\x9b'])
+    code, out, errors = policy("replay", path, "--audit", "-", stdin=log)
+    check_equal((code, errors), (1, ""), "the name would be denied")
+    check_in("- connect \\x1b[2Jb\\xc2\\x9b31m\\xe2\\x80\\xae.org:443\n", out, "the name")
+    check_in("3 acts passed over: path that is not whole", out, "paths that no policy may have")
+    learnt, errors = policy("learn", "--from", "-", stdin="\n".join(opened))[1:]
+    check_equal([row["path"] for row in json.loads(learnt)["files"]["writable"]], ["/opt/plain"], errors)
+    for text in [out, learnt, errors]:
+        check(not any(c != "\n" and c != "\t" and (ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2029\u202e")
+                      for c in text), repr(text))
 
 
 @test

@@ -21,6 +21,10 @@ TEST(print_lets_no_terminal_command_through)
 		{"\xe2\x82", "\\xe2\\x82"},          /* cut short */
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* surrogate */
 		{"\x7f", "\\x7f"},
+		{"\xe2\x80\xae"
+		 "gpj",
+			"\\xe2\\x80\\xaegpj"}, /* U+202E turns what follows */
+		{"\xe2\x80\x99\xe2\x81\xaa", "\xe2\x80\x99\xe2\x81\xaa"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -36,6 +40,7 @@ TEST(print_cuts_plain_text_between_characters)
 
 	CHECK_TEXT(print_plain(plain, sizeof(plain), "123456789"), "1234");
 	CHECK_TEXT(print_plain(plain, sizeof(plain), "12\x1b\x1b"), "12\\x1b");
+	CHECK_TEXT(print_plain(plain, sizeof(plain), "\xc2\x9b"), "");
 }
 
 TEST(print_writes_numbers_with_units)

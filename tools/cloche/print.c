@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "supervisor/base/plain.h"
+
 #define PRINT_TEXT_SIZE 1024
 
 void print_error(const char *format, ...)
@@ -67,13 +69,14 @@ const char *print_plain(char *buffer, size_t size, const char *text)
 
 	while (*in && used + 5 <= size) {
 		size_t n = character_size(in);
-		/* C0, DEL and C1 (U+0080 to U+009F) move cursors and worse */
-		bool control = in[0] < 0x20 || in[0] == 0x7f || (in[0] == 0xc2 && in[1] < 0xa0);
+		size_t n_bad = n == 0 ? 1 : plain_misleading((const char *)in);
 
-		if (n == 0 || control) {
+		if (n_bad > 0 && used + 4 * n_bad >= size)
+			break;
+		for (size_t i = 0; i < n_bad; i++)
 			used += (size_t)snprintf(buffer + used, size - used, "\\x%02x", *in++);
+		if (n_bad > 0)
 			continue;
-		}
 		memcpy(buffer + used, in, n);
 		used += n;
 		in += n;

@@ -19,8 +19,8 @@ void print_verbatim(const char *data, size_t size);
 /* `value` on stdout, indented; only ASCII, so that it is safe on a terminal. */
 void print_json(const json_t *value);
 
-/* Writes `text` so that a terminal takes nothing in it for a command: control characters and
- * malformed UTF-8 appear as \xNN. Returns `buffer`. */
+/* Writes `text` so that a terminal takes nothing in it for a command: what is not plain
+ * (supervisor/base/plain.h) and malformed UTF-8 appear as \xNN. Returns `buffer`. */
 const char *print_plain(char *buffer, size_t size, const char *text);
 
 /* Rows of cells, printed at the end with aligned columns. Starts zeroed. */

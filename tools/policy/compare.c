@@ -47,7 +47,7 @@ int command_policy_diff(struct client *client, const struct arguments *arguments
 	if (policy_file_read(arguments->words[0], &before, &why) < 0 ||
 		policy_file_read(arguments->words[1], &after, &why) < 0 ||
 		policy_diff(before, after, take, &comparison, &why) < 0) {
-		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
+		policy_file_complain("", "", &why);
 		return EXIT_CODE_USAGE;
 	}
 	if (comparison.n && before->mode == after->mode)

@@ -87,7 +87,7 @@ int command_policy_compile(struct client *client, const struct arguments *argume
 		return call_misused(client, "policy compile wants one policy file.");
 	if (policy_file_read(arguments->words[0], &policy, &why) < 0 ||
 		policy_compile(policy, &image, &why) < 0) {
-		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
+		policy_file_complain("", "", &why);
 		return EXIT_CODE_FAILED;
 	}
 	policy_file_note_mode(policy);

@@ -241,7 +241,7 @@ int command_policy_explain(struct client *client, const struct arguments *argume
 		return call_misused(client, "policy explain wants one policy file.");
 	if (policy_file_read(arguments->words[0], &policy, &why) < 0 ||
 		policy_trial_new(policy, &trial, &why) < 0) {
-		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
+		policy_file_complain("", "", &why);
 		return EXIT_CODE_FAILED;
 	}
 	n_denied = 0;

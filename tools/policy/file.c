@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "supervisor/base/fd.h"
 #include "supervisor/confine/sandbox-filter.h"
+#include "tools/cloche/print.h"
 
 #define STAGE "read policy"
 
@@ -80,6 +82,16 @@ int policy_file_read(const char *path, struct policy **ret_policy, struct failur
 	int r = policy_file_read_text(path, &text, &size, why);
 
 	return r < 0 ? r : policy_file_parse(path, text, size, ret_policy, why);
+}
+
+void policy_file_complain(const char *place, const char *kind, const struct failure *why)
+{
+	char plain_place[PATH_MAX], sentence[4 * sizeof(why->sentence)];
+
+	fprintf(stderr, "%s: %s%s\n",
+		print_plain(
+			plain_place, sizeof(plain_place), why->location[0] ? why->location : place),
+		kind, print_plain(sentence, sizeof(sentence), why->sentence));
 }
 
 void policy_file_note_mode(const struct policy *policy)

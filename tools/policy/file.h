@@ -24,6 +24,10 @@ typedef int (*policy_file_callback)(const char *path, void *userdata);
 int policy_file_each(
 	const char *path, policy_file_callback each, void *userdata, struct failure *why);
 
+/* Says on standard error what is wrong, with its place or, if it has none, `place`; what strangers
+ * wrote is in both. `kind` is put before the sentence. */
+void policy_file_complain(const char *place, const char *kind, const struct failure *why);
+
 /* Says on standard error of a policy that learns that it is judged as it is written. */
 void policy_file_note_mode(const struct policy *policy);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tools/cloche/print.h"
+#include "tools/policy/file.h"
 
 #define RULE_ID "policy"
 #define ERROR "error"
@@ -94,8 +95,7 @@ static int note(struct findings *findings, const char *path, const char *severit
 	read_place(path, why, &place);
 	switch (findings->form) {
 	case FINDINGS_TEXT:
-		fprintf(stderr, "%s: %s%s\n", why->location[0] ? why->location : path,
-			strcmp(severity, ERROR) == 0 ? "" : "warning: ", why->sentence);
+		policy_file_complain(path, strcmp(severity, ERROR) == 0 ? "" : "warning: ", why);
 		return 0;
 	case FINDINGS_JSON:
 		row = as_json(&place, severity, why);

@@ -1,6 +1,7 @@
 /* policy fmt: writes files in the one form, so that reviews show what changed and nothing else. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static int replace(const char *path, const char *text)
 
 static int give(struct format *format, const char *path, const char *text, const char *pretty)
 {
+	char plain[PATH_MAX];
 	int r = 0;
 
 	if (strcmp(path, "-") == 0 && !format->check) {
@@ -54,7 +56,7 @@ static int give(struct format *format, const char *path, const char *text, const
 	if (strcmp(text, pretty) == 0)
 		return 0;
 	format->n_changed++;
-	printf("%s\n", path);
+	printf("%s\n", print_plain(plain, sizeof(plain), path));
 	if (!format->check)
 		r = replace(path, pretty);
 	if (r < 0) {
@@ -76,7 +78,7 @@ static int format_file(const char *path, void *userdata)
 		r = policy_pretty(text, size, path, &pretty, &why);
 	if (r == 0)
 		return give(format, path, text, pretty);
-	fprintf(stderr, "%s: %s\n", why.location, why.sentence);
+	policy_file_complain("", "", &why);
 	format->n_failed++;
 	return 0;
 }

@@ -45,14 +45,17 @@ static enum fate fate_of(const struct tally_row *row, const struct policy_opinio
 static void show(const struct replay *replay, const struct tally_row *row,
 	const struct policy_opinion *opinion, enum fate fate)
 {
-	char act[POLICY_ACT_TEXT_SIZE], why[OPINION_TEXT_SIZE];
+	char act[POLICY_ACT_TEXT_SIZE], why[OPINION_TEXT_SIZE], plain[4 * POLICY_ACT_TEXT_SIZE];
+	char first[PRINT_CELL_SIZE], last[PRINT_CELL_SIZE];
 
 	if (replay->n_different[fate] > replay->n_shown_max)
 		return;
-	printf("%s %s\n", fate == FATE_DENIED ? "-" : "+", policy_act_format(&row->act, act));
+	printf("%s %s\n", fate == FATE_DENIED ? "-" : "+",
+		print_plain(plain, sizeof(plain), policy_act_format(&row->act, act)));
 	printf("    %s\n", opinion_why(replay->policy, &row->act, opinion, why));
 	printf("    %" PRIu64 "x, first %s (record %" PRIu64 " of sb-%016" PRIx64 "), last %s\n",
-		row->n, row->first, row->sequence, row->sandbox, row->last);
+		row->n, print_plain(first, sizeof(first), row->first), row->sequence, row->sandbox,
+		print_plain(last, sizeof(last), row->last));
 }
 
 static json_t *as_json(const struct replay *replay, const struct tally_row *row,
@@ -234,7 +237,7 @@ int command_policy_replay(struct client *client, const struct arguments *argumen
 		log_read(arguments_text(arguments, "audit"), arguments, policy, &reading, &why) <
 			0) {
 		policy_trial_free(trial);
-		fprintf(stderr, "%s: %s\n", why.location, why.sentence);
+		policy_file_complain("", "", &why);
 		return EXIT_CODE_USAGE;
 	}
 	policy_file_note_mode(policy);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/base/plain.h"
 #include "supervisor/policy/canonical.h"
 #include "supervisor/policy/meet/meet.h"
 #include "supervisor/policy/read/reader.h"
@@ -81,15 +82,12 @@ bool policy_path_is_normal(const char *path)
 
 	if (path[0] != '/' || length >= POLICY_PATH_SIZE || (length > 1 && path[length - 1] == '/'))
 		return false;
-	for (const char *c = path; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return false;
+	for (const char *c = path; *c; c++)
 		if (*c == '/' && length > 1 &&
 			(c[1] == '/' || (c[1] == '.' && (c[2] == '/' || !c[2])) ||
 				(c[1] == '.' && c[2] == '.' && (c[3] == '/' || !c[3]))))
 			return false;
-	}
-	return true;
+	return plain_is(path);
 }
 
 const char *policy_path_owner(const char *path)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "supervisor/base/plain.h"
+
 #define STAGE "read policy"
 
 /* RFC 6901: "~" becomes "~0" and "/" becomes "~1". */
@@ -61,12 +63,12 @@ static void mend_end(char *text, size_t length)
 	}
 }
 
-/* Keys and names are shown in logs and terminals: no line breaks, no escape sequences. */
+/* Keys and names are shown in logs and terminals: no line breaks, no escape sequences,
+ * nothing that reads as something else. */
 static void clean(char *text)
 {
 	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+		memset(c, '?', plain_misleading(c));
 	mend_end(text, strlen(text));
 }
 

@@ -150,7 +150,7 @@ int command_policy_learn(struct client *client, const struct arguments *argument
 		log_fini(&reading);
 	}
 	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", why.location[0] ? why.location : from, why.sentence);
+		policy_file_complain(from, "", &why);
 		return EXIT_CODE_FAILED;
 	}
 	return give(arguments, text);

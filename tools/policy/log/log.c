@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "supervisor/base/cleanup.h"
+#include "tools/cloche/print.h"
 #include "tools/policy/file.h"
 #include "tools/policy/log/lines.h"
 
@@ -249,6 +250,8 @@ static const struct {
 
 void log_print_rest(const struct log_reading *reading, FILE *stream)
 {
+	char fault[4 * sizeof(reading->fault)];
+
 	for (size_t i = 0; i < POLICY_PASSED; i++)
 		if (reading->n_passed[i])
 			fprintf(stream, "%" PRIu64 " acts passed over: %s.\n", reading->n_passed[i],
@@ -258,7 +261,7 @@ void log_print_rest(const struct log_reading *reading, FILE *stream)
 			reading->n_lost);
 	if (reading->n_malformed)
 		fprintf(stream, "%" PRIu64 " lines are no records; the first is %s.\n",
-			reading->n_malformed, reading->fault);
+			reading->n_malformed, print_plain(fault, sizeof(fault), reading->fault));
 }
 
 json_t *log_rest_json(const struct log_reading *reading)

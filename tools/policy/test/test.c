@@ -165,8 +165,7 @@ int command_policy_test(struct client *client, const struct arguments *arguments
 	if (r == 0)
 		r = run_cases(arguments->words[0], &cases, mutate, &run, &why);
 	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", why.location[0] ? why.location : arguments->words[0],
-			why.sentence);
+		policy_file_complain(arguments->words[0], "", &why);
 		return EXIT_CODE_USAGE;
 	}
 	conclude(client, &cases, &run, mutate);
