@@ -3,9 +3,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "supervisor/base/cleanup.h"
 
@@ -73,6 +76,21 @@ int fd_read_file_at(
 	if (fd < 0)
 		return -errno;
 	return fd_read_to_end(fd, max_bytes, ret_text, ret_size_bytes);
+}
+
+/* A FIFO is opened without waiting for who writes to it. */
+int fd_read_plain_at(
+	int dir_fd, const char *path, size_t max_bytes, char **ret_text, size_t *ret_size_bytes)
+{
+	const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+	struct stat info;
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return -errno;
+	return S_ISREG(info.st_mode) ? fd_read_to_end(fd, max_bytes, ret_text, ret_size_bytes)
+				     : -EINVAL;
 }
 
 int fd_write_file_at(int dir_fd, const char *path, const char *text)

@@ -18,6 +18,12 @@ int fd_read_to_end(int fd, size_t max_bytes, char **ret_text, size_t *ret_size_b
 int fd_read_file_at(
 	int dir_fd, const char *path, size_t max_bytes, char **ret_text, size_t *ret_size_bytes);
 
+/* The same of a file that is a stranger's to choose: a plain one that lies, with all symbolic links
+ * on the way, inside `dir_fd`. -EXDEV: it leads out; -EINVAL: it is a FIFO, a device, a directory.
+ */
+int fd_read_plain_at(
+	int dir_fd, const char *path, size_t max_bytes, char **ret_text, size_t *ret_size_bytes);
+
 /* Writes `text` to an existing file below `dir_fd` in one write(2), as kernel files want it. */
 int fd_write_file_at(int dir_fd, const char *path, const char *text);
 

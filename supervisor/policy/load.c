@@ -1,10 +1,8 @@
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "supervisor/base/fd.h"
 #include "supervisor/digest/sha256.h"
@@ -149,32 +147,22 @@ static int read_present(
 	return -ENOENT;
 }
 
-/* A FIFO or a device under such a name would stop the daemon, so only a plain file is opened. */
+/* A FIFO or a device under such a name would stop the daemon, and who may write policies may not
+ * read all that the daemon may: only a plain file of the directory is opened. */
 static int read_file(struct loader *loader, const char *name, char **ret_text, size_t *ret_size)
 {
-	struct stat info;
-	int r = 0;
+	int r;
 
 	if (is_overlaid(loader, name))
 		r = copy_text(
 			loader->overlay->text, loader->overlay->size_bytes, ret_text, ret_size);
 	else if (loader->present)
 		r = read_present(loader, name, ret_text, ret_size);
-	else if (fstatat(loader->fd, name, &info, 0) < 0)
-		r = -errno;
-	else if (!S_ISREG(info.st_mode))
-		r = -EINVAL;
 	else
-		r = fd_read_file_at(loader->fd, name, POLICY_FILE_BYTES_MAX, ret_text, ret_size);
+		r = fd_read_plain_at(loader->fd, name, POLICY_FILE_BYTES_MAX, ret_text, ret_size);
 	if (r == 0)
 		return 0;
-	if (r == -EFBIG)
-		r = failure_set(loader->why, -E2BIG, STAGE, "The file is larger than %d MiB.",
-			POLICY_FILE_BYTES_MAX >> 20);
-	else if (r == -EINVAL)
-		failure_set(loader->why, r, STAGE, "This is not a plain file.");
-	else
-		failure_set(loader->why, r, STAGE, "The file cannot be read: %s.", strerror(-r));
+	r = policy_fail_file(loader->why, r);
 	failure_at(loader->why, "%s/%s", loader->directory, name);
 	return r;
 }
@@ -283,6 +271,24 @@ static int load_all(struct loader *loader, DIR *stream)
 	for (size_t i = 0; r == 0 && i < loader->n_names; i++)
 		r = load_file(loader, i);
 	return r < 0 ? r : check_default(loader);
+}
+
+int policy_fail_file(struct failure *why, int error)
+{
+	switch (error) {
+	case -EFBIG:
+		return failure_set(why, -E2BIG, STAGE, "The file is larger than %d MiB.",
+			POLICY_FILE_BYTES_MAX >> 20);
+	case -EINVAL:
+		return failure_set(why, error, STAGE, "This is not a plain file.");
+	case -EXDEV:
+		return failure_set(why, error, STAGE,
+			"This is a symbolic link that leads out of the directory; put the file "
+			"itself here.");
+	default:
+		return failure_set(
+			why, error, STAGE, "The file cannot be read: %s.", strerror(-error));
+	}
 }
 
 int policy_load_dir(const char *directory, const struct policy_calls *calls,

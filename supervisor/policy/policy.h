@@ -47,6 +47,10 @@ int policy_put_together(const char *text, size_t size_bytes, const char *file,
 /* True for the names of files that are policies in a directory of them. */
 bool policy_is_file_name(const char *name);
 
+/* Says of a policy's file, which fd_read_plain_at() could not read, why. Returns what a loader
+ * does. */
+int policy_fail_file(struct failure *why, int error);
+
 /* All `*.json` (not `*.test.json`, not `*.schema.json`, no hidden files) of a directory, sorted by
  * name; the file name must be the policy's name. All or nothing. The array is the caller's to free,
  * with a reference to each. Errors as above; -ENOENT when "deny-all" is not among them; -errno when

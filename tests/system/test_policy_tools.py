@@ -83,6 +83,31 @@ def a_finding_in_a_file_of_any_name_is_named_whole():
 
 
 @test
+def what_a_directory_or_a_base_leads_out_to_is_not_read():
+    with tempfile.TemporaryDirectory(prefix="cloche-policies-") as made:
+        os.chmod(made, 0o777)
+        heir = {"version": 1, "name": "heir", "extends": "base"}
+        text = json.dumps({"b": 1, "version": 1, "name": "base"})
+        for name, content in [("heir.json", json.dumps(heir)), (".kept", text)]:
+            with open(f"{made}/{name}", "w", encoding="utf-8") as file:
+                file.write(content)
+        base = f"{made}/base.json"
+        for make, sentence in [(lambda: os.symlink("/etc/passwd", base), "leads out of the directory"),
+                               (lambda: os.symlink("../../../../etc/passwd", base), "leads out of the directory"),
+                               (lambda: os.mkfifo(base, 0o666), "This is not a plain file.")]:
+            make()
+            for words in [("check", f"{made}/heir.json"), ("check", made), ("fmt", made)]:
+                code, _, errors = policy(*words)
+                check_equal(code, 1, words)
+                check_in(f"{base}: ", errors, "the place")
+                check_in(sentence, errors, "why")
+            os.unlink(base)
+        os.symlink(".kept", base)
+        check_in('base.json:1:2: /b: There is no key "b"', policy("check", f"{made}/heir.json")[2],
+                 "a link that stays inside")
+
+
+@test
 def a_directory_without_policies_is_no_good_one():
     os.mkdir(f"{folder()}/empty", 0o755)
     code, out, errors = policy("check", f"{folder()}/empty")

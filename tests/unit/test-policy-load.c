@@ -12,7 +12,7 @@
 static char directory[64];
 static const char *const names[] = {"deny-all.json", "web.json", "upon.json", "a.json", "b.json",
 	"web.test.json", "web.schema.json", ".hidden.json", "README.md", "fifo.json", "dir.json",
-	"Bad.json"};
+	"Bad.json", "out.json"};
 
 static void remove_files(void)
 {
@@ -213,6 +213,29 @@ TEST(load_refuses_a_directory_named_as_a_policy)
 	write_policy("deny-all");
 	CHECK_INT(mkdir(path_of("dir.json"), 0700), 0);
 	check_refused(-EINVAL, "dir.json", "", "This is not a plain file.");
+}
+
+TEST(load_follows_links_inside_the_directory_and_none_that_lead_out)
+{
+	struct policy **policies = NULL;
+	char kept[128];
+	size_t n = 0;
+
+	start_empty();
+	write_policy("deny-all");
+	write_policy("web");
+	snprintf(kept, sizeof(kept), "%s", path_of(".hidden.json"));
+	CHECK_INT(rename(path_of("web.json"), kept), 0);
+	CHECK_INT(symlink(".hidden.json", path_of("web.json")), 0);
+	CHECK_INT(policy_load_dir(directory, NULL, &policies, &n, NULL), 0);
+	CHECK_INT(n, 2);
+	while (n > 0)
+		policy_unref(policies[--n]);
+	free(policies);
+	CHECK_INT(symlink("/etc/passwd", path_of("out.json")), 0);
+	check_refused(-EXDEV, "out.json", "",
+		"This is a symbolic link that leads out of the directory; put the file itself "
+		"here.");
 }
 
 TEST(load_refuses_a_file_that_is_too_large)

@@ -20,11 +20,7 @@ const struct policy_calls policy_file_calls = {confine_call_level, confine_call_
 
 static int fail_path(struct failure *why, int error, const char *path)
 {
-	if (error == -EFBIG)
-		failure_set(why, error, STAGE, "The file is larger than %d MiB.",
-			POLICY_FILE_BYTES_MAX >> 20);
-	else
-		failure_set(why, error, STAGE, "This cannot be read: %s.", strerror(-error));
+	error = policy_fail_file(why, error);
 	failure_at(why, "%s", path);
 	return error;
 }
@@ -40,7 +36,27 @@ int policy_file_read_text(const char *path, char **ret_text, size_t *ret_size, s
 	return r < 0 ? fail_path(why, r, path) : 0;
 }
 
-/* A base lies beside the file that extends it. Its name was checked: no path leads elsewhere. */
+static int read_beside(const char *path, char **ret_text, size_t *ret_size)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_free_ char *directory = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+	_cleanup_close_ int fd = -1;
+
+	if (!directory)
+		return -ENOMEM;
+	fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno
+		      : fd_read_plain_at(fd, name, POLICY_FILE_BYTES_MAX, ret_text, ret_size);
+}
+
+int policy_file_read_found(const char *path, char **ret_text, size_t *ret_size, struct failure *why)
+{
+	int r = read_beside(path, ret_text, ret_size);
+
+	return r < 0 ? fail_path(why, r, path) : 0;
+}
+
+/* A base lies beside the file that extends it; its name was checked. */
 static int read_base(void *userdata, const char *name, char **ret_text, size_t *ret_size_bytes,
 	char **ret_file, struct failure *why)
 {
@@ -52,7 +68,7 @@ static int read_base(void *userdata, const char *name, char **ret_text, size_t *
 		path = NULL;
 		return fail_path(why, -ENOMEM, name);
 	}
-	r = fd_read_file_at(AT_FDCWD, path, POLICY_FILE_BYTES_MAX, ret_text, ret_size_bytes);
+	r = read_beside(path, ret_text, ret_size_bytes);
 	if (r == 0)
 		*ret_file = steal_ptr(&path);
 	return r < 0 && r != -ENOENT ? fail_path(why, r, path) : r;
@@ -118,7 +134,7 @@ int policy_file_each(
 	if (strcmp(path, "-") != 0 && stat(path, &info) < 0)
 		return fail_path(why, -errno, path);
 	if (strcmp(path, "-") == 0 || !S_ISDIR(info.st_mode))
-		return each(path, userdata);
+		return each(path, policy_file_read_text, userdata);
 	n = scandir(path, &entries, is_policy_entry, alphasort);
 	if (n < 0)
 		return fail_path(why, -errno, path);
@@ -128,7 +144,7 @@ int policy_file_each(
 		if (r == 0)
 			r = asprintf(&whole, "%s/%s", path, entries[i]->d_name) < 0
 				    ? fail_path(why, -ENOMEM, path)
-				    : each(whole, userdata);
+				    : each(whole, policy_file_read_found, userdata);
 		free(entries[i]);
 	}
 	free(entries);

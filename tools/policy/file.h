@@ -18,9 +18,17 @@ int policy_file_parse(const char *path, const char *text, size_t size, struct po
 int policy_file_put_together(
 	const char *path, const char *text, size_t size, char **ret_text, struct failure *why);
 
+/* The same of a file that was found in a directory or is named by another one, whoever put it
+ * there: it must be a plain one of that directory, as for cloched. */
+int policy_file_read_found(
+	const char *path, char **ret_text, size_t *ret_size, struct failure *why);
+
 /* The policy files that `path` stands for: itself, or those in it if it is a directory, sorted.
- * Calls `each` for each path; stops when it returns something else than 0 and returns that. */
-typedef int (*policy_file_callback)(const char *path, void *userdata);
+ * Calls `each` for each path, with how it is read; stops when it returns something else than 0 and
+ * returns that. */
+typedef int (*policy_file_reader)(
+	const char *path, char **ret_text, size_t *ret_size, struct failure *why);
+typedef int (*policy_file_callback)(const char *path, policy_file_reader read, void *userdata);
 int policy_file_each(
 	const char *path, policy_file_callback each, void *userdata, struct failure *why);
 

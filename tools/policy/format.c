@@ -66,13 +66,13 @@ static int give(struct format *format, const char *path, const char *text, const
 	return 0;
 }
 
-static int format_file(const char *path, void *userdata)
+static int format_file(const char *path, policy_file_reader read, void *userdata)
 {
 	_cleanup_free_ char *text = NULL, *pretty = NULL;
 	struct format *format = userdata;
 	struct failure why = {0};
 	size_t size = 0;
-	int r = policy_file_read_text(path, &text, &size, &why);
+	int r = read(path, &text, &size, &why);
 
 	if (r == 0)
 		r = policy_pretty(text, size, path, &pretty, &why);
