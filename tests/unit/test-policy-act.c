@@ -8,7 +8,7 @@
 
 static int level_of(const char *name)
 {
-	static const char *const others[] = {"socket", "ioctl", "mmap", "kill", "close"};
+	static const char *const others[] = {"socket", "ioctl", "mmap", "kill", "close", "open"};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (strcmp(name, others[i]) == 0)
@@ -81,6 +81,10 @@ TEST(act_is_written_as_it_is_read)
 		{"syscall ioctl 1=0x100005412 0=9", "syscall ioctl 0=9 1=0x100005412"},
 		{"syscall mmap 4096 2=PROT_EXEC|PROT_WRITE 0o22",
 			"syscall mmap 0=0x1000 2=PROT_EXEC|PROT_WRITE 3=MAP_PRIVATE|MAP_FIXED"},
+		{"syscall open 1=67777",
+			"syscall open 1=O_WRONLY|O_CREAT|O_EXCL|O_NONBLOCK|O_DIRECTORY"},
+		{"syscall open 1=O_WRONLY|O_CREAT|O_EXCL|O_NONBLOCK|O_DIRECTORY",
+			"syscall open 1=O_WRONLY|O_CREAT|O_EXCL|O_NONBLOCK|O_DIRECTORY"},
 		{"syscall kill -1 SIGKILL", "syscall kill 0=-1 1=SIGKILL"},
 		{"syscall close -1", "syscall close 0=0xffffffffffffffff"},
 		{"use memory 1048576", "use memory 1MiB"},

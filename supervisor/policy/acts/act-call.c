@@ -12,7 +12,7 @@
 static const char *read_argument(
 	const char *text, size_t length, unsigned int *next, struct policy_act *act)
 {
-	char word[CALL_VALUE_TEXT_SIZE];
+	char word[CALL_VALUE_TEXT_SIZE + 2]; /* the longest that is written, and "1=" */
 	const char *value = word;
 	int r;
 
