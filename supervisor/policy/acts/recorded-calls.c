@@ -272,20 +272,27 @@ static void add_refused_program(
 		pass_over(record, POLICY_PASSED_UNCLEAR);
 }
 
+/* 16 and above: no hexadecimal digit, as they are written. */
+static unsigned int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned int)(c - '0');
+	return c >= 'a' && c <= 'f' ? (unsigned int)(c - 'a') + 10 : 16;
+}
+
 /* "0x5412"; what is none is not known, and then no condition on it holds. */
 static void add_argument(const struct member *text, unsigned int index, struct policy_act *act)
 {
-	static const char hexadecimal[] = "0123456789abcdef";
 	uint64_t value = 0;
 
 	if (text->length < 3 || text->length > 18 || memcmp(text->text, "0x", 2) != 0)
 		return;
 	for (size_t i = 2; i < text->length; i++) {
-		const char *digit = memchr(hexadecimal, text->text[i], 16);
+		unsigned int digit = digit_of(text->text[i]);
 
-		if (!digit)
+		if (digit > 15)
 			return;
-		value = value << 4 | (uint64_t)(digit - hexadecimal);
+		value = value << 4 | digit;
 	}
 	act->arguments[index] = value;
 	act->given |= (uint8_t)(1U << index);
