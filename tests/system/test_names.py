@@ -161,6 +161,38 @@ def getent_shows_the_synthetic_addresses():
     check_equal(sandbox().exec(["getent", "hosts", "other.example"])["exit_code"], 2, "getent")
 
 
+ORDER = """
+def get(family, address):
+    with socket.socket(family, socket.SOCK_STREAM) as made:
+        made.settimeout(20)
+        made.connect(address)
+        made.sendall(b"GET / HTTP/1.0\\r\\nHost: %(name)s\\r\\n\\r\\n")
+        return json.loads(read_all(made).splitlines()[-1])["host"]
+def both(): return socket.getaddrinfo("%(name)s", 80, type=socket.SOCK_STREAM)
+rows = both()
+say([[row[0].name, row[4][0]] for row in rows])
+say(all(both() == rows for _ in range(20)))
+say([get(row[0], row[4]) for row in rows])
+say([get(family, (ask("%(name)s", kind)["answers"][0], 80))
+     for family, kind in ((socket.AF_INET, "A"), (socket.AF_INET6, "AAAA"))])
+"""
+
+
+@test
+def answers_for_both_families_come_in_one_order_and_each_connects():
+    """glibc sorts them by what it learns from connecting a datagram socket to each; other libraries, which do not,
+    take what the resolver answers."""
+    for name in ("plain.example", "v4only.example", "v6only.example"):  # the family outside tells nothing inside
+        first, second = ([json.loads(line) for line in inside(sandbox(), ORDER % {"name": name}).splitlines()]
+                         for _ in range(2))
+        check_equal(second, first, f"{name}: the same in another process")
+        rows, stable, sorted_hosts, asked_hosts = first
+        check_equal([family for family, _ in rows], ["AF_INET6", "AF_INET"], f"{name}: families")
+        check(rows[0][1].startswith(SYNTHETIC6) and rows[1][1].startswith(SYNTHETIC4), f"{rows}")
+        check(stable, f"{name}: the same order each time")
+        check_equal((sorted_hosts, asked_hosts), ([name] * 2, [name] * 2), "the site behind each")
+
+
 # ---- the resolver
 
 @test
