@@ -684,6 +684,32 @@ def learn_writes_what_was_needed_and_nothing_else():
 
 
 @test
+def learnt_ranges_of_ports_have_none_that_was_denied_there():
+    """One below each other's neighbour; what was denied elsewhere is no reason."""
+    def towards(host, ports, **body):
+        return [connect(0, host, port, **body) for port in ports]
+    odd, denied = range(101, 150, 2), [104, 120]
+    names = [f"a{i}.example.net" for i in range(10)]
+    log = [*towards("203.0.113.7", odd), *towards("203.0.113.7", denied, verdict="deny"),
+           *towards("203.0.113.8", odd), *towards("203.0.113.6", [130], verdict="deny"),
+           *towards("example.org", odd), *towards("example.org", denied, verdict="deny"),
+           *towards("b.example.org", odd),
+           *[line for name in names for line in towards(name, odd)],
+           *towards("b.example.net", denied, verdict="deny"), *towards("example.net", [130], verdict="deny")]
+    for port in odd:
+        log.append(record(0, "network.inbound", verdict="allow", port=port))
+        log.append(towards("203.0.113.7", [port])[0].replace("connect", "send").replace("tcp", "udp"))
+    log.append(record(0, "network.inbound", verdict="deny", reason="rule", port=104))
+    learnt = json.loads(policy("learn", "--from", "-", stdin="\n".join(log))[1])["network"]
+    apart, whole = ["101-103", "105-119", "121-149"], ["101-149"]
+    found = {(r.get("name") or r["cidr"], r.get("protocol", "tcp")): r["ports"] for r in learnt["allow"]}
+    check_equal(found, {("203.0.113.7", "tcp"): apart, ("203.0.113.8", "tcp"): whole,
+                        ("203.0.113.7", "udp"): whole, ("*.example.net", "tcp"): apart,
+                        ("example.org", "tcp"): apart, ("b.example.org", "tcp"): whole}, "ranges")
+    check_equal(learnt["inbound"]["ports"], ["101-103", "105-149"], "previews")
+
+
+@test
 def learn_generalises_only_past_the_threshold_and_never_over_a_suffix():
     names = [f"a{i}.cdn.example.org" for i in range(10)] + [f"a{i}.co.uk" for i in range(10)]
     log = write("log", "\n".join(connect(i + 1, name, 443) for i, name in enumerate(names)))

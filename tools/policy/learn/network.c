@@ -13,54 +13,7 @@
 #define INBOUND_PORTS_MAX 16 /* of a policy */
 #define PORT_OF_LOOKED_UP 443
 #define RECORD_TYPES 3 /* that rules name */
-
-/* ---- what was denied */
-
-static bool is_towards(const struct need *need, const struct policy_act *act)
-{
-	if (act->kind != (need->host ? POLICY_ACT_CONNECT : need->row->act.kind) ||
-		act->is_name != !!need->host)
-		return false;
-	if (!act->is_name)
-		return memcmp(&act->address, &need->row->act.address, sizeof(act->address)) == 0;
-	return need->wildcard ? need_lies_below(act->name, need->host)
-			      : strcmp(act->name, need->host) == 0;
-}
-
-struct question {
-	const struct tally *tally;
-	const struct need *need;
-};
-
-/* learnt_denied: towards where a rule leads. */
-static bool is_denied_there(const void *userdata, uint16_t first, uint16_t last)
-{
-	const struct question *question = userdata;
-
-	for (size_t i = 0; i < question->tally->n; i++) {
-		const struct tally_row *row = &question->tally->rows[i];
-
-		if (first <= row->act.port && row->act.port <= last &&
-			is_towards(question->need, &row->act) &&
-			need_is_denied(question->tally, row))
-			return true;
-	}
-	return false;
-}
-
-static bool is_inbound_denied(const void *userdata, uint16_t first, uint16_t last)
-{
-	const struct tally *tally = userdata;
-
-	for (size_t i = 0; i < tally->n; i++) {
-		const struct tally_row *row = &tally->rows[i];
-
-		if (row->act.kind == POLICY_ACT_INBOUND && first <= row->act.port &&
-			row->act.port <= last && need_is_denied(tally, row))
-			return true;
-	}
-	return false;
-}
+#define PORTS 65536
 
 /* ---- what was needed */
 
@@ -72,20 +25,27 @@ static bool is_for(const struct need *need, const struct tally_row *row)
 	       memcmp(&need->row->act.address, &row->act.address, sizeof(row->act.address)) == 0;
 }
 
+static int compare_destinations(const struct policy_act *left, const struct policy_act *right)
+{
+	int order = (int)left->is_name - (int)right->is_name;
+
+	if (order == 0 && !left->is_name)
+		order = (int)left->kind - (int)right->kind;
+	if (order == 0)
+		order = left->is_name
+				? strcmp(left->name, right->name)
+				: memcmp(&left->address, &right->address, sizeof(left->address));
+	return order;
+}
+
 /* Rows towards one host come together when they are sorted. */
 static int compare_rows(const void *a, const void *b)
 {
-	const struct tally_row *left = *(const struct tally_row *const *)a,
-			       *right = *(const struct tally_row *const *)b;
-	int order = (int)left->act.is_name - (int)right->act.is_name;
+	const struct policy_act *left = &(*(const struct tally_row *const *)a)->act,
+				*right = &(*(const struct tally_row *const *)b)->act;
+	int order = compare_destinations(left, right);
 
-	if (order == 0 && !left->act.is_name)
-		order = (int)left->act.kind - (int)right->act.kind;
-	if (order == 0)
-		order = left->act.is_name ? strcmp(left->act.name, right->act.name)
-					  : memcmp(&left->act.address, &right->act.address,
-						    sizeof(left->act.address));
-	return order ? order : (int)left->act.port - (int)right->act.port;
+	return order ? order : (int)left->port - (int)right->port;
 }
 
 static bool is_destination(const struct tally_row *row)
@@ -146,6 +106,69 @@ static int gather(const struct tally *tally, struct needs *needs)
 	return r;
 }
 
+/* ---- what was denied: of a log with a million of such acts, too, each is looked at once or twice
+ */
+
+struct denied {
+	const struct tally_row **rows; /* owned; by destination */
+	size_t n;
+};
+
+static int find_denied(const struct tally *tally, struct denied *ret_denied)
+{
+	ret_denied->rows = calloc(tally->n + 1, sizeof(*ret_denied->rows));
+	if (!ret_denied->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < tally->n; i++) {
+		const struct tally_row *row = &tally->rows[i];
+
+		if ((row->act.kind == POLICY_ACT_CONNECT ||
+			    (row->act.kind == POLICY_ACT_SEND && !row->act.is_name)) &&
+			need_is_denied(tally, row))
+			ret_denied->rows[ret_denied->n++] = row;
+	}
+	qsort(ret_denied->rows, ret_denied->n, sizeof(*ret_denied->rows), compare_rows);
+	return 0;
+}
+
+static size_t first_towards(const struct denied *denied, const struct policy_act *act)
+{
+	size_t low = 0, high = denied->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_destinations(&denied->rows[middle]->act, act) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The ports at which something was denied towards where a rule leads. */
+static void find_denied_ports(
+	const struct denied *denied, const struct need *need, uint8_t ret_ports[PORTS])
+{
+	memset(ret_ports, 0, PORTS * sizeof(*ret_ports));
+	for (size_t i = need->wildcard ? 0 : first_towards(denied, &need->row->act); i < denied->n;
+		i++) {
+		const struct tally_row *row = denied->rows[i];
+
+		if (!need->wildcard && !is_for(need, row))
+			break;
+		if (!need->wildcard ||
+			(row->act.is_name && need_lies_below(row->act.name, need->host)))
+			ret_ports[row->act.port] = 1;
+	}
+}
+
+/* learnt_denied */
+static bool is_denied_there(const void *userdata, uint16_t first, uint16_t last)
+{
+	return memchr((const uint8_t *)userdata + first, 1, (size_t)(last - first) + 1);
+}
+
 /* ---- writing */
 
 static json_t *describe(const struct support *support)
@@ -155,11 +178,12 @@ static json_t *describe(const struct support *support)
 	return json_sprintf("learnt: %s", support_format(support, text));
 }
 
-static json_t *write_rule(const struct tally *tally, const struct need *need)
+static json_t *write_rule(const struct denied *denied, const struct need *need)
 {
-	const struct question question = {tally, need};
+	size_t n_max = need->host ? NAME_PORTS_MAX : ADDRESS_PORTS_MAX;
 	json_t *rule = json_object();
 	char address[ADDRESS_TEXT_SIZE];
+	uint8_t ports[PORTS];
 
 	if (need->host) {
 		json_object_set_new(
@@ -172,10 +196,10 @@ static json_t *write_rule(const struct tally *tally, const struct need *need)
 		if (need->row->act.kind == POLICY_ACT_SEND)
 			json_object_set_new(rule, "protocol", json_string("udp"));
 	}
+	if (need->n_ports > n_max)
+		find_denied_ports(denied, need, ports);
 	json_object_set_new(rule, "ports",
-		learnt_ports(need->ports, need->n_ports,
-			need->host ? NAME_PORTS_MAX : ADDRESS_PORTS_MAX, is_denied_there,
-			&question));
+		learnt_ports(need->ports, need->n_ports, n_max, is_denied_there, ports));
 	json_object_set_new(rule, "description", describe(&need->support));
 	return rule;
 }
@@ -233,21 +257,28 @@ static json_t *write_records(const struct tally *tally, const struct tally_row *
 static json_t *write_inbound(const struct tally *tally)
 {
 	_cleanup_free_ uint16_t *ports = calloc(tally->n + 1, sizeof(*ports));
+	uint8_t denied[PORTS] = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; ports && i < tally->n; i++)
-		if (tally->rows[i].allowed && tally->rows[i].n > 0 &&
-			tally->rows[i].act.kind == POLICY_ACT_INBOUND)
-			ports[n++] = tally->rows[i].act.port;
-	return ports ? learnt_ports(ports, n, INBOUND_PORTS_MAX, is_inbound_denied, tally) : NULL;
+	for (size_t i = 0; ports && i < tally->n; i++) {
+		const struct tally_row *row = &tally->rows[i];
+
+		if (row->act.kind != POLICY_ACT_INBOUND || row->n == 0)
+			continue;
+		if (row->allowed)
+			ports[n++] = row->act.port;
+		denied[row->act.port] |= need_is_denied(tally, row);
+	}
+	return ports ? learnt_ports(ports, n, INBOUND_PORTS_MAX, is_denied_there, denied) : NULL;
 }
 
-static json_t *write_network(const struct tally *tally, const struct needs *needs)
+static json_t *write_network(
+	const struct tally *tally, const struct needs *needs, const struct denied *denied)
 {
 	json_t *allow = json_array(), *inbound = write_inbound(tally), *network;
 
 	for (size_t i = 0; i < needs->n; i++)
-		json_array_append_new(allow, write_rule(tally, &needs->items[i]));
+		json_array_append_new(allow, write_rule(denied, &needs->items[i]));
 	for (size_t i = 0; i < tally->n; i++)
 		if (is_records(&tally->rows[i]))
 			json_array_append_new(allow, write_records(tally, &tally->rows[i]));
@@ -262,10 +293,13 @@ static json_t *write_network(const struct tally *tally, const struct needs *need
 json_t *learnt_network(const struct tally *tally, uint32_t wildcard_after)
 {
 	struct needs needs = {.tally = tally};
+	struct denied denied = {0};
 	json_t *network = NULL;
 
-	if (gather(tally, &needs) == 0 && needs_generalise(&needs, wildcard_after) == 0)
-		network = write_network(tally, &needs);
+	if (gather(tally, &needs) == 0 && needs_generalise(&needs, wildcard_after) == 0 &&
+		find_denied(tally, &denied) == 0)
+		network = write_network(tally, &needs, &denied);
+	free(denied.rows);
 	for (size_t i = 0; i < needs.n; i++)
 		free(needs.items[i].ports);
 	free(needs.items);
