@@ -5,8 +5,8 @@
 #include <time.h>
 
 #include "api/text/base64.h"
-#include "api/text/utf8.h"
 #include "supervisor/base/clock.h"
+#include "supervisor/base/utf8.h"
 
 /* No value ends in an opening bracket or a colon, so the last byte tells whether a comma is due. */
 static void separate(struct writer *writer)

@@ -6,10 +6,10 @@
 #include "api/http/respond.h"
 #include "api/http/stream.h"
 #include "api/text/json.h"
-#include "api/text/utf8.h"
 #include "api/v1/exec.h"
 #include "api/v1/ids.h"
 #include "api/v1/signals.h"
+#include "supervisor/base/utf8.h"
 
 static const char *const stream_names[EXEC_N_STREAMS] = {"stdout", "stderr"};
 

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "api/http/respond.h"
-#include "api/text/utf8.h"
 #include "api/v1/routes.h"
 #include "api/v1/usage.h"
 #include "supervisor/base/clock.h"
+#include "supervisor/base/utf8.h"
 #include "supervisor/wire/strings.h"
 
 struct metrics {

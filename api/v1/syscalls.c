@@ -7,9 +7,9 @@
 
 #include "api/http/respond.h"
 #include "api/text/json.h"
-#include "api/text/utf8.h"
 #include "api/v1/body.h"
 #include "api/v1/routes.h"
+#include "supervisor/base/utf8.h"
 
 /* A call that has no name goes by its number. */
 static void write_row(struct writer *writer, const struct wire_syscall_row *row)

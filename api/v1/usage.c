@@ -7,13 +7,13 @@
 
 #include "api/http/respond.h"
 #include "api/text/json.h"
-#include "api/text/utf8.h"
 #include "api/v1/body.h"
 #include "api/v1/budgets.h"
 #include "api/v1/ids.h"
 #include "api/v1/list.h"
 #include "api/v1/routes.h"
 #include "api/v1/usage.h"
+#include "supervisor/base/utf8.h"
 
 int usage_take_row(struct answer_rows *rows, struct wire_usage_row *ret_row)
 {

@@ -3,11 +3,11 @@
 #include "api/http/route.h"
 #include "api/text/base64.h"
 #include "api/text/json.h"
-#include "api/text/utf8.h"
 #include "api/v1/ids.h"
 #include "api/v1/routes.h"
 #include "api/v1/signals.h"
 #include "supervisor/base/fd.h"
+#include "supervisor/base/utf8.h"
 #include "tests/harness/check.h"
 
 #include <ctype.h>

@@ -1,4 +1,4 @@
-#include "api/text/utf8.h"
+#include "supervisor/base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
