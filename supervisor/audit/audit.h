@@ -69,6 +69,14 @@ void audit_event(struct audit *audit, const struct abi_event_header *event,
 	const struct audit_subject *subject);
 /* The native table's names by number, "" without; borrowed until the log is freed. */
 void audit_name_syscalls(struct audit *audit, const char (*names)[32], size_t n);
+/* What the record of a system call says in words; NULL: nothing. */
+struct audit_call_words {
+	const char *name, *refused_by;
+	bool opened; /* it is "file.open" */
+};
+/* False: there will be none, for the event is not whole, or says what no program of ours says. */
+bool audit_call_words(const struct audit *audit, const struct abi_event_header *event,
+	struct audit_call_words *ret_words);
 /* For bodies: a JSON string from bytes that somebody else chose; what is no UTF-8 becomes U+FFFD.
  * NULL when memory is out (json_object_set_new() takes that). */
 json_t *audit_text(const char *bytes, size_t size_bytes);

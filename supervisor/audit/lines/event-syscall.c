@@ -55,18 +55,29 @@ static bool is_whole(const struct abi_event_header *event)
 	       call->refusal < ARRAY_SIZE(refusal_names);
 }
 
+bool audit_call_words(const struct audit *audit, const struct abi_event_header *event,
+	struct audit_call_words *ret_words)
+{
+	const struct abi_syscall_event *call = (const struct abi_syscall_event *)event;
+
+	if (!is_whole(event))
+		return false;
+	*ret_words = (struct audit_call_words){.name = name_of(audit, call),
+		.refused_by = refusal_names[call->refusal],
+		.opened = (call->inode || call->device) && !call->refusal};
+	return true;
+}
+
 const char *event_syscall_type(const struct audit *audit, const struct abi_event_header *event,
 	char buffer[AUDIT_TYPE_SIZE])
 {
-	const struct abi_syscall_event *call = (const struct abi_syscall_event *)event;
-	const char *name;
+	struct audit_call_words words;
 
-	if (!is_whole(event))
+	if (!audit_call_words(audit, event, &words))
 		return NULL;
-	if ((call->inode || call->device) && !call->refusal)
+	if (words.opened)
 		return "file.open";
-	name = name_of(audit, call);
-	snprintf(buffer, AUDIT_TYPE_SIZE, "syscall.%.23s", name ? name : "unnamed");
+	snprintf(buffer, AUDIT_TYPE_SIZE, "syscall.%.23s", words.name ? words.name : "unnamed");
 	return buffer;
 }
 

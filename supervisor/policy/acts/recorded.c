@@ -162,7 +162,7 @@ static bool read_query(int64_t type, enum policy_query *ret_query)
 }
 
 /* Queries that a policy decides on: other types are answered by none. */
-static bool read_dns(const struct member *list, struct policy_recorded *record)
+bool recorded_read_query(const struct member *list, struct policy_recorded *record)
 {
 	struct policy_recorded_act *recorded = recorded_act_add(record, POLICY_ACT_RESOLVE);
 	struct policy_act *act = &recorded->act;
@@ -231,7 +231,7 @@ static const struct type {
 } types[] = {
 	{"network.connect", POLICY_RECORDED_ACTS, read_network},
 	{"network.send", POLICY_RECORDED_ACTS, read_network},
-	{"network.dns", POLICY_RECORDED_ACTS, read_dns},
+	{"network.dns", POLICY_RECORDED_ACTS, recorded_read_query},
 	{"network.inbound", POLICY_RECORDED_ACTS, read_inbound},
 	{"network.flow", POLICY_RECORDED_DIAL, read_dial},
 	{"file.open", POLICY_RECORDED_ACTS, recorded_read_call},
@@ -315,7 +315,7 @@ static void fill(const struct member *list, const struct type *type, struct poli
 }
 
 /* The acts are as large as all else, and made when they are met. */
-static void begin(const char *line, size_t size_bytes, struct policy_recorded *record)
+void recorded_begin(const char *line, size_t size_bytes, struct policy_recorded *record)
 {
 	memset(record, 0, offsetof(struct policy_recorded, acts));
 	record->template[0] = '\0';
@@ -329,7 +329,7 @@ int policy_recorded_read(const char *line, size_t size_bytes, struct policy_reco
 	struct members members;
 	int r = 0;
 
-	begin(line, size_bytes, ret_record);
+	recorded_begin(line, size_bytes, ret_record);
 	if (size_bytes == 0 || line[0] != '{')
 		return -EBADMSG;
 	if (!type)

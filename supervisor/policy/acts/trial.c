@@ -101,6 +101,17 @@ static void add_terms(const struct policy_name_range *ranges, size_t n, uint16_t
 	}
 }
 
+/* The resolver answers whatever name it knows a rule for. */
+static struct policy_opinion judge_lookup(const struct policy *policy, const char *name)
+{
+	struct policy_name_range ranges[ABI_TICKET_RANGES_MAX];
+	bool found = policy_name_ranges(policy, name, ranges, ABI_TICKET_RANGES_MAX) > 0;
+
+	return (struct policy_opinion){.allowed = found,
+		.layer = POLICY_LAYER_RESOLVER,
+		.rule = found ? ranges[0].rule : ABI_RULE_NONE};
+}
+
 /* First the resolver is asked, then the address that it gives is connected to. */
 static struct policy_opinion judge_name(
 	const struct policy_trial *trial, const struct policy_act *act)
@@ -111,10 +122,9 @@ static struct policy_opinion judge_name(
 	struct abi_ticket ticket;
 	size_t n = write_ticket(trial, act->name, ranges, &ticket);
 
-	if (n == 0 || act->kind == POLICY_ACT_RESOLVE)
-		return (struct policy_opinion){.allowed = n > 0,
-			.layer = POLICY_LAYER_RESOLVER,
-			.rule = n > 0 ? ranges[0].rule : ABI_RULE_NONE};
+	if (n == 0)
+		return (struct policy_opinion){
+			.layer = POLICY_LAYER_RESOLVER, .rule = ABI_RULE_NONE};
 	facts.address = match_from_ipv4(htonl(ABI_SYNTHETIC4_BASE));
 	opinion = opinion_of(policy_judge(trial->matcher, &ticket, &facts));
 	if (opinion.allowed)
@@ -124,8 +134,7 @@ static struct policy_opinion judge_name(
 
 /* Records are told by a rule that names them, whatever else is allowed of the name; those of HTTPS
  * by none. */
-static struct policy_opinion judge_query(
-	const struct policy_trial *trial, const struct policy_act *act)
+static struct policy_opinion judge_query(const struct policy *policy, const struct policy_act *act)
 {
 	struct policy_opinion opinion = {.layer = POLICY_LAYER_RESOLVER, .rule = ABI_RULE_NONE};
 
@@ -133,15 +142,15 @@ static struct policy_opinion judge_query(
 	case POLICY_QUERY_ADDRESS:
 	case POLICY_QUERY_A:
 	case POLICY_QUERY_AAAA:
-		return judge_name(trial, act);
+		return judge_lookup(policy, act->name);
 	case POLICY_QUERY_MX:
-		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_MX);
+		opinion.rule = policy_record_rule(policy, act->name, POLICY_RECORD_MX);
 		break;
 	case POLICY_QUERY_SRV:
-		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_SRV);
+		opinion.rule = policy_record_rule(policy, act->name, POLICY_RECORD_SRV);
 		break;
 	case POLICY_QUERY_TXT:
-		opinion.rule = policy_record_rule(trial->policy, act->name, POLICY_RECORD_TXT);
+		opinion.rule = policy_record_rule(policy, act->name, POLICY_RECORD_TXT);
 		break;
 	case POLICY_QUERY_HTTPS:
 		break;
@@ -172,8 +181,7 @@ static bool may_call(const struct policy *policy, const struct policy_act *act)
 	       !policy_find_fixed_rule(act->name, act->arguments, act->given);
 }
 
-struct policy_opinion policy_trial_judge(
-	const struct policy_trial *trial, const struct policy_act *act)
+struct policy_opinion policy_ask(const struct policy *policy, const struct policy_act *act)
 {
 	struct policy_opinion opinion = {.rule = ABI_RULE_NONE};
 	enum policy_access access;
@@ -181,45 +189,52 @@ struct policy_opinion policy_trial_judge(
 	switch (act->kind) {
 	case POLICY_ACT_CONNECT:
 	case POLICY_ACT_SEND:
-		return act->is_name ? judge_name(trial, act) : judge_address(trial, act);
+		return opinion; /* the kernel's, which policy_trial_judge() asks */
 	case POLICY_ACT_RESOLVE:
-		return judge_query(trial, act);
+		return judge_query(policy, act);
 	case POLICY_ACT_INBOUND:
 		opinion.layer = POLICY_LAYER_PREVIEW;
-		opinion.allowed = policy_allows_inbound(trial->policy, act->port);
+		opinion.allowed = policy_allows_inbound(policy, act->port);
 		return opinion;
 	case POLICY_ACT_SYSCALL:
 		opinion.layer = POLICY_LAYER_SECCOMP;
-		opinion.allowed = may_call(trial->policy, act);
+		opinion.allowed = may_call(policy, act);
 		return opinion;
 	case POLICY_ACT_READ:
 	case POLICY_ACT_WRITE:
-		access = policy_access_at(trial->policy, act->name);
+		access = policy_access_at(policy, act->name);
 		opinion.layer = POLICY_LAYER_MOUNTS;
 		opinion.allowed = act->kind == POLICY_ACT_READ
 					  ? access != POLICY_ACCESS_HIDDEN
 					  : access == POLICY_ACCESS_WRITABLE &&
-						    !policy_code_at(trial->policy, act->name);
+						    !policy_code_at(policy, act->name);
 		return opinion;
 	case POLICY_ACT_OPEN:
 		opinion.layer = POLICY_LAYER_MOUNTS;
-		opinion.allowed = trial->policy->devices & 1U << act->device;
+		opinion.allowed = policy->devices & 1U << act->device;
 		return opinion;
 	case POLICY_ACT_EXECUTE:
 		opinion.layer = POLICY_LAYER_MOUNTS;
 		opinion.allowed =
-			policy_access_at(trial->policy, act->name) != POLICY_ACCESS_HIDDEN &&
-			(!trial->policy->executables.limited ||
-				policy_program_at(trial->policy, act->name));
+			policy_access_at(policy, act->name) != POLICY_ACCESS_HIDDEN &&
+			(!policy->executables.limited || policy_program_at(policy, act->name));
 		return opinion;
 	case POLICY_ACT_USE:
 		opinion.layer = POLICY_LAYER_LIMITS;
-		opinion.allowed = fits(trial->policy, act);
+		opinion.allowed = fits(policy, act);
 		return opinion;
 	case POLICY_ACT_OMIT:
 		opinion.layer = POLICY_LAYER_REQUEST;
-		opinion.allowed = !policy_wants_secret(trial->policy, act->name);
+		opinion.allowed = !policy_wants_secret(policy, act->name);
 		return opinion;
 	}
 	return opinion;
+}
+
+struct policy_opinion policy_trial_judge(
+	const struct policy_trial *trial, const struct policy_act *act)
+{
+	if (act->kind != POLICY_ACT_CONNECT && act->kind != POLICY_ACT_SEND)
+		return policy_ask(trial->policy, act);
+	return act->is_name ? judge_name(trial, act) : judge_address(trial, act);
 }

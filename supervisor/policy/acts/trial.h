@@ -26,6 +26,10 @@ struct policy_opinion {
 	bool is_private;
 };
 
+/* What happens to a sandbox under the policy, of all that is not decided where it connects or sends
+ * to: for that (POLICY_ACT_CONNECT, POLICY_ACT_SEND: denied here) it must be compiled. */
+struct policy_opinion policy_ask(const struct policy *policy, const struct policy_act *act);
+
 /* A policy, compiled to be asked. Borrows `policy`. Returns 0, or as policy_compile(). */
 struct policy_trial;
 int policy_trial_new(
@@ -33,6 +37,6 @@ int policy_trial_new(
 /* Takes NULL, returns NULL. */
 struct policy_trial *policy_trial_free(struct policy_trial *trial);
 
-/* What happens to a sandbox under the policy, with gate and resolver up and no budget spent. */
+/* The same of all acts, with gate and resolver up and no budget spent. */
 struct policy_opinion policy_trial_judge(
 	const struct policy_trial *trial, const struct policy_act *act);
