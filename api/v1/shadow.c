@@ -85,6 +85,10 @@ static void write_sum(struct writer *writer, const struct wire_shadow_sum *sum)
 		json_write_null(writer, "rule");
 	else
 		json_write_number(writer, "rule", sum->rule);
+	if (sum->part[0])
+		json_write_text(writer, "part", sum->part);
+	else
+		json_write_null(writer, "part");
 	json_write_number(writer, "count", sum->n);
 	write_example(writer, sum);
 	json_write_close(writer, '}');
@@ -107,7 +111,7 @@ static int write_sums(struct writer *writer, const struct answer *answer, uint8_
 
 		if (answer_rows_take(&rows, &sum, sizeof(sum)) < 0 || !outcome_name(sum.outcome) ||
 			sum.is_staged > 1 || !WIRE_TEXT_VALID(sum.policy) ||
-			!WIRE_TEXT_VALID(sum.example))
+			!WIRE_TEXT_VALID(sum.example) || !WIRE_TEXT_VALID(sum.part))
 			return -EPROTO;
 		if (sum.is_staged != is_staged)
 			continue;

@@ -34,6 +34,14 @@ struct audit_subject {
 	uint32_t policy_generation;
 	const char *host; /* of a kernel event: the name that its address stands for */
 	const char *shadow_name, *shadow_hash; /* likewise: the candidate that said otherwise */
+	const struct audit_opinion *opinion;   /* likewise: what it said, if it is in no event */
+};
+
+/* Of a candidate, of a call, a file or a program. */
+struct audit_opinion {
+	uint32_t generation;
+	bool allows;
+	const char *part; /* which part of it decides */
 };
 
 struct audit_config {

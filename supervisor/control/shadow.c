@@ -35,6 +35,7 @@ static void add_sum(const struct shadow_sum *sum, void *userdata)
 	}
 	snprintf(row.policy, sizeof(row.policy), "%s", sum->policy);
 	snprintf(row.example, sizeof(row.example), "%s", sum->example);
+	snprintf(row.part, sizeof(row.part), "%s", sum->part);
 	rows_add(&sums->rows, &row, sizeof(row), NULL, 0);
 }
 

@@ -42,29 +42,16 @@ static const char *host_of(const struct core *core, const struct abi_event_heade
 	return sandbox ? names_of_address(sandbox, &network->address) : NULL;
 }
 
-/* Whose opinion it is: the candidate may have been asked no more, or another, when it is read. */
-static void note_shadow(struct core *core, const struct abi_event_header *event, const char *host,
-	struct audit_subject *subject)
-{
-	const struct abi_network_event *network = (const struct abi_network_event *)event;
-	const struct sandbox *sandbox = table_get(core->sandboxes, event->sandbox);
-
-	if (event->type != ABI_EVENT_NETWORK || event->size < sizeof(*network) ||
-		!network->shadow || !sandbox || !sandbox->shadow ||
-		ABI_SLOT_GENERATION(network->shadow) != sandbox->shadow_generation)
-		return;
-	subject->shadow_name = sandbox->shadow->policy->name;
-	subject->shadow_hash = sandbox->shadow->policy->hash;
-	shadow_note_event(core, network, host);
-}
-
 static void on_event(const struct abi_event_header *event, void *userdata)
 {
 	struct core *core = userdata;
+	const struct sandbox *sandbox = table_get(core->sandboxes, event->sandbox);
 	struct audit_subject subject = subject_of(core, event->sandbox, event->tenant);
+	struct shadow_opinion opinion;
 
 	subject.host = host_of(core, event);
-	note_shadow(core, event, subject.host, &subject);
+	if (sandbox)
+		shadow_note_event(sandbox, event, &subject, &opinion);
 	count(core, event);
 	audit_event(core->audit, event, &subject);
 }

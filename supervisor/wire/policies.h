@@ -75,6 +75,7 @@ enum wire_shadow_outcome { /* as enum abi_shadow_outcome */
 };
 
 #define WIRE_EXAMPLE_SIZE 320
+#define WIRE_PART_SIZE 320
 
 struct wire_shadow_sum {
 	uint32_t outcome;            /* enum wire_shadow_outcome */
@@ -85,4 +86,5 @@ struct wire_shadow_sum {
 	uint8_t is_staged; /* 1: of the staged version, 0: of the one in force */
 	uint8_t reserved[7];
 	char example[WIRE_EXAMPLE_SIZE]; /* empty: none */
+	char part[WIRE_PART_SIZE]; /* of files, calls and programs, instead of a rule; or empty */
 };

@@ -57,7 +57,11 @@ TEST(sums_are_told_by_rule_and_added_up_by_outcome)
 {
 	struct sums sums = {.page = {.n_rows = 5},
 		.rows = {{.outcome = WIRE_SHADOW_AGREED, .rule = 0, .policy = "web", .n = 7},
-			{.outcome = WIRE_SHADOW_AGREED, .rule = 0xffff, .policy = "web", .n = 5},
+			{.outcome = WIRE_SHADOW_AGREED,
+				.rule = 0xffff,
+				.policy = "web",
+				.n = 5,
+				.part = "files.hidden /etc/ssl"},
 			{.outcome = WIRE_SHADOW_WOULD_DENY,
 				.rule = 2,
 				.policy = "web",
@@ -72,19 +76,22 @@ TEST(sums_are_told_by_rule_and_added_up_by_outcome)
 
 	begin();
 	asks(&sums, sizeof(sums));
-	reads(200,
-		"{\"name\":\"narrow\",\"rules\":["
-		"{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"count\":7,\"example\":"
-		"null},"
-		"{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":null,\"count\":5,\"example\":"
-		"null},"
-		"{\"outcome\":\"would_deny\",\"policy\":\"web\",\"rule\":2,\"count\":3,\"example\":"
-		"{\"act\":\"connect a.org:443\",\"sandbox\":\"sb-00000000000000ab\",\"at\":"
-		"\"2023-11-14T22:13:20.123Z\"}},"
-		"{\"outcome\":\"would_allow\",\"policy\":\"narrow\",\"rule\":1,\"count\":"
-		"18446744073709551615,\"example\":null}],"
-		"\"truncated\":false,\"agreed\":12,\"would_deny\":3,\"would_allow\":"
-		"18446744073709551615,\"staged\":null}");
+	reads(200, "{\"name\":\"narrow\",\"rules\":["
+		   "{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"part\":null,\"count\":"
+		   "7,\"example\":"
+		   "null},"
+		   "{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":null,\"part\":\"files."
+		   "hidden /etc/ssl\",\"count\":5,\"example\":"
+		   "null},"
+		   "{\"outcome\":\"would_deny\",\"policy\":\"web\",\"rule\":2,\"part\":null,"
+		   "\"count\":3,\"example\":"
+		   "{\"act\":\"connect a.org:443\",\"sandbox\":\"sb-00000000000000ab\",\"at\":"
+		   "\"2023-11-14T22:13:20.123Z\"}},"
+		   "{\"outcome\":\"would_allow\",\"policy\":\"narrow\",\"rule\":1,\"part\":null,"
+		   "\"count\":"
+		   "18446744073709551615,\"example\":null}],"
+		   "\"truncated\":false,\"agreed\":12,\"would_deny\":3,\"would_allow\":"
+		   "18446744073709551615,\"staged\":null}");
 	sums.page = (struct wire_page){.n_rows = 1, .next_cursor = 1};
 	asks(&sums, sizeof(sums.page) + sizeof(sums.staged));
 	reads(200, "\"rules\":[],\"truncated\":true,\"agreed\":0,\"would_deny\":0,\"would_allow\":"
@@ -109,12 +116,14 @@ TEST(sums_of_the_staged_version_are_told_apart)
 
 	begin();
 	asks(&sums, sizeof(sums) - 2 * sizeof(sums.rows[0]));
-	reads(200, "\"rules\":[{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"count\":7,"
+	reads(200, "\"rules\":[{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"part\":null,"
+		   "\"count\":7,"
 		   "\"example\":null}],\"truncated\":false,\"agreed\":7,\"would_deny\":0,"
 		   "\"would_allow\":0,\"staged\":{\"hash\":\"abc\",\"file_hash\":\"file\","
 		   "\"commit\":null,\"by_key\":null,\"since\":\"1970-01-01T00:00:01.000Z\","
 		   "\"asked\":2,\"not_asked\":1,\"error\":null,\"rules\":[{\"outcome\":"
-		   "\"would_deny\",\"policy\":\"heir\",\"rule\":1,\"count\":3,\"example\":null}],"
+		   "\"would_deny\",\"policy\":\"heir\",\"rule\":1,\"part\":null,\"count\":3,"
+		   "\"example\":null}],"
 		   "\"truncated\":false,\"agreed\":0,\"would_deny\":3,\"would_allow\":0}}");
 	end();
 }

@@ -173,6 +173,25 @@ TEST(what_a_candidate_would_say_is_told_beside_the_verdict)
 	check_event_of(&asked, &event.header, "network.connect", DENIED_443);
 }
 
+TEST(what_a_candidate_would_say_of_a_program_has_the_part_that_decides)
+{
+	struct abi_exec_event event = {.header = header(ABI_EVENT_EXEC, sizeof(event))};
+	const struct audit_opinion opinion = {7, false, "executables.allow"};
+	struct audit_subject asked = subject;
+
+	asked.shadow_name = "tight";
+	asked.shadow_hash = "cafe";
+	asked.opinion = &opinion;
+	check_event_of(&asked, &event.header, "process.exec",
+		"\"argv\":[],\"argv_truncated\":false,\"shadow\":{\"policy\":\"tight\",\"hash\":"
+		"\"cafe\",\"generation\":7,\"verdict\":\"deny\",\"rule\":null,\"part\":"
+		"\"executables.allow\"}");
+	/* The twin: it agrees. */
+	asked.opinion = NULL;
+	check_event_of(
+		&asked, &event.header, "process.exec", "\"argv\":[],\"argv_truncated\":false");
+}
+
 TEST(a_denial_for_a_budget_names_those_that_are_used_up)
 {
 	struct abi_network_event event = network(ABI_OPERATION_PACKET, "fd00::1");

@@ -214,14 +214,14 @@ static void add_sums(struct print_table *table, const json_t *rules, const char 
 	json_array_foreach(rules, i, row)
 	{
 		const json_t *rule = json_object_get(row, "rule");
-		char count[PRINT_CELL_SIZE], number[PRINT_CELL_SIZE];
+		const char *part = json_string_value(json_object_get(row, "part"));
+		char count[PRINT_CELL_SIZE], number[PRINT_CELL_SIZE] = "-";
 
-		snprintf(number, sizeof(number), "-");
 		if (json_is_integer(rule))
 			print_count(number, (int64_t)json_integer_value(rule));
 		print_row(table, print_member(row, "outcome"),
-			print_count(count, (int64_t)print_number(row, "count")), number,
-			print_member(row, "policy"), version,
+			print_count(count, (int64_t)print_number(row, "count")),
+			part ? part : number, print_member(row, "policy"), version,
 			print_member(json_object_get(row, "example"), "act"), NULL);
 	}
 }

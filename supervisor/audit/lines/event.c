@@ -142,6 +142,15 @@ static void add_spent(struct json_line *line, const char *key, unsigned int spen
 	json_line_raw(line, any ? "]" : "[]");
 }
 
+static void add_rule(struct json_line *line, uint16_t rule)
+{
+	json_line_key(line, "rule");
+	if (rule == ABI_RULE_NONE)
+		json_line_raw(line, "null");
+	else
+		json_line_unsigned(line, rule);
+}
+
 static void add_network(
 	struct json_line *line, const struct abi_network_event *event, const char *host)
 {
@@ -154,11 +163,7 @@ static void add_network(
 		add_spent(line, "budgets", event->spent);
 		add_spent(line, "tenant_budgets", event->spent >> ABI_BUDGET_TENANT_SHIFT);
 	}
-	json_line_key(line, "rule");
-	if (event->rule == ABI_RULE_NONE)
-		json_line_raw(line, "null");
-	else
-		json_line_unsigned(line, event->rule);
+	add_rule(line, event->rule);
 	add_named(line, "family", NAME_OF(family_names, event->family), event->family);
 	if (event->operation != ABI_OPERATION_SOCKET) {
 		if (host)
@@ -171,28 +176,41 @@ static void add_network(
 		event->socket_type);
 }
 
-/* Where a candidate would have decided otherwise. */
-static void add_shadow(struct json_line *line, const struct abi_network_event *event,
-	const struct audit_subject *who)
+static void begin_shadow(
+	struct json_line *line, const struct audit_subject *who, uint32_t generation, bool allows)
 {
-	if (!event->shadow)
-		return;
 	json_line_key(line, "shadow");
 	json_line_raw(line, "{");
 	if (who->shadow_name)
 		json_line_add_text(line, "policy", who->shadow_name);
 	if (who->shadow_hash)
 		json_line_add_text(line, "hash", who->shadow_hash);
-	json_line_add_unsigned(line, "generation", ABI_SLOT_GENERATION(event->shadow));
-	json_line_add_text(
-		line, "verdict", event->shadow_verdict == ABI_VERDICT_DENY ? "deny" : "allow");
+	json_line_add_unsigned(line, "generation", generation);
+	json_line_add_text(line, "verdict", allows ? "allow" : "deny");
+}
+
+/* Where a candidate would have decided otherwise. */
+static void add_shadow(struct json_line *line, const struct abi_network_event *event,
+	const struct audit_subject *who)
+{
+	if (!event->shadow)
+		return;
+	begin_shadow(line, who, ABI_SLOT_GENERATION(event->shadow),
+		event->shadow_verdict != ABI_VERDICT_DENY);
 	add_named(
 		line, "reason", NAME_OF(reason_names, event->shadow_reason), event->shadow_reason);
-	json_line_key(line, "rule");
-	if (event->shadow_rule == ABI_RULE_NONE)
-		json_line_raw(line, "null");
-	else
-		json_line_unsigned(line, event->shadow_rule);
+	add_rule(line, event->shadow_rule);
+	json_line_raw(line, "}");
+}
+
+/* The same, of what no numbered rule is about. */
+static void add_opinion(struct json_line *line, const struct audit_subject *who)
+{
+	if (!who->opinion)
+		return;
+	begin_shadow(line, who, who->opinion->generation, who->opinion->allows);
+	add_rule(line, ABI_RULE_NONE);
+	json_line_add_text(line, "part", who->opinion->part);
 	json_line_raw(line, "}");
 }
 
@@ -282,9 +300,11 @@ static void add_body(const struct audit *audit, struct json_line *line,
 		break;
 	case ABI_EVENT_EXEC:
 		add_exec(line, (const struct abi_exec_event *)event);
+		add_opinion(line, who);
 		break;
 	case ABI_EVENT_SCRIPT:
 		add_script(line, (const struct abi_script_event *)event);
+		add_opinion(line, who);
 		break;
 	case ABI_EVENT_EXIT:
 		add_exit(line, (const struct abi_exit_event *)event);
@@ -293,6 +313,7 @@ static void add_body(const struct audit *audit, struct json_line *line,
 	case ABI_EVENT_FILE:
 	case ABI_EVENT_PAIR:
 		event_syscall_add(audit, line, event);
+		add_opinion(line, who);
 		break;
 	}
 }

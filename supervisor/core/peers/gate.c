@@ -136,15 +136,21 @@ static int on_dns(struct core *core, const struct channel_message *message)
 	struct sandbox *sandbox;
 	struct audit_subject subject;
 	json_t *shadow = NULL;
+	struct policy_recorded_answer answer;
 
 	if (message->body_size != sizeof(*query) || !WIRE_TEXT_VALID(query->name))
 		return -EPROTO;
+	answer = (struct policy_recorded_answer){.name = query->name,
+		.type = query->type,
+		.rcode = query->rcode,
+		.extended_error = query->error == 0xffff ? -1 : query->error,
+		.n_records = query->n_records};
 	subject = (struct audit_subject){.sandbox = query->sandbox};
 	sandbox = table_get(core->sandboxes, query->sandbox);
 	if (sandbox)
 		sandbox_subject(sandbox, &subject);
-	if (sandbox && (query->type == DNS_A || query->type == DNS_AAAA))
-		shadow = shadow_note_name(sandbox, query->name);
+	if (sandbox)
+		shadow = shadow_note_query(sandbox, &answer);
 	audit_record(core->audit, "network.dns", &subject,
 		json_pack("{s:s, s:o, s:i, s:i, s:b, s:o*, s:o*, s:o*, s:o*}", "verdict",
 			query->rcode == 0 ? "allow" : "deny", "name",

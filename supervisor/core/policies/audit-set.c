@@ -172,6 +172,8 @@ void audit_set_make(const struct policy *policy, const struct sock_filter *filte
 void audit_names_fill(struct audit_names *ret_names)
 {
 	for (unsigned int i = 0; i < ABI_SYSCALLS_MAX; i++)
-		if (!confine_call_name(i, ret_names->names[i]))
+		if (confine_call_name(i, ret_names->names[i]))
+			ret_names->levels[i] = (uint8_t)confine_call_level(ret_names->names[i]);
+		else
 			ret_names->names[i][0] = '\0';
 }

@@ -12,5 +12,6 @@ void audit_set_make(const struct policy *policy, const struct sock_filter *filte
 
 struct audit_names {
 	char names[ABI_SYSCALLS_MAX][CONFINE_CALL_NAME_SIZE]; /* "" without */
+	uint8_t levels[ABI_SYSCALLS_MAX]; /* enum policy_call_level, of those that have one */
 };
 void audit_names_fill(struct audit_names *ret_names);

@@ -41,21 +41,23 @@ static uint32_t mix(uint32_t hash, const void *bytes, size_t size)
 }
 
 static size_t bucket_of(const struct shadow_asked *asked, const char *policy,
-	enum abi_shadow_outcome outcome, uint16_t rule)
+	enum abi_shadow_outcome outcome, uint16_t rule, const char *part)
 {
 	uint32_t numbers[] = {asked->tenant, (uint32_t)outcome, rule}, hash = 2166136261u;
 
 	hash = mix(hash, numbers, sizeof(numbers));
 	hash = mix(hash, asked->hash, strlen(asked->hash));
 	hash = mix(hash, asked->staged_hash, strlen(asked->staged_hash));
+	hash = mix(hash, part, strlen(part));
 	return mix(hash, policy, strlen(policy)) % BUCKETS;
 }
 
 static bool is_row(const struct shadow_row *row, const struct shadow_asked *asked,
-	const char *policy, enum abi_shadow_outcome outcome, uint16_t rule)
+	const char *policy, enum abi_shadow_outcome outcome, uint16_t rule, const char *part)
 {
 	return row->tenant == asked->tenant && row->sum.outcome == outcome &&
-	       row->sum.rule == rule && strcmp(row->sum.policy, policy) == 0 &&
+	       row->sum.rule == rule && strcmp(row->sum.part, part) == 0 &&
+	       strcmp(row->sum.policy, policy) == 0 &&
 	       strcmp(row->candidate, asked->candidate) == 0 &&
 	       strcmp(row->hash, asked->hash) == 0 && strcmp(row->staged, asked->staged) == 0 &&
 	       strcmp(row->staged_hash, asked->staged_hash) == 0;
@@ -63,7 +65,7 @@ static bool is_row(const struct shadow_row *row, const struct shadow_asked *aske
 
 static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **bucket,
 	const struct shadow_asked *asked, const char *policy, enum abi_shadow_outcome outcome,
-	uint16_t rule)
+	uint16_t rule, const char *part)
 {
 	struct shadow_row *row = calloc(1, sizeof(*row));
 
@@ -76,6 +78,7 @@ static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **buck
 	memcpy(row->staged_hash, asked->staged_hash, sizeof(row->staged_hash));
 	row->sum.outcome = outcome;
 	row->sum.rule = rule;
+	snprintf(row->sum.part, sizeof(row->sum.part), "%s", part);
 	snprintf(row->sum.policy, sizeof(row->sum.policy), "%s", policy);
 	row->next_of_bucket = *bucket;
 	*bucket = row;
@@ -86,17 +89,19 @@ static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **buck
 }
 
 struct shadow_row *shadow_rows_get(struct shadow_rows *rows, const struct shadow_asked *asked,
-	enum abi_shadow_outcome outcome, uint16_t rule)
+	enum abi_shadow_outcome outcome, uint16_t rule, const char *part)
 {
-	const char *policy = outcome == ABI_SHADOW_WOULD_DENY ? asked->beside : asked->rules_of;
-	struct shadow_row **bucket = &rows->buckets[bucket_of(asked, policy, outcome, rule)];
+	bool is_any = rule == ABI_RULE_NONE && !part[0],
+	     is_beside = outcome == ABI_SHADOW_WOULD_DENY && !part[0];
+	const char *policy = is_beside ? asked->beside : asked->rules_of;
+	struct shadow_row **bucket = &rows->buckets[bucket_of(asked, policy, outcome, rule, part)];
 
 	for (struct shadow_row *row = *bucket; row; row = row->next_of_bucket)
-		if (is_row(row, asked, policy, outcome, rule))
+		if (is_row(row, asked, policy, outcome, rule, part))
 			return row;
-	if (rows->n < ROWS_MAX || (rule == ABI_RULE_NONE && rows->n < ROWS_NONE_MAX))
-		return add(rows, bucket, asked, policy, outcome, rule);
-	return rule == ABI_RULE_NONE ? NULL : shadow_rows_get(rows, asked, outcome, ABI_RULE_NONE);
+	if (rows->n < ROWS_MAX || (is_any && rows->n < ROWS_NONE_MAX))
+		return add(rows, bucket, asked, policy, outcome, rule, part);
+	return is_any ? NULL : shadow_rows_get(rows, asked, outcome, ABI_RULE_NONE, "");
 }
 
 struct shadow_row *shadow_rows_first(const struct shadow_rows *rows)

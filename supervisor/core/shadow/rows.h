@@ -29,9 +29,9 @@ struct shadow_rows;
 
 struct shadow_rows *shadow_rows_new(void);
 struct shadow_rows *shadow_rows_free(struct shadow_rows *rows);
-/* The row, made if there is none yet; when there are too many, that of no rule. NULL when there is
- * no room even for that. */
+/* The row, made if there is none yet; when there are too many, that of no rule and no part. NULL
+ * when there is no room even for that. `part` is policy_part()'s, or "": by rule. */
 struct shadow_row *shadow_rows_get(struct shadow_rows *rows, const struct shadow_asked *asked,
-	enum abi_shadow_outcome outcome, uint16_t rule);
+	enum abi_shadow_outcome outcome, uint16_t rule, const char *part);
 /* In a list, by `next`. */
 struct shadow_row *shadow_rows_first(const struct shadow_rows *rows);

@@ -3,6 +3,8 @@
 
 #include "supervisor/core/core.h"
 #include "supervisor/core/shadow/candidate.h"
+#include "supervisor/policy/acts/part.h"
+#include "supervisor/policy/acts/recorded-event.h"
 
 struct shadow_sums;
 
@@ -53,11 +55,23 @@ void shadow_forget_earlier(struct core *core);
 /* The sandbox ends: its counts are added to the sums. */
 void shadow_end(struct sandbox *sandbox);
 
-/* A record of the kernel with another opinion: an example of its row. `host` NULL: by address. */
-void shadow_note_event(struct core *core, const struct abi_network_event *event, const char *host);
-/* What the candidate says of a name that was asked for: {"policy": …, "verdict": …}, NULL when it
- * agrees or there is none. */
-json_t *shadow_note_name(struct sandbox *sandbox, const char *name);
+/* ---- opinions.c: what candidates say of what is recorded */
+
+/* What its record says of a call, a file or a program that the candidate would have decided
+ * otherwise. */
+struct shadow_opinion {
+	struct audit_opinion said; /* borrows `part` */
+	char part[POLICY_PART_SIZE];
+};
+
+/* Has the sandbox's candidate asked about an event of the kernel, counts what it says, and fills in
+ * what the record will tell. `subject` has the event's host, and borrows `opinion`. */
+void shadow_note_event(const struct sandbox *sandbox, const struct abi_event_header *event,
+	struct audit_subject *subject, struct shadow_opinion *opinion);
+/* What the candidate says of a query: {"policy": …, "verdict": …}, NULL when it agrees, is not told
+ * by the answer, or there is none. */
+json_t *shadow_note_query(
+	const struct sandbox *sandbox, const struct policy_recorded_answer *answer);
 
 #define SHADOW_EXAMPLE_SIZE 320
 
@@ -65,6 +79,7 @@ struct shadow_sum {
 	enum abi_shadow_outcome outcome;
 	char policy[POLICY_NAME_SIZE]; /* whose rule it is */
 	uint16_t rule;                 /* ABI_RULE_NONE: none's, or there were too many */
+	char part[POLICY_PART_SIZE];   /* instead of a rule: of files, calls and programs */
 	uint64_t n;
 	char example[SHADOW_EXAMPLE_SIZE]; /* "connect pypi.org:443", as explain takes it; or "" */
 	uint64_t example_sandbox, example_ns;

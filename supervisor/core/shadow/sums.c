@@ -1,5 +1,5 @@
-/* What candidates said, by rule: what ended is kept here, the rest is in the kernel. Counts are
- * exact; examples are from records, which may be lost.
+/* What candidates said, by rule: what ended is kept here, the rest is in the kernel. Counts of what
+ * the kernel asks are exact; others, and examples, are from records, which may be lost.
  *
  * The kernel's counts lie in one map for all sandboxes, which can only be walked as a whole. So
  * counts of a candidate that is asked no more stay there, under its slot and generation, which are
@@ -9,18 +9,14 @@
 #include "supervisor/core/shadow/sums.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/base/address.h"
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox/sandbox.h"
 #include "supervisor/core/shadow/rows.h"
-#include "supervisor/policy/network/name.h"
 
 #define ENDED_MAX 4096 /* each has three rows of the kernel's map, and more by rules */
 #define FOLD_DELAY_MS 1000
@@ -119,6 +115,13 @@ struct walk {
 	struct ended **ended;    /* by slot */
 };
 
+struct shadow_row *shadow_sums_row(const struct sandbox *sandbox, enum abi_shadow_outcome outcome,
+	uint16_t rule, const char *part)
+{
+	return shadow_rows_get(
+		sandbox->core->shadow_sums->rows, sandbox->shadow_asked, outcome, rule, part);
+}
+
 static bool take_row(const struct abi_shadow_key *key, uint64_t n, void *userdata)
 {
 	const struct walk *walk = userdata;
@@ -130,7 +133,7 @@ static bool take_row(const struct abi_shadow_key *key, uint64_t n, void *userdat
 	living = walk->living[key->slot];
 	if (living && living->shadow_generation == key->generation) {
 		row = n > 0 ? shadow_rows_get(
-				      walk->rows, living->shadow_asked, key->outcome, key->rule)
+				      walk->rows, living->shadow_asked, key->outcome, key->rule, "")
 			    : NULL;
 		if (row)
 			row->n_living += n;
@@ -139,7 +142,7 @@ static bool take_row(const struct abi_shadow_key *key, uint64_t n, void *userdat
 	for (struct ended *ended = walk->ended[key->slot]; ended && n > 0; ended = ended->next) {
 		if (ended->generation != key->generation)
 			continue;
-		row = shadow_rows_get(walk->rows, ended->asked, key->outcome, key->rule);
+		row = shadow_rows_get(walk->rows, ended->asked, key->outcome, key->rule, "");
 		if (row)
 			row->sum.n += n;
 	}
@@ -230,69 +233,4 @@ void shadow_sums_each(const struct core *core, const struct tenant *tenant,
 		sum.n += row->n_living;
 		callback(&sum, userdata);
 	}
-}
-
-/* ---- examples */
-
-_printf_(4, 5) static void set_example(struct shadow_row *row, const struct sandbox *sandbox,
-	uint64_t time_ns, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(row->sum.example, sizeof(row->sum.example), format, arguments);
-	va_end(arguments);
-	row->sum.example_sandbox = sandbox->id;
-	row->sum.example_ns = time_ns;
-}
-
-void shadow_note_event(struct core *core, const struct abi_network_event *event, const char *host)
-{
-	const struct sandbox *sandbox = table_get(core->sandboxes, event->header.sandbox);
-	char address[ADDRESS_TEXT_SIZE];
-	bool denies = event->verdict != ABI_VERDICT_DENY;
-	const char *verb = event->protocol == IPPROTO_UDP ? "send" : "connect";
-	struct shadow_row *row;
-
-	if (!sandbox || !sandbox->shadow ||
-		ABI_SLOT_GENERATION(event->shadow) != sandbox->shadow_generation)
-		return;
-	row = shadow_rows_get(core->shadow_sums->rows, sandbox->shadow_asked,
-		denies ? ABI_SHADOW_WOULD_DENY : ABI_SHADOW_WOULD_ALLOW,
-		denies ? event->rule : event->shadow_rule);
-	if (!row)
-		return;
-	address_to_text(event->address.bytes, address);
-	if (!host && strchr(address, ':'))
-		set_example(row, sandbox, clock_realtime_ns(), "%s [%s]:%u", verb, address,
-			event->port);
-	else
-		set_example(row, sandbox, clock_realtime_ns(), "%s %s:%u", verb,
-			host ? host : address, event->port);
-}
-
-json_t *shadow_note_name(struct sandbox *sandbox, const char *name)
-{
-	struct policy_name_range enforced, candidate;
-	size_t n_enforced, n_candidate;
-	struct shadow_row *row;
-
-	if (!sandbox->shadow)
-		return NULL;
-	n_enforced = policy_name_ranges(sandbox->effective->policy, name, &enforced, 1);
-	n_candidate = policy_name_ranges(sandbox->shadow->policy, name, &candidate, 1);
-	if (!n_enforced == !n_candidate)
-		return NULL;
-	/* What it would deny is counted when something is sent there. */
-	row = n_enforced ? NULL
-			 : shadow_rows_get(sandbox->core->shadow_sums->rows, sandbox->shadow_asked,
-				   ABI_SHADOW_WOULD_ALLOW, candidate.rule);
-	if (row) {
-		row->sum.n++;
-		set_example(row, sandbox, clock_realtime_ns(), "resolve %s", name);
-	}
-	return json_pack("{s:s, s:s, s:I, s:s, s:o}", "policy", sandbox->shadow->policy->name,
-		"hash", sandbox->shadow->policy->hash, "generation",
-		(json_int_t)sandbox->shadow_generation, "verdict", n_candidate ? "allow" : "deny",
-		"rule", n_candidate ? json_integer(candidate.rule) : json_null());
 }
