@@ -39,6 +39,15 @@ static void refuse_too_large(struct request *request)
 	refuse(request, WIRE_CODE_TOO_LARGE, detail);
 }
 
+/* libmicrohttpd makes it the end of a name, which would be another one than a proxy or a log saw.
+ */
+static bool has_nul(const struct request *request)
+{
+	const char *target = request_target(request);
+
+	return target && strstr(target, "%00");
+}
+
 static void find_route(struct request *request)
 {
 	const struct route_table *routes = server_routes(request->server);
@@ -48,6 +57,11 @@ static void find_route(struct request *request)
 	route_find(routes, request->method, request->path, match);
 	if (match->route && match->too_long) {
 		refuse(request, WIRE_CODE_INVALID, "a name in the path is too long");
+		return;
+	}
+	/* What follows a preview's port is passed on as it was sent. */
+	if (match->route && !(match->route->flags & ROUTE_TAIL) && has_nul(request)) {
+		refuse(request, WIRE_CODE_INVALID, "neither a path nor a query has a zero byte");
 		return;
 	}
 	if (match->route) {

@@ -68,6 +68,14 @@ TEST(answers_what_does_not_exist)
 	snprintf(path, sizeof(path), "/v1/policies/%0100d", 0);
 	api_request(fd, "GET", path, "", NULL);
 	reads(fd, 400, "a name in the path is too long");
+	api_request(fd, "GET", "/healthz%00.json", "", NULL);
+	reads(fd, 400, "neither a path nor a query has a zero byte");
+	api_request(fd, "GET", "/healthz?%00", "", NULL);
+	reads(fd, 400, "neither a path nor a query has a zero byte");
+	api_request(fd, "GET", "/healthz%2500", "", NULL);
+	reads(fd, 404, "not-found");
+	api_request(fd, "GET", "/h%65althz", "", NULL);
+	reads(fd, 200, "ok");
 	api_request(fd, "PUT", "/v1/sandboxes", "", "{}");
 	api_read(fd, &response);
 	CHECK_INT(response.status, 405);
