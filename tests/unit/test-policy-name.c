@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "bpf/abi/ticket.h"
+#include "supervisor/policy/network/name-index.h"
 #include "tests/unit/policy/naive-names.h"
 
 static struct policy *parse(const char *rules)
@@ -215,6 +216,28 @@ static void compare(const struct policy *policy, const char *name, size_t *n_ope
 	}
 }
 
+/* By the index it is the same, also when there is no room for all. */
+static void compare_indexed(const struct policy *policy, const char *name)
+{
+	struct policy_name_range ranges[64], indexed[64];
+	size_t places[64], n, n_max;
+	struct name_index index;
+
+	CHECK(policy->n_rules <= ARRAY_SIZE(places));
+	CHECK_INT(name_index_init(&index, policy), 0);
+	for (n_max = 0; n_max <= ARRAY_SIZE(ranges); n_max = n_max ? n_max * 4 : 1) {
+		n = policy_name_ranges(policy, name, ranges, n_max);
+		CHECK_INT(name_index_ranges(&index, name, places, indexed, n_max), n);
+		for (size_t i = 0; i < n; i++)
+			CHECK(ranges[i].first == indexed[i].first &&
+				ranges[i].last == indexed[i].last &&
+				ranges[i].rule == indexed[i].rule &&
+				ranges[i].tls == indexed[i].tls &&
+				ranges[i].is_private == indexed[i].is_private);
+	}
+	name_index_fini(&index);
+}
+
 TEST(name_ranges_are_what_the_rules_say_on_drawn_policies)
 {
 	struct policy_rule rules[12];
@@ -226,6 +249,8 @@ TEST(name_ranges_are_what_the_rules_say_on_drawn_policies)
 
 		for (size_t i = 0; i < DRAWN_NAMES; i++)
 			compare(&policy, drawn_names[i], &n_open);
+		for (size_t i = 0; i < DRAWN_NAMES; i++)
+			compare_indexed(&policy, drawn_names[i]);
 	}
 	if (n_open < 100000)
 		CHECK_FAIL("%zu open", n_open);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "supervisor/policy/matcher.h"
+#include "supervisor/policy/network/name-index.h"
 
 /* What stands for a sandbox whose gate and resolver are up. No rule can be about these ports. */
 #define SANDBOX 1
@@ -16,7 +17,19 @@
 struct policy_trial {
 	const struct policy *policy;
 	struct policy_matcher *matcher;
+	struct name_index names;
+	size_t *places; /* owned; room for all of `names` */
+	bool has_network, has_datagrams;
 };
+
+static int index_rules(struct policy_trial *trial, const struct policy *policy)
+{
+	trial->policy = policy;
+	trial->has_network = policy_has_network(policy);
+	trial->has_datagrams = policy_has_datagrams(policy);
+	trial->places = calloc(policy->n_rules + 1, sizeof(*trial->places));
+	return trial->places ? name_index_init(&trial->names, policy) : -ENOMEM;
+}
 
 int policy_trial_new(
 	const struct policy *policy, struct policy_trial **ret_trial, struct failure *why)
@@ -31,14 +44,15 @@ int policy_trial_new(
 	if (r == 0) {
 		r = policy_matcher_new(image, &trial->matcher);
 		policy_image_free(image);
+		if (r == 0)
+			r = index_rules(trial, policy);
 		if (r < 0)
 			failure_set(why, r, "ask policy", "There is no memory left.");
 	}
 	if (r < 0) {
-		free(trial);
+		policy_trial_free(trial);
 		return r;
 	}
-	trial->policy = policy;
 	*ret_trial = trial;
 	return 0;
 }
@@ -48,6 +62,8 @@ struct policy_trial *policy_trial_free(struct policy_trial *trial)
 	if (!trial)
 		return NULL;
 	policy_matcher_free(trial->matcher);
+	name_index_fini(&trial->names);
+	free(trial->places);
 	free(trial);
 	return NULL;
 }
@@ -56,7 +72,8 @@ struct policy_trial *policy_trial_free(struct policy_trial *trial)
 static size_t write_ticket(const struct policy_trial *trial, const char *name,
 	struct policy_name_range ranges[ABI_TICKET_RANGES_MAX], struct abi_ticket *ret_ticket)
 {
-	size_t n = policy_name_ranges(trial->policy, name, ranges, ABI_TICKET_RANGES_MAX);
+	size_t n = name_index_ranges(
+		&trial->names, name, trial->places, ranges, ABI_TICKET_RANGES_MAX);
 
 	*ret_ticket = (struct abi_ticket){.sandbox = SANDBOX, .n_ranges = (uint32_t)n};
 	for (size_t i = 0; i < n; i++)
@@ -72,10 +89,10 @@ static struct decide_facts facts_of(const struct policy_trial *trial, const stru
 	return (struct decide_facts){.address = act->address,
 		.sandbox = SANDBOX,
 		.port = act->port,
-		.gate_port = policy_has_network(trial->policy) ? GATE_PORT : 0,
+		.gate_port = trial->has_network ? GATE_PORT : 0,
 		/* Whoever has a gate has its resolver, also with rules for addresses alone. */
-		.dns_port = policy_has_network(trial->policy) ? DNS_PORT : 0,
-		.datagram_port = policy_has_datagrams(trial->policy) ? DATAGRAM_PORT : 0,
+		.dns_port = trial->has_network ? DNS_PORT : 0,
+		.datagram_port = trial->has_datagrams ? DATAGRAM_PORT : 0,
 		.protocol = act->kind == POLICY_ACT_SEND ? IPPROTO_UDP : IPPROTO_TCP,
 		.live = true};
 }

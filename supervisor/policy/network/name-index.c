@@ -102,6 +102,18 @@ size_t name_index_around(
 	return n;
 }
 
+size_t name_index_ranges(const struct name_index *index, const char *name, size_t *places,
+	struct policy_name_range *ret_ranges, size_t n_max)
+{
+	const struct policy_rule exact = {.kind = POLICY_RULE_NAME, .name = (char *)name};
+	size_t n_places = name_is_host(name) ? name_index_around(index, &exact, places) : 0, n = 0;
+
+	for (size_t i = 0; i < n_places; i++)
+		if (!name_overlay(ret_ranges, &n, n_max, &index->policy->rules[places[i]]))
+			break;
+	return n;
+}
+
 static const struct policy_rule *find_too_many(const struct name_index *index,
 	const struct policy_rule *pattern, size_t n_same_max, size_t *places)
 {

@@ -37,6 +37,10 @@ size_t name_index_around(
 bool name_overlay(struct policy_name_range *ranges, size_t *n_ranges, size_t n_max,
 	const struct policy_rule *rule);
 
+/* As policy_name_ranges(), but however many rules there are. `places`: room for index->n. */
+size_t name_index_ranges(const struct name_index *index, const char *name, size_t *places,
+	struct policy_name_range *ret_ranges, size_t n_max);
+
 /* Whether a ticket holds what each name may reach; any name fares as one of the patterns does. No
  * more than `n_same_max` rules may be for the same names: with few of those, looking at all
  * patterns ends soon. On -E2BIG `*ret_rule` is the rule with which it is too much, `*ret_pattern`
