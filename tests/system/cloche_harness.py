@@ -137,11 +137,11 @@ def main():
 
 
 def _run_all():
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    words = sys.argv[1:] or [""]
     program = os.path.basename(sys.argv[0])
     failed = False
     for function in _tests:
-        if word in function.__name__ or word in program:
+        if any(word in function.__name__ or word in program for word in words):
             verdict, why = _run_one(function)
             line = " ".join(why.split())[:1500] if why else None
             print(f"{verdict} {function.__name__}" + (f": {line}" if line else ""), flush=True)
