@@ -5,7 +5,8 @@ import json
 import os
 import signal
 
-from cloche_harness import Daemon, Internet, check, check_equal, child_named, fixture, main, test, until
+from cloche_harness import Daemon, check, check_equal, child_named, fixture, main, test, until
+from internet import internet, web
 from sandbox_view import init_pid
 
 MIB = 1 << 20
@@ -15,20 +16,8 @@ BLOCK_SLACK = 1 * MIB
 
 
 @fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
-
-
-def web():
-    return {"version": 1, "name": "web", "description": "The test internet.", "network": {
-        "allow": [{"cidr": f"{internet().v4}/32", "ports": [7]}]}}
-
-
-@fixture
 def daemon():
-    made = Daemon(policies=[web()], pool="python=2,shell=2")
+    made = Daemon(policies=[web([7])], pool="python=2,shell=2")
     yield made.start()
     made.close()
 

@@ -3,18 +3,11 @@
 
 import contextlib
 
-from cloche_harness import Daemon, Internet, Sandbox, check_equal, check_in, fixture, main, running, test, until
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
+from cloche_harness import Daemon, Sandbox, check_equal, check_in, fixture, main, running, test, until
+from internet import connect, web
 
 
 def policies():
-    web = internet().policy
     return [web([7, 8000]), web([7], "narrow"), web([7, 8001], "other"), web([8000], "third")]
 
 
@@ -45,7 +38,7 @@ def would_deny(name):
 @contextlib.contextmanager
 def named_by_administrator(path, tenant, sandbox):
     """A candidate of an administrator's; yields its words in a refusal."""
-    client, web = daemon().client, internet().policy
+    client = daemon().client
 
     def name_one(where, word):
         client.request("PATCH", where, {"shadow": word}).expect(200)
@@ -93,7 +86,7 @@ def sums_have_the_sandboxes_of_tenants_that_wanted_another():
         daemon().client.request("PATCH", "/v1/tenants/crimson", {"shadow": "narrow"}).expect(200)
         before = would_deny("narrow")
         patch(sandbox, shadow="other").problem(409, "conflict")
-        check_equal(internet().connect(sandbox, 8000), "ok", "no verdict changes")
+        check_equal(connect(sandbox, 8000), "ok", "no verdict changes")
         check_equal(would_deny("narrow") - before, 1, "counted")
 
 
@@ -114,7 +107,7 @@ def an_administrators_none_is_none_for_the_tenant_too():
 
 @test
 def the_policy_that_learns_comes_last():
-    daemon().write_policy({**internet().policy([7], "learner"), "mode": "learn"})
+    daemon().write_policy({**web([7], "learner"), "mode": "learn"})
     daemon().client.post("/v1/policies/reload").expect(200)
     red = daemon().tenant("vermilion", policy="web")
     with red.sandbox(policy="learner") as sandbox:
@@ -151,7 +144,7 @@ LEFT = 64  # which are not for candidates that tenants name
 
 @test
 def candidates_of_tenants_leave_room_for_claims():
-    web, n = internet().policy, IMAGES - LEFT - 2
+    n = IMAGES - LEFT - 2
     many = [web([1000 + i], f"p{i}") for i in range(n)]
     names = ["first", "second", "third"]
     with running(policies=[*many, web([7, 8000]), *(web([7], name) for name in names)], pool="python=4") as mine, \

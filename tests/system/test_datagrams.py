@@ -5,18 +5,12 @@ rule does not name, what is over a budget, and what a later policy takes away, e
 import os
 import signal
 
-from cloche_harness import (Daemon, Internet, check, check_equal, check_in, child_named, fixture, main,
+from cloche_harness import (Daemon, check, check_equal, check_in, child_named, fixture, main,
                             running, test, until)
+from internet import internet
 
 CLOSED = 9999  # named by no rule
 MUTE = 9090    # nobody listens there
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
 
 
 def rules(ports, protocol="udp"):

@@ -8,16 +8,10 @@ arrive. Paths that no rule can open (datagrams, raw sockets) have their twin on 
 import hashlib
 import json
 
-from cloche_harness import (Daemon, Internet, check, check_equal, check_in, fixture, main, pattern, test)
+from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main, pattern, test)
+from internet import internet
 
 CLOSED = 9999  # named by no rule
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
 
 
 def policies():

@@ -4,14 +4,8 @@
 import json
 import signal
 
-from cloche_harness import (Daemon, Internet, check, check_equal, check_in, fixture, main, running, test)
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
+from cloche_harness import (Daemon, check, check_equal, check_in, fixture, main, running, test)
+from internet import connect, internet
 
 
 def web(ports, description="The test internet."):
@@ -28,12 +22,6 @@ def daemon():
 
 def reload():
     return daemon().client.post("/v1/policies/reload")
-
-
-def connect(sandbox, port):
-    return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
-                          f"r = s.connect_ex(('{internet().v4}', {port}))\n"
-                          "print(errno.errorcode.get(r, 'ok'))").strip()
 
 
 @test

@@ -5,26 +5,15 @@ import json
 import os
 import signal
 
-from cloche_harness import (Daemon, Failed, Internet, check, check_equal, check_in, child_named, fixture, main,
+from cloche_harness import (Daemon, Failed, check, check_equal, check_in, child_named, fixture, main,
                             running, test, until)
+from internet import connect, internet, web
 from sandbox_view import init_pid, is_alive
 
 
 @fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
-
-
-def web():
-    return {"version": 1, "name": "web", "description": "The test internet.", "network": {
-        "allow": [{"cidr": f"{internet().v4}/32", "ports": [7]}]}}
-
-
-@fixture
 def daemon():
-    made = Daemon(policies=[web()], pool="python=2,shell=1")
+    made = Daemon(policies=[web([7])], pool="python=2,shell=1")
     yield made.start()
     made.close()
 
@@ -39,12 +28,6 @@ while True:
     with open("/tmp/seen", "a") as f: f.write(errno.errorcode.get(r, "ok") + "\n")
     time.sleep(0.002)
 '''
-
-
-def connect(sandbox, port):
-    return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
-                          f"r = s.connect_ex(('{internet().v4}', {port}))\n"
-                          "print(errno.errorcode.get(r, 'ok'))").strip()
 
 
 def echo(sandbox):

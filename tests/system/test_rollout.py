@@ -7,15 +7,9 @@ import json
 import os
 import subprocess
 
-from cloche_harness import (BUILD, Daemon, Internet, check, check_equal, check_in, fixture, main, read_text,
+from cloche_harness import (BUILD, Daemon, check, check_equal, check_in, fixture, main, read_text,
                             running, test)
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
+from internet import connect, web
 
 
 @fixture
@@ -23,11 +17,6 @@ def daemon():
     made = Daemon(policies=[web([7])], pool="python=1")
     yield made.start()
     made.close()
-
-
-def web(ports, name="web"):
-    return {"version": 1, "name": name,
-            "network": {"allow": [{"cidr": f"{internet().v4}/32", "ports": ports}]}}
 
 
 def put(policy, on=None, **headers):
@@ -46,12 +35,6 @@ def hash_of(name):
 
 def file_of(name):
     return f"{daemon().policy_dir}/{name}.json"
-
-
-def connect(sandbox, port):
-    return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
-                          f"r = s.connect_ex(('{internet().v4}', {port}))\n"
-                          "print(errno.errorcode.get(r, 'ok'))").strip()
 
 
 @test

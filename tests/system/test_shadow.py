@@ -6,14 +6,8 @@ import os
 import subprocess
 import time
 
-from cloche_harness import BUILD, Daemon, Internet, Sandbox, check, check_equal, check_in, fixture, main, running, test
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
+from cloche_harness import BUILD, Daemon, Sandbox, check, check_equal, check_in, fixture, main, running, test
+from internet import connect, internet, web
 
 
 @fixture
@@ -23,19 +17,8 @@ def daemon():
     made.close()
 
 
-def web(ports, name="web"):
-    return {"version": 1, "name": name,
-            "network": {"allow": [{"cidr": f"{internet().v4}/32", "ports": [port]} for port in ports]}}
-
-
 def bound():
     return {"version": 1, "name": "bound", "network": {"allow": [{"cidr": f"{internet().v4}/32", "ports": [7]}]}}
-
-
-def connect(sandbox, port):
-    return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
-                          f"r = s.connect_ex(('{internet().v4}', {port}))\n"
-                          "print(errno.errorcode.get(r, 'ok'))").strip()
 
 
 def patch(sandbox, **body):

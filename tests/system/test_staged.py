@@ -5,14 +5,8 @@ import json
 import os
 import subprocess
 
-from cloche_harness import BUILD, Daemon, Internet, check, check_equal, check_in, fixture, main, read_text, running, test, until
-
-
-@fixture
-def internet():
-    made = Internet()
-    yield made
-    made.close()
+from cloche_harness import BUILD, Daemon, check, check_equal, check_in, fixture, main, read_text, running, test, until
+from internet import connect, internet, web
 
 
 @fixture
@@ -21,17 +15,6 @@ def daemon():
                             {"version": 1, "name": "heir", "extends": "base"}], pool="python=2")
     yield made.start()
     made.close()
-
-
-def web(ports, name="web"):
-    return {"version": 1, "name": name,
-            "network": {"allow": [{"cidr": f"{internet().v4}/32", "ports": [port]} for port in ports]}}
-
-
-def connect(sandbox, port):
-    return sandbox.python("import socket, errno\ns = socket.socket(); s.settimeout(20)\n"
-                          f"r = s.connect_ex(('{internet().v4}', {port}))\n"
-                          "print(errno.errorcode.get(r, 'ok'))").strip()
 
 
 def stage(policy, on=None, **headers):
