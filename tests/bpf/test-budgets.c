@@ -4,104 +4,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tests/harness/budget-scene.h"
 #include "tests/harness/check.h"
-#include "tests/harness/kernel-scene.h"
-#include "tests/table/rows.h"
 
-#define ORIGIN "203.0.113.7"
 #define NAME_SERVER "9.9.9.9"
 #define CHUNK 1000
 #define BYTES 65536
-
-static void bind_image(struct kernel_scene *scene, struct kernel_sandbox *sandbox, const char *name)
-{
-	struct policy_image image;
-
-	row_image(ROW_IMAGE_A, &image);
-	kernel_sandbox_bind(scene, sandbox, name, &image, true);
-	kernel_sandbox_give_resolver(scene, sandbox);
-}
-
-static void limit(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
-	enum abi_budget_counter counter, uint64_t most, uint64_t window_ns)
-{
-	uint64_t limits[ABI_BUDGET_COUNTERS] = {0};
-
-	limits[counter] = most;
-	CHECK_INT(enforce_slot_set_budgets(scene->enforce, sandbox->slot, limits, window_ns), 0);
-}
 
 static void make(struct kernel_scene *scene, struct kernel_sandbox *ret_sandbox,
 	enum abi_budget_counter counter, uint64_t most)
 {
 	kernel_sandbox_make(scene, ret_sandbox);
-	bind_image(scene, ret_sandbox, "budgets");
-	limit(scene, ret_sandbox, counter, most, 0);
+	budget_bind(scene, ret_sandbox, "budgets");
+	budget_limit(scene, ret_sandbox, counter, most, 0);
 	kernel_scene_events(scene);
-}
-
-static void end(struct kernel_scene *scene, struct kernel_sandbox *sandbox)
-{
-	kernel_scene_drain(scene);
-	kernel_sandbox_end(scene, sandbox);
-}
-
-static uint64_t used(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
-	enum abi_budget_counter counter)
-{
-	struct enforce_budgets budgets;
-
-	CHECK_INT(enforce_slot_budgets(scene->enforce, sandbox->slot, &budgets), 0);
-	return budgets.used[counter];
-}
-
-static int dial(const char *text, uint16_t port, int type)
-{
-	struct sockaddr_storage address;
-	socklen_t size = kernel_address(text, port, &address);
-	int fd = socket(address.ss_family, type, 0);
-
-	return connect(fd, (struct sockaddr *)&address, size) == 0 ? fd : -errno;
-}
-
-/* Connects `*argument` times; how often it could, 100 when it was anything but EPERM that ended it.
- */
-static int act_connect(struct kernel_scene *scene, const void *argument)
-{
-	int n = *(const int *)argument;
-
-	(void)scene;
-	for (int i = 0; i < n; i++) {
-		int fd = dial(ORIGIN, 443, SOCK_STREAM);
-
-		if (fd < 0)
-			return fd == -EPERM ? i : 100;
-		close(fd);
-	}
-	return n;
-}
-
-static int connects(struct kernel_scene *scene, const struct kernel_sandbox *sandbox, int n)
-{
-	return kernel_sandbox_run(scene, sandbox, act_connect, &n);
-}
-
-static size_t refusals(struct kernel_scene *scene, uint8_t operation, uint8_t spent)
-{
-	size_t n = 0;
-
-	kernel_scene_events(scene);
-	for (size_t i = 0; i < scene->n_events; i++) {
-		const struct abi_network_event *event = &scene->events[i].network;
-
-		if (event->header.type != ABI_EVENT_NETWORK || event->reason != ABI_REASON_BUDGET)
-			continue;
-		CHECK_INT(event->verdict, ABI_VERDICT_DENY);
-		CHECK_INT(event->operation, operation);
-		CHECK_INT(event->spent, spent);
-		n++;
-	}
-	return n;
 }
 
 TEST(so_many_connections_and_no_more)
@@ -111,15 +27,16 @@ TEST(so_many_connections_and_no_more)
 
 	make(scene, &tight, ABI_BUDGET_CONNECTIONS, 3);
 	make(scene, &wide, ABI_BUDGET_CONNECTIONS, 10);
-	CHECK_INT(connects(scene, &tight, 5), 3);
-	CHECK_INT(
-		refusals(scene, ABI_OPERATION_CONNECT, ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS)), 1);
-	CHECK_INT(connects(scene, &tight, 1), 0);
-	CHECK_INT(connects(scene, &wide, 5), 5);
-	CHECK_INT(used(scene, &tight, ABI_BUDGET_CONNECTIONS), 3);
-	CHECK_INT(used(scene, &wide, ABI_BUDGET_CONNECTIONS), 5);
-	end(scene, &tight);
-	end(scene, &wide);
+	CHECK_INT(budget_connects(scene, &tight, 5), 3);
+	CHECK_INT(budget_refusals(
+			  scene, ABI_OPERATION_CONNECT, ABI_BUDGET_BIT(ABI_BUDGET_CONNECTIONS)),
+		1);
+	CHECK_INT(budget_connects(scene, &tight, 1), 0);
+	CHECK_INT(budget_connects(scene, &wide, 5), 5);
+	CHECK_INT(budget_used(scene, &tight, ABI_BUDGET_CONNECTIONS), 3);
+	CHECK_INT(budget_used(scene, &wide, ABI_BUDGET_CONNECTIONS), 5);
+	budget_end(scene, &tight);
+	budget_end(scene, &wide);
 }
 
 TEST(connections_race_for_the_last_ones)
@@ -130,12 +47,12 @@ TEST(connections_race_for_the_last_ones)
 
 	make(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 60);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
-		pids[i] = kernel_sandbox_spawn(scene, &sandbox, act_connect, &n);
+		pids[i] = kernel_sandbox_spawn(scene, &sandbox, budget_act_connect, &n);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
 		sum += kernel_sandbox_wait(pids[i]);
 	CHECK_INT(sum, 60);
-	CHECK_INT(used(scene, &sandbox, ABI_BUDGET_CONNECTIONS), 60);
-	end(scene, &sandbox);
+	CHECK_INT(budget_used(scene, &sandbox, ABI_BUDGET_CONNECTIONS), 60);
+	budget_end(scene, &sandbox);
 }
 
 TEST(a_window_gives_back_when_it_is_over)
@@ -144,12 +61,12 @@ TEST(a_window_gives_back_when_it_is_over)
 	struct kernel_sandbox sandbox;
 
 	make(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2);
-	limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2, 1000000000);
-	CHECK_INT(connects(scene, &sandbox, 3), 2);
+	budget_limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2, 1000000000);
+	CHECK_INT(budget_connects(scene, &sandbox, 3), 2);
 	poll(NULL, 0, 1100);
-	CHECK_INT(used(scene, &sandbox, ABI_BUDGET_CONNECTIONS), 0);
-	CHECK_INT(connects(scene, &sandbox, 3), 2);
-	end(scene, &sandbox);
+	CHECK_INT(budget_used(scene, &sandbox, ABI_BUDGET_CONNECTIONS), 0);
+	CHECK_INT(budget_connects(scene, &sandbox, 3), 2);
+	budget_end(scene, &sandbox);
 }
 
 TEST(a_swap_gives_nothing_back)
@@ -158,18 +75,18 @@ TEST(a_swap_gives_nothing_back)
 	struct kernel_sandbox sandbox;
 
 	make(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2);
-	CHECK_INT(connects(scene, &sandbox, 2), 2);
-	bind_image(scene, &sandbox, "budgets-2");
-	limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 3, 0);
-	CHECK_INT(connects(scene, &sandbox, 3), 1);
+	CHECK_INT(budget_connects(scene, &sandbox, 2), 2);
+	budget_bind(scene, &sandbox, "budgets-2");
+	budget_limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 3, 0);
+	CHECK_INT(budget_connects(scene, &sandbox, 3), 1);
 	/* Nor does a window of another length, not even a short one. */
-	limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 3, 60000000000);
-	CHECK_INT(connects(scene, &sandbox, 1), 0);
-	limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 0, 60000000000);
-	CHECK_INT(connects(scene, &sandbox, 1), 1);
-	limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 3, 60000000000);
-	CHECK_INT(connects(scene, &sandbox, 1), 0);
-	end(scene, &sandbox);
+	budget_limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 3, 60000000000);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 0);
+	budget_limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 0, 60000000000);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 1);
+	budget_limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 3, 60000000000);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 0);
+	budget_end(scene, &sandbox);
 }
 
 TEST(a_restart_gives_nothing_back_and_a_claim_begins_anew)
@@ -179,18 +96,18 @@ TEST(a_restart_gives_nothing_back_and_a_claim_begins_anew)
 	uint32_t slot;
 
 	make(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2);
-	CHECK_INT(connects(scene, &sandbox, 1), 1);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 1);
 	CHECK(kernel_scene_reopen(scene));
-	CHECK_INT(connects(scene, &sandbox, 3), 1);
+	CHECK_INT(budget_connects(scene, &sandbox, 3), 1);
 	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), 0);
 	CHECK_INT(slot, sandbox.slot);
-	CHECK_INT(used(scene, &sandbox, ABI_BUDGET_CONNECTIONS), 2);
-	limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2, 0);
-	CHECK_INT(connects(scene, &sandbox, 1), 0);
+	CHECK_INT(budget_used(scene, &sandbox, ABI_BUDGET_CONNECTIONS), 2);
+	budget_limit(scene, &sandbox, ABI_BUDGET_CONNECTIONS, 2, 0);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 0);
 	CHECK_INT(enforce_slot_reset_counters(scene->enforce, slot), 0);
-	CHECK_INT(connects(scene, &sandbox, 3), 2);
+	CHECK_INT(budget_connects(scene, &sandbox, 3), 2);
 	sandbox.image = 0; /* its reference went with the process before */
-	end(scene, &sandbox);
+	budget_end(scene, &sandbox);
 }
 
 /* ---- bytes */
@@ -199,7 +116,7 @@ TEST(a_restart_gives_nothing_back_and_a_claim_begins_anew)
 static int act_send(struct kernel_scene *scene, const void *argument)
 {
 	static const char chunk[CHUNK];
-	int fd = dial(ORIGIN, 443, SOCK_STREAM);
+	int fd = budget_dial(BUDGET_ORIGIN, 443, SOCK_STREAM);
 
 	(void)scene;
 	(void)argument;
@@ -249,20 +166,24 @@ TEST(an_open_connection_sends_no_more_than_the_budget)
 	make(scene, &wide, ABI_BUDGET_BYTES_OUT, 1 << 20);
 	n = receive_sent(scene, &tight);
 	CHECK(n < 20000);
-	CHECK_INT(refusals(scene, ABI_OPERATION_PACKET, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT)), 1);
-	CHECK_INT(used(scene, &tight, ABI_BUDGET_BYTES_OUT), 20000);
+	CHECK_INT(
+		budget_refusals(scene, ABI_OPERATION_PACKET, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT)),
+		1);
+	CHECK_INT(budget_used(scene, &tight, ABI_BUDGET_BYTES_OUT), 20000);
 	/* And no new one is made. */
-	CHECK_INT(connects(scene, &tight, 1), 0);
-	CHECK_INT(refusals(scene, ABI_OPERATION_CONNECT, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT)), 1);
+	CHECK_INT(budget_connects(scene, &tight, 1), 0);
+	CHECK_INT(
+		budget_refusals(scene, ABI_OPERATION_CONNECT, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_OUT)),
+		1);
 	CHECK_INT(receive_sent(scene, &wide), BYTES / CHUNK * CHUNK + CHUNK);
-	CHECK_INT(refusals(scene, 0, 0), 0);
-	end(scene, &tight);
-	end(scene, &wide);
+	CHECK_INT(budget_refusals(scene, 0, 0), 0);
+	budget_end(scene, &tight);
+	budget_end(scene, &wide);
 }
 
 static int act_receive(struct kernel_scene *scene, const void *argument)
 {
-	int fd = dial(ORIGIN, 443, SOCK_STREAM);
+	int fd = budget_dial(BUDGET_ORIGIN, 443, SOCK_STREAM);
 
 	(void)argument;
 	if (fd < 0)
@@ -295,12 +216,13 @@ TEST(an_open_connection_receives_no_more_than_the_budget)
 	make(scene, &tight, ABI_BUDGET_BYTES_IN, 20000);
 	make(scene, &wide, ABI_BUDGET_BYTES_IN, 1 << 20);
 	CHECK(send_to(scene, &tight) < 20000);
-	CHECK_INT(refusals(scene, ABI_OPERATION_PACKET, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_IN)), 1);
-	CHECK_INT(connects(scene, &tight, 1), 0);
-	refusals(scene, ABI_OPERATION_CONNECT, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_IN));
+	CHECK_INT(budget_refusals(scene, ABI_OPERATION_PACKET, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_IN)),
+		1);
+	CHECK_INT(budget_connects(scene, &tight, 1), 0);
+	budget_refusals(scene, ABI_OPERATION_CONNECT, ABI_BUDGET_BIT(ABI_BUDGET_BYTES_IN));
 	CHECK_INT(send_to(scene, &wide), BYTES / CHUNK * CHUNK + CHUNK);
-	end(scene, &tight);
-	end(scene, &wide);
+	budget_end(scene, &tight);
+	budget_end(scene, &wide);
 }
 
 /* ---- queries */
@@ -332,14 +254,14 @@ static void check_queries(bool connected, uint8_t operation)
 	make(scene, &tight, ABI_BUDGET_DNS_QUERIES, 3);
 	make(scene, &wide, ABI_BUDGET_DNS_QUERIES, 5);
 	CHECK_INT(kernel_sandbox_run(scene, &tight, act_ask, &connected), 3);
-	CHECK_INT(refusals(scene, operation, ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES)), 1);
+	CHECK_INT(budget_refusals(scene, operation, ABI_BUDGET_BIT(ABI_BUDGET_DNS_QUERIES)), 1);
 	CHECK_INT(kernel_sandbox_run(scene, &tight, act_ask, &connected), 0);
 	/* Names cost no connections, nor the other way round. */
-	CHECK_INT(connects(scene, &tight, 2), 2);
+	CHECK_INT(budget_connects(scene, &tight, 2), 2);
 	CHECK_INT(kernel_sandbox_run(scene, &wide, act_ask, &connected), 5);
-	CHECK_INT(used(scene, &wide, ABI_BUDGET_DNS_QUERIES), 5);
-	end(scene, &tight);
-	end(scene, &wide);
+	CHECK_INT(budget_used(scene, &wide, ABI_BUDGET_DNS_QUERIES), 5);
+	budget_end(scene, &tight);
+	budget_end(scene, &wide);
 }
 
 TEST(so_many_queries_by_a_connected_socket)
@@ -356,7 +278,7 @@ TEST(so_many_queries_that_name_their_server)
 static int act_ask_stream(struct kernel_scene *scene, const void *argument)
 {
 	static const char bytes[256];
-	int fd = dial(NAME_SERVER, 53, SOCK_STREAM);
+	int fd = budget_dial(NAME_SERVER, 53, SOCK_STREAM);
 
 	(void)scene;
 	(void)argument;
@@ -372,10 +294,10 @@ TEST(queries_over_a_stream_count_by_their_bytes)
 
 	make(scene, &sandbox, ABI_BUDGET_DNS_QUERIES, 100);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_ask_stream, NULL), 0);
-	CHECK_INT(used(scene, &sandbox, ABI_BUDGET_DNS_QUERIES), 4);
-	limit(scene, &sandbox, ABI_BUDGET_DNS_QUERIES, 4, 0);
+	CHECK_INT(budget_used(scene, &sandbox, ABI_BUDGET_DNS_QUERIES), 4);
+	budget_limit(scene, &sandbox, ABI_BUDGET_DNS_QUERIES, 4, 0);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_ask_stream, NULL), 1);
-	end(scene, &sandbox);
+	budget_end(scene, &sandbox);
 }
 
 TEST(a_slot_that_was_just_taken_has_no_budgets)
@@ -392,5 +314,5 @@ TEST(a_slot_that_was_just_taken_has_no_budgets)
 	CHECK_INT(budgets.window_ns, 0);
 	CHECK_INT(enforce_slot_set_budgets(scene->enforce, sandbox.slot, too_much, 0), -EINVAL);
 	CHECK_INT(enforce_slot_set_budgets(scene->enforce, ABI_SLOTS_MAX, too_much, 0), -EINVAL);
-	end(scene, &sandbox);
+	budget_end(scene, &sandbox);
 }

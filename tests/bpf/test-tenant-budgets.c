@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tests/harness/budget-scene.h"
 #include "tests/harness/check.h"
-#include "tests/harness/kernel-scene.h"
-#include "tests/table/rows.h"
 
-#define ORIGIN "203.0.113.7"
 #define NAME_SERVER "9.9.9.9"
 #define ACME 71
 #define OTHER 72
@@ -36,29 +34,10 @@ static void share(struct kernel_scene *scene, uint32_t row, enum abi_budget_coun
 
 static void make(struct kernel_scene *scene, struct kernel_sandbox *ret_sandbox, uint32_t row)
 {
-	struct policy_image image;
-
-	row_image(ROW_IMAGE_A, &image);
 	kernel_sandbox_make(scene, ret_sandbox);
-	kernel_sandbox_bind(scene, ret_sandbox, "shared-budgets", &image, true);
-	kernel_sandbox_give_resolver(scene, ret_sandbox);
+	budget_bind(scene, ret_sandbox, "shared-budgets");
 	CHECK_INT(enforce_slot_set_tenant(scene->enforce, ret_sandbox->slot, row), 0);
 	kernel_scene_events(scene);
-}
-
-static void limit(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
-	enum abi_budget_counter counter, uint64_t most)
-{
-	uint64_t limits[ABI_BUDGET_COUNTERS] = {0};
-
-	limits[counter] = most;
-	CHECK_INT(enforce_slot_set_budgets(scene->enforce, sandbox->slot, limits, 0), 0);
-}
-
-static void end(struct kernel_scene *scene, struct kernel_sandbox *sandbox)
-{
-	kernel_scene_drain(scene);
-	kernel_sandbox_end(scene, sandbox);
 }
 
 static uint64_t used(struct kernel_scene *scene, uint32_t row, enum abi_budget_counter counter)
@@ -67,54 +46,6 @@ static uint64_t used(struct kernel_scene *scene, uint32_t row, enum abi_budget_c
 
 	CHECK_INT(enforce_tenant_budgets(scene->enforce, row, &budgets), 0);
 	return budgets.used[counter];
-}
-
-static uint64_t own_used(struct kernel_scene *scene, const struct kernel_sandbox *sandbox,
-	enum abi_budget_counter counter)
-{
-	struct enforce_budgets budgets;
-
-	CHECK_INT(enforce_slot_budgets(scene->enforce, sandbox->slot, &budgets), 0);
-	return budgets.used[counter];
-}
-
-/* Connects `*argument` times; how often it could, 100 when another error than EPERM ended it. */
-static int act_connect(struct kernel_scene *scene _unused_, const void *argument)
-{
-	int n = *(const int *)argument;
-
-	for (int i = 0; i < n; i++) {
-		struct sockaddr_storage address;
-		socklen_t size = kernel_address(ORIGIN, 443, &address);
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-		if (connect(fd, (struct sockaddr *)&address, size) < 0)
-			return errno == EPERM ? i : 100;
-		close(fd);
-	}
-	return n;
-}
-
-static int connects(struct kernel_scene *scene, const struct kernel_sandbox *sandbox, int n)
-{
-	return kernel_sandbox_run(scene, sandbox, act_connect, &n);
-}
-
-static size_t refusals(struct kernel_scene *scene, uint8_t operation, uint8_t spent)
-{
-	size_t n = 0;
-
-	kernel_scene_events(scene);
-	for (size_t i = 0; i < scene->n_events; i++) {
-		const struct abi_network_event *event = &scene->events[i].network;
-
-		if (event->header.type != ABI_EVENT_NETWORK || event->reason != ABI_REASON_BUDGET)
-			continue;
-		CHECK_INT(event->operation, operation);
-		CHECK_INT(event->spent, spent);
-		n++;
-	}
-	return n;
 }
 
 TEST(sandboxes_of_one_tenant_share_and_others_are_not_touched)
@@ -130,21 +61,21 @@ TEST(sandboxes_of_one_tenant_share_and_others_are_not_touched)
 	make(scene, &two, acme);
 	make(scene, &stranger, other);
 	make(scene, &nobodys, 0);
-	CHECK_INT(connects(scene, &one, 3), 3);
-	CHECK_INT(connects(scene, &two, 3), 2);
-	CHECK_INT(refusals(scene, ABI_OPERATION_CONNECT, SHARED(CONNECTIONS)), 1);
-	CHECK_INT(connects(scene, &one, 1), 0);
+	CHECK_INT(budget_connects(scene, &one, 3), 3);
+	CHECK_INT(budget_connects(scene, &two, 3), 2);
+	CHECK_INT(budget_refusals(scene, ABI_OPERATION_CONNECT, SHARED(CONNECTIONS)), 1);
+	CHECK_INT(budget_connects(scene, &one, 1), 0);
 	CHECK_INT(used(scene, acme, ABI_BUDGET_CONNECTIONS), 5);
-	CHECK_INT(connects(scene, &stranger, 3), 3);
+	CHECK_INT(budget_connects(scene, &stranger, 3), 3);
 	CHECK_INT(used(scene, other, ABI_BUDGET_CONNECTIONS), 3);
-	CHECK_INT(connects(scene, &nobodys, 20), 20);
-	end(scene, &one);
-	CHECK_INT(connects(scene, &two, 1), 0);
+	CHECK_INT(budget_connects(scene, &nobodys, 20), 20);
+	budget_end(scene, &one);
+	CHECK_INT(budget_connects(scene, &two, 1), 0);
 	share(scene, acme, ABI_BUDGET_CONNECTIONS, 6, 0);
-	CHECK_INT(connects(scene, &two, 3), 1);
-	end(scene, &two);
-	end(scene, &stranger);
-	end(scene, &nobodys);
+	CHECK_INT(budget_connects(scene, &two, 3), 1);
+	budget_end(scene, &two);
+	budget_end(scene, &stranger);
+	budget_end(scene, &nobodys);
 	enforce_tenant_release(scene->enforce, acme);
 	enforce_tenant_release(scene->enforce, other);
 }
@@ -158,19 +89,20 @@ TEST(both_budgets_must_have_room_and_pay_together)
 	share(scene, acme, ABI_BUDGET_CONNECTIONS, 4, 0);
 	make(scene, &poor, acme);
 	make(scene, &rich, acme);
-	limit(scene, &poor, ABI_BUDGET_CONNECTIONS, 1);
-	limit(scene, &rich, ABI_BUDGET_CONNECTIONS, 10);
-	CHECK_INT(connects(scene, &poor, 2), 1);
-	CHECK_INT(refusals(scene, ABI_OPERATION_CONNECT, OWN(CONNECTIONS)), 1);
+	budget_limit(scene, &poor, ABI_BUDGET_CONNECTIONS, 1, 0);
+	budget_limit(scene, &rich, ABI_BUDGET_CONNECTIONS, 10, 0);
+	CHECK_INT(budget_connects(scene, &poor, 2), 1);
+	CHECK_INT(budget_refusals(scene, ABI_OPERATION_CONNECT, OWN(CONNECTIONS)), 1);
 	CHECK_INT(used(scene, acme, ABI_BUDGET_CONNECTIONS), 1);
-	CHECK_INT(connects(scene, &rich, 5), 3);
-	CHECK_INT(refusals(scene, ABI_OPERATION_CONNECT, SHARED(CONNECTIONS)), 1);
-	CHECK_INT(own_used(scene, &rich, ABI_BUDGET_CONNECTIONS), 3);
-	CHECK_INT(connects(scene, &poor, 1), 0);
-	CHECK_INT(
-		refusals(scene, ABI_OPERATION_CONNECT, OWN(CONNECTIONS) | SHARED(CONNECTIONS)), 1);
-	end(scene, &poor);
-	end(scene, &rich);
+	CHECK_INT(budget_connects(scene, &rich, 5), 3);
+	CHECK_INT(budget_refusals(scene, ABI_OPERATION_CONNECT, SHARED(CONNECTIONS)), 1);
+	CHECK_INT(budget_used(scene, &rich, ABI_BUDGET_CONNECTIONS), 3);
+	CHECK_INT(budget_connects(scene, &poor, 1), 0);
+	CHECK_INT(budget_refusals(
+			  scene, ABI_OPERATION_CONNECT, OWN(CONNECTIONS) | SHARED(CONNECTIONS)),
+		1);
+	budget_end(scene, &poor);
+	budget_end(scene, &rich);
 	enforce_tenant_release(scene->enforce, acme);
 }
 
@@ -185,17 +117,17 @@ TEST(sandboxes_race_for_the_last_ones)
 	share(scene, acme, ABI_BUDGET_CONNECTIONS, 60, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
 		make(scene, &sandboxes[i], acme);
-		limit(scene, &sandboxes[i], ABI_BUDGET_CONNECTIONS, 1000);
+		budget_limit(scene, &sandboxes[i], ABI_BUDGET_CONNECTIONS, 1000, 0);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
-		pids[i] = kernel_sandbox_spawn(scene, &sandboxes[i], act_connect, &n);
+		pids[i] = kernel_sandbox_spawn(scene, &sandboxes[i], budget_act_connect, &n);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
 		sum += kernel_sandbox_wait(pids[i]);
 	CHECK_INT(sum, 60);
 	CHECK_INT(used(scene, acme, ABI_BUDGET_CONNECTIONS), 60);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-		own += own_used(scene, &sandboxes[i], ABI_BUDGET_CONNECTIONS);
-		end(scene, &sandboxes[i]);
+		own += budget_used(scene, &sandboxes[i], ABI_BUDGET_CONNECTIONS);
+		budget_end(scene, &sandboxes[i]);
 	}
 	CHECK_INT(own, 60); /* what the tenant refused was given back */
 	enforce_tenant_release(scene->enforce, acme);
@@ -225,10 +157,10 @@ TEST(queries_and_their_refusal_are_the_tenants_too)
 	make(scene, &two, acme);
 	CHECK_INT(kernel_sandbox_run(scene, &one, act_ask, &n), 3);
 	CHECK_INT(kernel_sandbox_run(scene, &two, act_ask, &n), 1);
-	CHECK_INT(refusals(scene, ABI_OPERATION_SENDMSG, SHARED(DNS_QUERIES)), 2);
-	CHECK_INT(connects(scene, &two, 2), 2);
-	end(scene, &one);
-	end(scene, &two);
+	CHECK_INT(budget_refusals(scene, ABI_OPERATION_SENDMSG, SHARED(DNS_QUERIES)), 2);
+	CHECK_INT(budget_connects(scene, &two, 2), 2);
+	budget_end(scene, &one);
+	budget_end(scene, &two);
 	enforce_tenant_release(scene->enforce, acme);
 }
 
@@ -236,14 +168,12 @@ TEST(queries_and_their_refusal_are_the_tenants_too)
 static int act_write(struct kernel_scene *scene _unused_, const void *argument _unused_)
 {
 	struct timeval patience = {.tv_usec = 500000};
-	struct sockaddr_storage address;
-	socklen_t size = kernel_address(ORIGIN, 443, &address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0), kib = 0;
+	int fd = budget_dial(BUDGET_ORIGIN, 443, SOCK_STREAM), kib = 0;
 	char block[1024] = {0};
 
+	if (fd < 0)
+		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, size) < 0)
-		return -errno;
 	while (kib < 64 && send(fd, block, sizeof(block), 0) == (ssize_t)sizeof(block))
 		kib++;
 	return kib;
@@ -258,15 +188,15 @@ TEST(bytes_of_all_connections_end_at_the_tenants_budget)
 
 	share(scene, acme, ABI_BUDGET_BYTES_OUT, 16384, 0);
 	make(scene, &sandbox, acme);
-	limit(scene, &sandbox, ABI_BUDGET_BYTES_OUT, 1 << 30);
+	budget_limit(scene, &sandbox, ABI_BUDGET_BYTES_OUT, 1 << 30, 0);
 	kernel_sandbox_run(scene, &sandbox, act_write, NULL);
 	CHECK_INT(enforce_slot_counters(scene->enforce, sandbox.slot, &counters), 0);
 	CHECK(counters.bytes_sent > 0 && counters.bytes_sent <= 16384);
 	CHECK_INT(used(scene, acme, ABI_BUDGET_BYTES_OUT), 16384);
-	CHECK_INT(own_used(scene, &sandbox, ABI_BUDGET_BYTES_OUT), counters.bytes_sent);
-	CHECK_INT(refusals(scene, ABI_OPERATION_PACKET, SHARED(BYTES_OUT)), 1);
-	CHECK_INT(connects(scene, &sandbox, 1), 0);
-	end(scene, &sandbox);
+	CHECK_INT(budget_used(scene, &sandbox, ABI_BUDGET_BYTES_OUT), counters.bytes_sent);
+	CHECK_INT(budget_refusals(scene, ABI_OPERATION_PACKET, SHARED(BYTES_OUT)), 1);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 0);
+	budget_end(scene, &sandbox);
 	enforce_tenant_release(scene->enforce, acme);
 }
 
@@ -279,12 +209,12 @@ TEST(a_window_begins_anew_for_all)
 	share(scene, acme, ABI_BUDGET_CONNECTIONS, 2, 1000000000);
 	make(scene, &one, acme);
 	make(scene, &two, acme);
-	CHECK_INT(connects(scene, &one, 3), 2);
-	CHECK_INT(connects(scene, &two, 1), 0);
+	CHECK_INT(budget_connects(scene, &one, 3), 2);
+	CHECK_INT(budget_connects(scene, &two, 1), 0);
 	poll(NULL, 0, 1100);
-	CHECK_INT(connects(scene, &two, 3), 2);
-	end(scene, &one);
-	end(scene, &two);
+	CHECK_INT(budget_connects(scene, &two, 3), 2);
+	budget_end(scene, &one);
+	budget_end(scene, &two);
 	enforce_tenant_release(scene->enforce, acme);
 }
 
@@ -307,19 +237,19 @@ TEST(what_was_used_is_found_again_after_a_restart)
 	take(scene, OTHER, false);
 	share(scene, acme, ABI_BUDGET_CONNECTIONS, 3, 0);
 	make(scene, &sandbox, acme);
-	CHECK_INT(connects(scene, &sandbox, 2), 2);
+	CHECK_INT(budget_connects(scene, &sandbox, 2), 2);
 	CHECK(kernel_scene_reopen(scene));
 	/* in force before anybody took it over */
-	CHECK_INT(connects(scene, &sandbox, 2), 1);
+	CHECK_INT(budget_connects(scene, &sandbox, 2), 1);
 	enforce_tenant_sweep(scene->enforce, is_acme, &n_asked);
 	CHECK_INT(n_asked, 2);
 	row = take(scene, ACME, true);
 	CHECK_INT(row, acme);
 	CHECK_INT(used(scene, row, ABI_BUDGET_CONNECTIONS), 3);
 	CHECK_INT(enforce_slot_adopt(scene->enforce, sandbox.cgroup_id, sandbox.id, &slot), 0);
-	CHECK_INT(connects(scene, &sandbox, 1), 0);
+	CHECK_INT(budget_connects(scene, &sandbox, 1), 0);
 	sandbox.image = 0; /* its reference went with the process before */
-	end(scene, &sandbox);
+	budget_end(scene, &sandbox);
 	enforce_tenant_release(scene->enforce, row);
 	CHECK_INT(enforce_tenant_budgets(scene->enforce, row, &budgets), -EINVAL);
 	take(scene, OTHER, false); /* it was swept */
@@ -336,11 +266,11 @@ TEST(what_was_used_in_other_maps_is_told)
 	CHECK_INT(enforce_tenant_restore(scene->enforce, acme, before, 60000000000), 0);
 	make(scene, &sandbox, acme);
 	CHECK_INT(used(scene, acme, ABI_BUDGET_CONNECTIONS), 2);
-	CHECK_INT(connects(scene, &sandbox, 3), 1);
+	CHECK_INT(budget_connects(scene, &sandbox, 3), 1);
 	/* of a window that is over meanwhile nothing counts */
 	CHECK_INT(enforce_tenant_restore(scene->enforce, acme, before, 3601000000000), 0);
-	CHECK_INT(connects(scene, &sandbox, 4), 3);
-	end(scene, &sandbox);
+	CHECK_INT(budget_connects(scene, &sandbox, 4), 3);
+	budget_end(scene, &sandbox);
 	enforce_tenant_release(scene->enforce, acme);
 }
 
@@ -361,6 +291,6 @@ TEST(a_row_is_its_tenants_alone)
 	CHECK_INT(enforce_slot_set_tenant(scene->enforce, sandbox.slot, 4000), -EINVAL);
 	CHECK_INT(enforce_slot_set_tenant(scene->enforce, sandbox.slot, ABI_TENANT_BUDGETS_MAX),
 		-EINVAL);
-	end(scene, &sandbox);
+	budget_end(scene, &sandbox);
 	CHECK_INT(enforce_slot_set_tenant(scene->enforce, sandbox.slot, 0), -EINVAL);
 }
