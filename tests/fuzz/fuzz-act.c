@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/policy/acts/trial.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/opinion.h"
 
 static const char document[] =
 	"{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":[{\"name\":\"*.example.org\"},"
@@ -14,18 +13,6 @@ static const char document[] =
 	"\"inbound\":{\"ports\":[8000]}},\"budgets\":{\"connections\":5},\"secrets\":[\"KEY\"],"
 	"\"files\":{\"read_only\":[\"/\"],\"writable\":[\"/w\"],\"hidden\":[\"/w/k\"]},"
 	"\"syscalls\":{\"deny\":[{\"name\":\"ioctl\",\"args\":[{\"index\":1,\"is\":21522}]}]}}";
-
-static const struct policy_trial *trial_get(void)
-{
-	static struct policy_trial *trial;
-	static struct policy *policy;
-
-	if (!trial) {
-		BROKEN_IF(policy_parse(document, strlen(document), "x", NULL, &policy, NULL) < 0);
-		BROKEN_IF(policy_trial_new(policy, &trial, NULL) < 0);
-	}
-	return trial;
-}
 
 static void check_said(int r, const struct failure *why)
 {
@@ -65,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	policy_act_format(&act, written);
 	BROKEN_IF(policy_act_parse(written, NULL, &again, &why) < 0);
 	check_same(&act, &again);
-	opinion = policy_trial_judge(trial_get(), &act);
+	opinion = opinion_of(document, &act);
 	BROKEN_IF(opinion.rule != ABI_RULE_NONE && opinion.rule > 3);
 	return 0;
 }

@@ -7,24 +7,11 @@
 
 #include "supervisor/policy/acts/members.h"
 #include "supervisor/policy/acts/recorded.h"
-#include "supervisor/policy/acts/trial.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/opinion.h"
 
 static const char document[] =
 	"{\"version\":1,\"name\":\"x\",\"network\":{\"allow\":[{\"name\":\"*.example.org\"},"
 	"{\"cidr\":\"203.0.113.0/24\",\"ports\":[443]}],\"inbound\":{\"ports\":[8000]}}}";
-
-static const struct policy_trial *trial_get(void)
-{
-	static struct policy_trial *trial;
-	static struct policy *policy;
-
-	if (!trial) {
-		BROKEN_IF(policy_parse(document, strlen(document), "x", NULL, &policy, NULL) < 0);
-		BROKEN_IF(policy_trial_new(policy, &trial, NULL) < 0);
-	}
-	return trial;
-}
 
 static void check_act(const struct policy_act *act)
 {
@@ -38,7 +25,7 @@ static void check_act(const struct policy_act *act)
 		  act->port == 0);
 	BROKEN_IF((act->kind == POLICY_ACT_READ || act->kind == POLICY_ACT_WRITE) &&
 		  policy_act_parse(text, NULL, &again, NULL) < 0);
-	policy_trial_judge(trial_get(), act);
+	opinion_of(document, act);
 }
 
 static void check_record(const struct policy_recorded *record)
