@@ -367,3 +367,15 @@ bool api_is_closed(int fd)
 	while (got > 0);
 	return got == 0 || errno == ECONNRESET;
 }
+
+void api_exchange_begin(struct api_exchange *exchange)
+{
+	api_start(&exchange->api, NULL);
+	exchange->client = api_connect(&exchange->api);
+}
+
+void api_exchange_end(struct api_exchange *exchange)
+{
+	close(exchange->client);
+	CHECK_INT(api_stop(&exchange->api), 0);
+}

@@ -40,6 +40,15 @@ void api_answer(struct api *api, const struct frame *question, uint16_t type, co
 void api_answer_error(
 	struct api *api, const struct frame *question, uint32_t code, const char *detail);
 
+/* One with a client, for a test: begun, and ended as it should be. */
+struct api_exchange {
+	struct api api;
+	struct frame question;
+	int client;
+};
+void api_exchange_begin(struct api_exchange *exchange);
+void api_exchange_end(struct api_exchange *exchange);
+
 int api_connect(struct api *api);
 int api_connect_tcp(struct api *api);
 void api_send(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));

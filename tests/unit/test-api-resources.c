@@ -7,32 +7,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct api api;
-static struct frame question;
-static int client;
-
-static void begin(void)
-{
-	api_start(&api, NULL);
-	client = api_connect(&api);
-}
-
-static void end(void)
-{
-	close(client);
-	CHECK_INT(api_stop(&api), 0);
-}
+static struct api_exchange exchange;
 
 static const void *asks(
 	const char *method, const char *path, const char *body, uint16_t type, size_t size)
 {
-	api_request(client, method, path, "", body);
-	return api_expect(&api, &question, type, size);
+	api_request(exchange.client, method, path, "", body);
+	return api_expect(&exchange.api, &exchange.question, type, size);
 }
 
 static void answers(uint16_t type, const void *body, size_t size)
 {
-	api_answer(&api, &question, type, body, size, NULL, 0, NULL, 0);
+	api_answer(&exchange.api, &exchange.question, type, body, size, NULL, 0, NULL, 0);
 }
 
 /* A page of `n` equal rows; `next_cursor` 0: the last one. */
@@ -44,7 +30,8 @@ static void answers_page(
 
 	for (uint32_t i = 0; i < n; i++)
 		memcpy(rows + i * size, row, size);
-	api_answer(&api, &question, type, &page, sizeof(page), rows, size * n, NULL, 0);
+	api_answer(&exchange.api, &exchange.question, type, &page, sizeof(page), rows, size * n,
+		NULL, 0);
 	free(rows);
 }
 
@@ -57,7 +44,7 @@ static void reads(unsigned status, const char *body)
 {
 	struct response response;
 
-	api_read(client, &response);
+	api_read(exchange.client, &response);
 	if (response.status != status)
 		CHECK_FAIL("%u %s", response.status, response.body);
 	CHECK_TEXT(response.body, body);
@@ -68,7 +55,7 @@ static void is_answered(void)
 {
 	struct response response;
 
-	api_read(client, &response);
+	api_read(exchange.client, &response);
 	api_response_fini(&response);
 }
 
@@ -95,14 +82,14 @@ TEST(shows_usage_of_a_sandbox)
 {
 	const struct wire_usage_query *query;
 
-	begin();
+	api_exchange_begin(&exchange);
 	query = asks("GET", "/v1/sandboxes/sb-00000000000000ab/usage", NULL, WIRE_API_USAGE,
 		sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_SANDBOX);
 	CHECK_INT(query->sandbox, 0xab);
 	answers_rows(WIRE_API_USAGES, &usage, sizeof(usage), 1);
 	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE ",\"budgets\":null}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(shows_budgets_of_a_sandbox)
@@ -111,7 +98,7 @@ TEST(shows_budgets_of_a_sandbox)
 
 	row.usage.budgets[0] = (struct wire_budget){1000, 1000};
 	row.usage.budgets[3] = (struct wire_budget){5, 0};
-	begin();
+	api_exchange_begin(&exchange);
 	asks("GET", "/v1/sandboxes/sb-00000000000000ab/usage", NULL, WIRE_API_USAGE,
 		sizeof(struct wire_usage_query));
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
@@ -125,7 +112,7 @@ TEST(shows_budgets_of_a_sandbox)
 	reads(200, "{\"sandbox\":\"sb-00000000000000ab\"," USAGE
 		   ",\"budgets\":{\"bytes_out\":{\"limit\":1000,\"used\":1000},"
 		   "\"dns_queries\":{\"limit\":5,\"used\":0},\"per_seconds\":60}}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(shows_usage_of_tenants)
@@ -134,7 +121,7 @@ TEST(shows_usage_of_tenants)
 	const struct wire_usage_query *query;
 
 	row.sandbox = 0;
-	begin();
+	api_exchange_begin(&exchange);
 	query = asks("GET", "/v1/usage", NULL, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->scope, WIRE_USAGE_TENANT);
 	CHECK_TEXT(query->name, "");
@@ -155,7 +142,7 @@ TEST(shows_usage_of_tenants)
 	strcpy(row.label, "17");
 	answers_page(WIRE_API_USAGES, &row, sizeof(row), 1, 100);
 	query = (const struct wire_usage_query *)api_expect(
-		&api, &question, WIRE_API_USAGE, sizeof(*query));
+		&exchange.api, &exchange.question, WIRE_API_USAGE, sizeof(*query));
 	CHECK_INT(query->cursor, 100);
 	row.is_rest = 1;
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
@@ -168,7 +155,7 @@ TEST(shows_usage_of_tenants)
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
 	reads(200, "{\"sandboxes\":[{\"sandbox\":\"sb-00000000000000ab\"," USAGE
 		   ",\"budgets\":null}]}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(lists_templates)
@@ -178,13 +165,13 @@ TEST(lists_templates)
 		.runtime = "/usr/bin/node",
 		.n_target = 2};
 
-	begin();
+	api_exchange_begin(&exchange);
 	asks("GET", "/v1/templates", NULL, WIRE_API_TEMPLATE_LIST, sizeof(struct wire_caller));
 	answers_rows(WIRE_API_TEMPLATES, &row, sizeof(row), 1);
 	reads(200, "{\"templates\":[{\"name\":\"node\",\"available\":false,"
 		   "\"reason\":\"no /usr/bin/node here\",\"runtime\":\"/usr/bin/node\",\"warm\":0,"
 		   "\"target\":2,\"shadow\":null}]}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 #define STATE "\"shadow\":{\"name\":\"narrow\",\"asked\":3,\"not_asked\":1}"
@@ -198,7 +185,7 @@ TEST(names_candidates_of_templates_and_tenants)
 	const struct wire_template_patch *of_template;
 	const struct wire_tenant_patch *of_tenant;
 
-	begin();
+	api_exchange_begin(&exchange);
 	of_template = asks("PATCH", "/v1/templates/node", "{\"shadow\":\"narrow\"}",
 		WIRE_API_TEMPLATE_PATCH, sizeof(*of_template));
 	CHECK_TEXT(of_template->name, "node");
@@ -222,7 +209,7 @@ TEST(names_candidates_of_templates_and_tenants)
 	answers_rows(WIRE_API_TENANTS, &tenant, sizeof(tenant), 1);
 	reads(200, "{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes\":0,\"sandboxes_max\":null,"
 		   "\"budgets\":null," STATE ",\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(refuses_what_is_no_candidate)
@@ -241,7 +228,7 @@ TEST(refuses_what_is_no_candidate)
 			"/budgets: or else \\\"shadow\\\": give the one to change"},
 	};
 
-	begin();
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char problem[400], path[64];
 
@@ -250,10 +237,10 @@ TEST(refuses_what_is_no_candidate)
 			"{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
 			"\"status\":400,\"detail\":\"%s\"}",
 			rows[i].detail);
-		api_request(client, "PATCH", path, "", rows[i].body);
+		api_request(exchange.client, "PATCH", path, "", rows[i].body);
 		reads(400, problem);
 	}
-	end();
+	api_exchange_end(&exchange);
 }
 
 static const struct wire_policy_row policy = {
@@ -265,7 +252,7 @@ static const struct wire_policy_row policy = {
 
 TEST(lists_and_reloads_policies)
 {
-	begin();
+	api_exchange_begin(&exchange);
 	asks("GET", "/v1/policies", NULL, WIRE_API_POLICY_LIST, sizeof(struct wire_caller));
 	answers_rows(WIRE_API_POLICIES, &policy, sizeof(policy), 1);
 	reads(200, POLICIES);
@@ -274,10 +261,11 @@ TEST(lists_and_reloads_policies)
 	answers_rows(WIRE_API_POLICIES, &policy, sizeof(policy), 1);
 	reads(200, POLICIES);
 	asks("POST", "/v1/policies/reload", "", WIRE_API_POLICY_RELOAD, sizeof(struct wire_caller));
-	api_answer_error(&api, &question, WIRE_CODE_INVALID, "a.json:3: /network: wrong");
+	api_answer_error(
+		&exchange.api, &exchange.question, WIRE_CODE_INVALID, "a.json:3: /network: wrong");
 	reads(400, "{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
 		   "\"status\":400,\"detail\":\"a.json:3: /network: wrong\"}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(shows_a_policy_with_its_hash_as_tag)
@@ -286,25 +274,25 @@ TEST(shows_a_policy_with_its_hash_as_tag)
 	const struct wire_name_ref *ref;
 	struct response response;
 
-	begin();
+	api_exchange_begin(&exchange);
 	ref = asks("GET", "/v1/policies/web", NULL, WIRE_API_POLICY_GET, sizeof(*ref));
 	CHECK_TEXT(ref->name, "web");
-	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json),
-		NULL, 0);
-	api_read(client, &response);
+	api_answer(&exchange.api, &exchange.question, WIRE_API_POLICY, &policy, sizeof(policy),
+		json, strlen(json), NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	CHECK(strstr(response.head, "ETag: \"abc\"\n"));
 	CHECK_TEXT(response.body, json);
 	api_response_fini(&response);
-	api_request(client, "GET", "/v1/policies/web", "If-None-Match: \"abc\"\r\n", NULL);
-	api_expect(&api, &question, WIRE_API_POLICY_GET, sizeof(*ref));
-	api_answer(&api, &question, WIRE_API_POLICY, &policy, sizeof(policy), json, strlen(json),
-		NULL, 0);
-	api_read(client, &response);
+	api_request(exchange.client, "GET", "/v1/policies/web", "If-None-Match: \"abc\"\r\n", NULL);
+	api_expect(&exchange.api, &exchange.question, WIRE_API_POLICY_GET, sizeof(*ref));
+	api_answer(&exchange.api, &exchange.question, WIRE_API_POLICY, &policy, sizeof(policy),
+		json, strlen(json), NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 304);
 	CHECK_INT(response.body_size, 0);
 	api_response_fini(&response);
-	end();
+	api_exchange_end(&exchange);
 }
 
 #define TENANT                                                                                     \
@@ -322,7 +310,7 @@ TEST(creates_lists_and_deletes_tenants)
 	const struct wire_tenant_create *create;
 	const struct wire_name_ref *ref;
 
-	begin();
+	api_exchange_begin(&exchange);
 	create = asks("POST", "/v1/tenants",
 		"{\"name\":\"acme\",\"policy\":\"web\",\"sandboxes_max\":5}",
 		WIRE_API_TENANT_CREATE, sizeof(*create));
@@ -338,10 +326,10 @@ TEST(creates_lists_and_deletes_tenants)
 	CHECK_TEXT(ref->name, "acme");
 	answers(WIRE_API_DONE, NULL, 0);
 	reads(204, "");
-	api_request(client, "POST", "/v1/tenants", "", "{\"policy\":\"web\"}");
+	api_request(exchange.client, "POST", "/v1/tenants", "", "{\"policy\":\"web\"}");
 	reads(400, "{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
 		   "\"status\":400,\"detail\":\"/name: is missing; give the tenant a name\"}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(sets_budgets_of_tenants)
@@ -354,7 +342,7 @@ TEST(sets_budgets_of_tenants)
 	const struct wire_tenant_create *create;
 	const struct wire_tenant_patch *patch;
 
-	begin();
+	api_exchange_begin(&exchange);
 	patch = asks("PATCH", "/v1/tenants/acme",
 		"{\"budgets\":{\"bytes_out\":\"4KiB\",\"bytes_in\":1024,\"connections\":1,"
 		"\"dns_queries\":4294967295,\"per\":\"2h\"}}",
@@ -382,7 +370,7 @@ TEST(sets_budgets_of_tenants)
 	CHECK_INT(create->budgets.is_given, 0);
 	answers_rows(WIRE_API_TENANTS, &row, sizeof(row), 1);
 	is_answered();
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(refuses_budgets_that_make_no_sense)
@@ -399,7 +387,7 @@ TEST(refuses_budgets_that_make_no_sense)
 			"\\\"1h\\\" or \\\"7d\\\", a year at most"},
 	};
 
-	begin();
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char problem[400];
 
@@ -407,10 +395,10 @@ TEST(refuses_budgets_that_make_no_sense)
 			"{\"type\":\"urn:cloche:error:invalid\",\"title\":\"Invalid request\","
 			"\"status\":400,\"detail\":\"%s\"}",
 			rows[i].detail);
-		api_request(client, "PATCH", "/v1/tenants/acme", "", rows[i].body);
+		api_request(exchange.client, "PATCH", "/v1/tenants/acme", "", rows[i].body);
 		reads(400, problem);
 	}
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(creates_lists_and_revokes_keys)
@@ -424,7 +412,7 @@ TEST(creates_lists_and_revokes_keys)
 	const struct wire_key_create *create;
 	const struct wire_name_ref *ref;
 
-	begin();
+	api_exchange_begin(&exchange);
 	create = asks("POST", "/v1/keys",
 		"{\"tenant\":\"acme\",\"description\":\"ci\",\"administrator\":true}",
 		WIRE_API_KEY_CREATE, sizeof(*create));
@@ -444,7 +432,7 @@ TEST(creates_lists_and_revokes_keys)
 	CHECK_TEXT(ref->name, "ck_1");
 	answers(WIRE_API_DONE, NULL, 0);
 	reads(204, "");
-	end();
+	api_exchange_end(&exchange);
 }
 
 static void has(const char *text, const char *part)
@@ -473,20 +461,20 @@ TEST(shows_an_administrator_all_metrics)
 	row.sandbox = 0;
 	row.usage.cpu_ns = 12345678901;
 	strcpy(row.tenant, "a\"\\\nb");
-	begin();
+	api_exchange_begin(&exchange);
 	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
 	answers_rows(WIRE_API_TENANTS, &row, sizeof(struct wire_tenant_row), 1);
-	CHECK_INT(((const struct wire_usage_query *)api_expect(
-			   &api, &question, WIRE_API_USAGE, sizeof(struct wire_usage_query)))
+	CHECK_INT(((const struct wire_usage_query *)api_expect(&exchange.api, &exchange.question,
+			   WIRE_API_USAGE, sizeof(struct wire_usage_query)))
 			  ->scope,
 		WIRE_USAGE_TENANTS);
 	answers_rows(WIRE_API_USAGES, &row, sizeof(row), 1);
-	api_expect(&api, &question, WIRE_API_STATUS, sizeof(struct wire_caller));
+	api_expect(&exchange.api, &exchange.question, WIRE_API_STATUS, sizeof(struct wire_caller));
 	answers(WIRE_API_STATUS_REPLY, &status, sizeof(status));
-	api_expect(&api, &question, WIRE_API_METRICS, sizeof(struct wire_caller));
-	api_answer(&api, &question, WIRE_API_METRICS_REPLY, &page, sizeof(page), metrics,
-		sizeof(metrics), NULL, 0);
-	api_read(client, &response);
+	api_expect(&exchange.api, &exchange.question, WIRE_API_METRICS, sizeof(struct wire_caller));
+	api_answer(&exchange.api, &exchange.question, WIRE_API_METRICS_REPLY, &page, sizeof(page),
+		metrics, sizeof(metrics), NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	has(response.body, "# TYPE cloche_host_cpu_busy_seconds_total counter\n"
 			   "cloche_host_cpu_busy_seconds_total 2.500000000\n");
@@ -510,33 +498,35 @@ TEST(shows_an_administrator_all_metrics)
 	has(response.body, "cloche_tenant_memory_bytes{tenant=\"a\\\"\\\\\\nb\"} 4\n");
 	CHECK(response.body[response.body_size - 1] == '\n');
 	api_response_fini(&response);
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(shows_a_tenant_its_own_metrics_only)
 {
 	struct response response;
 
-	begin();
+	api_exchange_begin(&exchange);
 	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
-	api_answer_error(&api, &question, WIRE_CODE_FORBIDDEN, "administrators only");
-	CHECK_INT(((const struct wire_usage_query *)api_expect(
-			   &api, &question, WIRE_API_USAGE, sizeof(struct wire_usage_query)))
+	api_answer_error(
+		&exchange.api, &exchange.question, WIRE_CODE_FORBIDDEN, "administrators only");
+	CHECK_INT(((const struct wire_usage_query *)api_expect(&exchange.api, &exchange.question,
+			   WIRE_API_USAGE, sizeof(struct wire_usage_query)))
 			  ->scope,
 		WIRE_USAGE_TENANT);
 	answers_rows(WIRE_API_USAGES, &usage, sizeof(usage), 1);
-	api_read(client, &response);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	has(response.body, "cloche_tenant_execs_total{tenant=\"acme\"} 12\n");
 	CHECK(!strstr(response.body, "cloche_ready"));
 	CHECK(!strstr(response.body, "cloche_sandboxes_warm"));
 	api_response_fini(&response);
 	asks("GET", "/metrics", NULL, WIRE_API_TENANT_LIST, sizeof(struct wire_caller));
-	api_answer_error(&api, &question, WIRE_CODE_UNAUTHENTICATED, "unknown key");
-	api_read(client, &response);
+	api_answer_error(
+		&exchange.api, &exchange.question, WIRE_CODE_UNAUTHENTICATED, "unknown key");
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 401);
 	api_response_fini(&response);
-	end();
+	api_exchange_end(&exchange);
 }
 
 struct list {
@@ -566,12 +556,12 @@ TEST(ends_on_lists_that_do_not_fit_their_count)
 		const struct list *list = &rows[i / 2];
 		struct wire_page page = {.n_rows = 1};
 
-		begin();
+		api_exchange_begin(&exchange);
 		asks("GET", list->path, NULL, list->question, sizeof(struct wire_caller));
-		api_answer(&api, &question, list->answer, &page, sizeof(page), zeroes,
-			list->row_size + (size_t)differences[i % 2], NULL, 0);
-		CHECK(api_is_closed(client));
-		close(client);
-		CHECK_INT(api_stop(&api), 1);
+		api_answer(&exchange.api, &exchange.question, list->answer, &page, sizeof(page),
+			zeroes, list->row_size + (size_t)differences[i % 2], NULL, 0);
+		CHECK(api_is_closed(exchange.client));
+		close(exchange.client);
+		CHECK_INT(api_stop(&exchange.api), 1);
 	}
 }

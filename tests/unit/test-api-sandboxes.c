@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static struct api_exchange exchange;
+
 static struct wire_sandbox sample(uint64_t id)
 {
 	return (struct wire_sandbox){.sandbox = id,
@@ -35,22 +37,19 @@ static struct wire_sandbox sample(uint64_t id)
 
 TEST(creates_a_sandbox_from_every_member)
 {
-	static struct frame frame;
 	const struct wire_sandbox_create *create;
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
 	const char *tail;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
-	api_request(fd, "POST", "/v1/sandboxes", "",
+	api_exchange_begin(&exchange);
+	api_request(exchange.client, "POST", "/v1/sandboxes", "",
 		"{\"template\":\"node\",\"policy\":\"web\",\"labels\":{\"team\":\"red\"},"
 		"\"env\":{\"A\":\"b=c\"},\"limits\":{\"memory\":\"512MiB\",\"disk\":1024,\"cpu\":1."
 		"5,"
 		"\"pids\":64},\"timeout_seconds\":0.5}");
-	create = api_expect(&api, &frame, WIRE_API_SANDBOX_CREATE, sizeof(*create));
+	create = api_expect(
+		&exchange.api, &exchange.question, WIRE_API_SANDBOX_CREATE, sizeof(*create));
 	CHECK_TEXT(create->caller.key, API_KEY);
 	CHECK(strncmp(create->caller.remote, "unix uid=", 9) == 0);
 	CHECK_TEXT(create->template, "node");
@@ -63,45 +62,43 @@ TEST(creates_a_sandbox_from_every_member)
 	CHECK_INT(create->n_labels, 1);
 	CHECK_INT(create->n_env, 1);
 	tail = (const char *)(create + 1);
-	CHECK(wire_strings_valid(tail, frame.size - sizeof(*create), 2));
+	CHECK(wire_strings_valid(tail, exchange.question.size - sizeof(*create), 2));
 	CHECK_TEXT(wire_strings_next(&tail), "team=red");
 	CHECK_TEXT(wire_strings_next(&tail), "A=b=c");
-	api_answer(&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
-	api_read(fd, &response);
+	api_answer(&exchange.api, &exchange.question, WIRE_API_SANDBOX, &row, sizeof(row),
+		"team=red", 9, NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 201);
 	CHECK(strstr(response.head, "Location: /v1/sandboxes/sb-00000000000000ab\n"));
 	CHECK(strstr(response.head, "Content-Type: application/json\n"));
 	CHECK_TEXT(response.body, SAMPLE_JSON);
 	api_response_fini(&response);
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(creates_with_defaults_from_an_empty_body)
 {
-	static struct frame frame;
 	const struct wire_sandbox_create *create;
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect_tcp(&api);
-	api_request(fd, "POST", "/v1/sandboxes", "Content-Length: 0\r\n", NULL);
-	create = api_expect(&api, &frame, WIRE_API_SANDBOX_CREATE, sizeof(*create));
+	api_start(&exchange.api, NULL);
+	exchange.client = api_connect_tcp(&exchange.api);
+	api_request(exchange.client, "POST", "/v1/sandboxes", "Content-Length: 0\r\n", NULL);
+	create = api_expect(
+		&exchange.api, &exchange.question, WIRE_API_SANDBOX_CREATE, sizeof(*create));
 	CHECK(strncmp(create->caller.remote, "127.0.0.1:", 10) == 0);
 	CHECK_TEXT(create->template, "");
 	CHECK_INT(create->timeout_ms, 0);
-	api_answer_error(&api, &frame, WIRE_CODE_LIMIT, "the tenant has 3 sandboxes, no more fit");
-	api_read(fd, &response);
+	api_answer_error(&exchange.api, &exchange.question, WIRE_CODE_LIMIT,
+		"the tenant has 3 sandboxes, no more fit");
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 429);
 	CHECK_TEXT(response.body,
 		"{\"type\":\"urn:cloche:error:limit\",\"title\":\"Limit reached\",\"status\":429,"
 		"\"detail\":\"the tenant has 3 sandboxes, no more fit\"}");
 	CHECK(strstr(response.head, "Content-Type: application/problem+json\n"));
 	api_response_fini(&response);
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(says_whose_candidate_is_asked_and_whether_it_can_be)
@@ -109,34 +106,29 @@ TEST(says_whose_candidate_is_asked_and_whether_it_can_be)
 	static const char *const shown[] = {
 		"\"shadow\":{\"name\":\"narrow\",\"hash\":\"def\",\"source\":\"own\"}",
 		"\"shadow\":{\"name\":\"narrow\",\"hash\":null,\"source\":\"administrator\"}"};
-	static struct frame frame;
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
+	api_exchange_begin(&exchange);
 	snprintf(row.shadow, sizeof(row.shadow), "narrow");
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
 		snprintf(row.shadow_hash, sizeof(row.shadow_hash), "%s", i == 0 ? "def" : "");
 		row.shadow_source = i == 0 ? WIRE_SHADOW_OWN : WIRE_SHADOW_ADMINISTRATOR;
-		api_request(fd, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
-		api_expect(&api, &frame, WIRE_API_SANDBOX_GET, sizeof(struct wire_sandbox_ref));
-		api_answer(
-			&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
-		api_read(fd, &response);
+		api_request(exchange.client, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+		api_expect(&exchange.api, &exchange.question, WIRE_API_SANDBOX_GET,
+			sizeof(struct wire_sandbox_ref));
+		api_answer(&exchange.api, &exchange.question, WIRE_API_SANDBOX, &row, sizeof(row),
+			"team=red", 9, NULL, 0);
+		api_read(exchange.client, &response);
 		CHECK_INT(response.status, 200);
 		CHECK(strstr(response.body, shown[i]));
 		api_response_fini(&response);
 	}
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(lists_by_label_and_cursor)
 {
-	static struct frame frame;
 	const struct wire_sandbox_list *list;
 	struct {
 		struct wire_page page;
@@ -145,8 +137,6 @@ TEST(lists_by_label_and_cursor)
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
 	const char *tail;
-	struct api api;
-	int fd;
 
 	for (size_t i = 0; i < 2; i++) {
 		char *at = answer.bytes + i * (sizeof(row) + 9);
@@ -154,93 +144,85 @@ TEST(lists_by_label_and_cursor)
 		memcpy(at, &row, sizeof(row));
 		memcpy(at + sizeof(row), "team=red", 9);
 	}
-	api_start(&api, NULL);
-	fd = api_connect(&api);
-	api_request(fd, "GET", "/v1/sandboxes?label=team=red&label=a=b%20c&limit=2&cursor=1e", "",
-		NULL);
-	list = api_expect(&api, &frame, WIRE_API_SANDBOX_LIST, sizeof(*list));
+	api_exchange_begin(&exchange);
+	api_request(exchange.client, "GET",
+		"/v1/sandboxes?label=team=red&label=a=b%20c&limit=2&cursor=1e", "", NULL);
+	list = api_expect(&exchange.api, &exchange.question, WIRE_API_SANDBOX_LIST, sizeof(*list));
 	CHECK_INT(list->limit, 2);
 	CHECK_INT(list->cursor, 0x1e);
 	CHECK_INT(list->n_labels, 2);
 	tail = (const char *)(list + 1);
 	CHECK_TEXT(wire_strings_next(&tail), "team=red");
 	CHECK_TEXT(wire_strings_next(&tail), "a=b c");
-	api_answer(&api, &frame, WIRE_API_SANDBOXES, &answer.page, sizeof(answer.page),
-		answer.bytes, sizeof(answer.bytes), NULL, 0);
-	api_read(fd, &response);
+	api_answer(&exchange.api, &exchange.question, WIRE_API_SANDBOXES, &answer.page,
+		sizeof(answer.page), answer.bytes, sizeof(answer.bytes), NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	CHECK_TEXT(response.body,
 		"{\"sandboxes\":[" SAMPLE_JSON "," SAMPLE_JSON "],\"next_cursor\":\"1f\"}");
 	api_response_fini(&response);
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(gets_and_deletes_on_one_connection)
 {
-	static struct frame frame;
 	const struct wire_sandbox_ref *ref;
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
-	api_request(fd, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
-	ref = api_expect(&api, &frame, WIRE_API_SANDBOX_GET, sizeof(*ref));
+	api_exchange_begin(&exchange);
+	api_request(exchange.client, "GET", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+	ref = api_expect(&exchange.api, &exchange.question, WIRE_API_SANDBOX_GET, sizeof(*ref));
 	CHECK_INT(ref->sandbox, 0xab);
-	api_answer(&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
-	api_read(fd, &response);
+	api_answer(&exchange.api, &exchange.question, WIRE_API_SANDBOX, &row, sizeof(row),
+		"team=red", 9, NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	CHECK_TEXT(response.body, SAMPLE_JSON);
 	api_response_fini(&response);
-	api_request(fd, "DELETE", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
-	ref = api_expect(&api, &frame, WIRE_API_SANDBOX_DELETE, sizeof(*ref));
+	api_request(exchange.client, "DELETE", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+	ref = api_expect(&exchange.api, &exchange.question, WIRE_API_SANDBOX_DELETE, sizeof(*ref));
 	CHECK_INT(ref->sandbox, 0xab);
-	api_answer(&api, &frame, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
-	api_read(fd, &response);
+	api_answer(&exchange.api, &exchange.question, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 204);
 	CHECK_INT(response.body_size, 0);
 	api_response_fini(&response);
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(patches_the_policy_and_shows_what_is_in_force)
 {
-	static struct frame frame;
 	const struct wire_sandbox_patch *patch;
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
-	api_request(
-		fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", "{\"policy\":\"deny-all\"}");
-	patch = api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+	api_exchange_begin(&exchange);
+	api_request(exchange.client, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "",
+		"{\"policy\":\"deny-all\"}");
+	patch = api_expect(
+		&exchange.api, &exchange.question, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
 	CHECK_TEXT(patch->caller.key, API_KEY);
 	CHECK_INT(patch->sandbox, 0xab);
 	CHECK_TEXT(patch->policy, "deny-all");
-	CHECK_INT(frame.size, sizeof(*patch));
-	api_answer(&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
-	api_read(fd, &response);
+	CHECK_INT(exchange.question.size, sizeof(*patch));
+	api_answer(&exchange.api, &exchange.question, WIRE_API_SANDBOX, &row, sizeof(row),
+		"team=red", 9, NULL, 0);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	CHECK(strstr(response.head, "Content-Type: application/json\n"));
 	CHECK_TEXT(response.body, SAMPLE_JSON);
 	api_response_fini(&response);
-	api_request(
-		fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", "{\"policy\":\"nowhere\"}");
-	api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
-	api_answer_error(&api, &frame, WIRE_CODE_NOT_FOUND, "there is no policy \"nowhere\"");
-	api_read(fd, &response);
+	api_request(exchange.client, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "",
+		"{\"policy\":\"nowhere\"}");
+	api_expect(&exchange.api, &exchange.question, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+	api_answer_error(&exchange.api, &exchange.question, WIRE_CODE_NOT_FOUND,
+		"there is no policy \"nowhere\"");
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 404);
 	CHECK(strstr(response.body, "there is no policy"));
 	api_response_fini(&response);
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(patches_the_candidate_with_a_name_null_or_false)
@@ -249,64 +231,57 @@ TEST(patches_the_candidate_with_a_name_null_or_false)
 		const char *body, *shadow;
 	} rows[] = {{"{\"shadow\":\"narrow\"}", "narrow"}, {"{\"shadow\":null}", ""},
 		{"{\"shadow\":false}", WIRE_SHADOW_NEVER}};
-	static struct frame frame;
 	struct wire_sandbox row = sample(0xab);
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct wire_sandbox_patch *patch;
 
 		row.shadow_source = i % 2 ? WIRE_SHADOW_OWN : WIRE_SHADOW_ADMINISTRATOR;
-		api_request(fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", rows[i].body);
-		patch = api_expect(&api, &frame, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+		api_request(exchange.client, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "",
+			rows[i].body);
+		patch = api_expect(
+			&exchange.api, &exchange.question, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
 		CHECK_TEXT(patch->policy, "");
 		CHECK_TEXT(patch->shadow, rows[i].shadow);
-		api_answer(
-			&api, &frame, WIRE_API_SANDBOX, &row, sizeof(row), "team=red", 9, NULL, 0);
-		api_read(fd, &response);
+		api_answer(&exchange.api, &exchange.question, WIRE_API_SANDBOX, &row, sizeof(row),
+			"team=red", 9, NULL, 0);
+		api_read(exchange.client, &response);
 		CHECK_INT(response.status, 200);
 		CHECK(strstr(response.body, "\"shadow\":false,"));
 		api_response_fini(&response);
 	}
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 TEST(reports_each_answered_request)
 {
-	static struct frame frame;
 	const struct wire_call *call;
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
-	api_request(fd, "DELETE", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
-	api_expect(&api, &frame, WIRE_API_SANDBOX_DELETE, sizeof(struct wire_sandbox_ref));
-	api_answer(&api, &frame, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
-	api_read(fd, &response);
+	api_exchange_begin(&exchange);
+	api_request(exchange.client, "DELETE", "/v1/sandboxes/sb-00000000000000ab", "", NULL);
+	api_expect(&exchange.api, &exchange.question, WIRE_API_SANDBOX_DELETE,
+		sizeof(struct wire_sandbox_ref));
+	api_answer(&exchange.api, &exchange.question, WIRE_API_DONE, NULL, 0, NULL, 0, NULL, 0);
+	api_read(exchange.client, &response);
 	api_response_fini(&response);
-	call = api_expect(&api, &frame, WIRE_API_CALL, sizeof(*call));
+	call = api_expect(&exchange.api, &exchange.question, WIRE_API_CALL, sizeof(*call));
 	CHECK_TEXT(call->method, "DELETE");
 	CHECK_TEXT(call->path, "/v1/sandboxes/sb-00000000000000ab");
 	CHECK_TEXT(call->caller.key, API_KEY);
 	CHECK_INT(call->status, 204);
 	CHECK_INT(call->sandbox, 0xab);
-	api_request(fd, "GET", "/healthz", "", NULL);
-	api_read(fd, &response);
+	api_request(exchange.client, "GET", "/healthz", "", NULL);
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 200);
 	api_response_fini(&response);
-	api_request(fd, "GET", "/v1/nothing", "", NULL);
-	call = api_expect(&api, &frame, WIRE_API_CALL, sizeof(*call));
+	api_request(exchange.client, "GET", "/v1/nothing", "", NULL);
+	call = api_expect(&exchange.api, &exchange.question, WIRE_API_CALL, sizeof(*call));
 	CHECK_TEXT(call->path, "/v1/nothing");
 	CHECK_INT(call->status, 404);
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	api_exchange_end(&exchange);
 }
 
 struct refused {
@@ -351,21 +326,17 @@ TEST(refuses_what_a_create_may_not_hold)
 		{"[]", "the body must be a JSON object"},
 	};
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		api_request(fd, "POST", "/v1/sandboxes", "", rows[i].body);
-		api_read(fd, &response);
+		api_request(exchange.client, "POST", "/v1/sandboxes", "", rows[i].body);
+		api_read(exchange.client, &response);
 		if (response.status != 400 || !strstr(response.body, rows[i].detail))
 			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
 		api_response_fini(&response);
 	}
-	CHECK(api_is_quiet(&api));
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	CHECK(api_is_quiet(&exchange.api));
+	api_exchange_end(&exchange);
 }
 
 TEST(refuses_what_a_patch_may_not_hold)
@@ -389,25 +360,22 @@ TEST(refuses_what_a_patch_may_not_hold)
 			"/policy: is 64 bytes long; at most 63 are allowed"},
 	};
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		api_request(fd, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "", rows[i].body);
-		api_read(fd, &response);
+		api_request(exchange.client, "PATCH", "/v1/sandboxes/sb-00000000000000ab", "",
+			rows[i].body);
+		api_read(exchange.client, &response);
 		if (response.status != 400 || !strstr(response.body, rows[i].detail))
 			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
 		api_response_fini(&response);
 	}
-	api_request(fd, "PATCH", "/v1/sandboxes/7", "", "{\"policy\":\"a\"}");
-	api_read(fd, &response);
+	api_request(exchange.client, "PATCH", "/v1/sandboxes/7", "", "{\"policy\":\"a\"}");
+	api_read(exchange.client, &response);
 	CHECK_INT(response.status, 404);
 	api_response_fini(&response);
-	CHECK(api_is_quiet(&api));
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	CHECK(api_is_quiet(&exchange.api));
+	api_exchange_end(&exchange);
 }
 
 TEST(refuses_wrong_queries)
@@ -428,19 +396,15 @@ TEST(refuses_wrong_queries)
 		{"/v1/events?sandbox=7", "\\\"sandbox\\\" must be a sandbox's id"},
 	};
 	struct response response;
-	struct api api;
-	int fd;
 
-	api_start(&api, NULL);
-	fd = api_connect(&api);
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		api_request(fd, "GET", rows[i].body, "", NULL);
-		api_read(fd, &response);
+		api_request(exchange.client, "GET", rows[i].body, "", NULL);
+		api_read(exchange.client, &response);
 		if (response.status != 400 || !strstr(response.body, rows[i].detail))
 			CHECK_FAIL("%s: %u %s", rows[i].body, response.status, response.body);
 		api_response_fini(&response);
 	}
-	CHECK(api_is_quiet(&api));
-	close(fd);
-	CHECK_INT(api_stop(&api), 0);
+	CHECK(api_is_quiet(&exchange.api));
+	api_exchange_end(&exchange);
 }

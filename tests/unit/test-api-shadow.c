@@ -11,27 +11,13 @@
 
 #define SANDBOX "/v1/sandboxes/sb-00000000000000ab"
 
-static struct api api;
-static struct frame question;
-static int client;
-
-static void begin(void)
-{
-	api_start(&api, NULL);
-	client = api_connect(&api);
-}
-
-static void end(void)
-{
-	close(client);
-	CHECK_INT(api_stop(&api), 0);
-}
+static struct api_exchange exchange;
 
 static void reads(unsigned status, const char *body)
 {
 	struct response response;
 
-	api_read(client, &response);
+	api_read(exchange.client, &response);
 	if (response.status != status || !strstr(response.body, body))
 		CHECK_FAIL("%u %s, not %u %s", response.status, response.body, status, body);
 	api_response_fini(&response);
@@ -47,10 +33,11 @@ static void asks(const struct sums *sums, size_t size)
 {
 	const struct wire_name_ref *ref;
 
-	api_request(client, "GET", "/v1/policies/narrow/shadow", "", NULL);
-	ref = api_expect(&api, &question, WIRE_API_SHADOW_SUMS, sizeof(*ref));
+	api_request(exchange.client, "GET", "/v1/policies/narrow/shadow", "", NULL);
+	ref = api_expect(&exchange.api, &exchange.question, WIRE_API_SHADOW_SUMS, sizeof(*ref));
 	CHECK_TEXT(ref->name, "narrow");
-	api_answer(&api, &question, WIRE_API_SHADOW_SUMS_REPLY, sums, size, NULL, 0, NULL, 0);
+	api_answer(&exchange.api, &exchange.question, WIRE_API_SHADOW_SUMS_REPLY, sums, size, NULL,
+		0, NULL, 0);
 }
 
 TEST(sums_are_told_by_rule_and_added_up_by_outcome)
@@ -74,7 +61,7 @@ TEST(sums_are_told_by_rule_and_added_up_by_outcome)
 				.policy = "narrow",
 				.n = 18446744073709551615u}}};
 
-	begin();
+	api_exchange_begin(&exchange);
 	asks(&sums, sizeof(sums));
 	reads(200, "{\"name\":\"narrow\",\"rules\":["
 		   "{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"part\":null,\"count\":"
@@ -96,7 +83,7 @@ TEST(sums_are_told_by_rule_and_added_up_by_outcome)
 	asks(&sums, sizeof(sums.page) + sizeof(sums.staged));
 	reads(200, "\"rules\":[],\"truncated\":true,\"agreed\":0,\"would_deny\":0,\"would_allow\":"
 		   "0,\"staged\":null}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(sums_of_the_staged_version_are_told_apart)
@@ -114,7 +101,7 @@ TEST(sums_of_the_staged_version_are_told_apart)
 				.n = 3,
 				.is_staged = 1}}};
 
-	begin();
+	api_exchange_begin(&exchange);
 	asks(&sums, sizeof(sums) - 2 * sizeof(sums.rows[0]));
 	reads(200, "\"rules\":[{\"outcome\":\"agreed\",\"policy\":\"web\",\"rule\":0,\"part\":null,"
 		   "\"count\":7,"
@@ -125,7 +112,7 @@ TEST(sums_of_the_staged_version_are_told_apart)
 		   "\"would_deny\",\"policy\":\"heir\",\"rule\":1,\"part\":null,\"count\":3,"
 		   "\"example\":null}],"
 		   "\"truncated\":false,\"agreed\":0,\"would_deny\":3,\"would_allow\":0}}");
-	end();
+	api_exchange_end(&exchange);
 }
 
 /* Our own peer process: what it may not send ends the connection to it, and is no answer. */
@@ -164,11 +151,11 @@ TEST(sums_that_are_malformed_are_no_answer)
 			size = sizeof(wrong.page);
 			break;
 		}
-		begin();
+		api_exchange_begin(&exchange);
 		asks(&wrong, size);
-		CHECK(api_is_closed(client));
-		close(client);
-		CHECK(api_stop(&api) != 0);
+		CHECK(api_is_closed(exchange.client));
+		close(exchange.client);
+		CHECK(api_stop(&exchange.api) != 0);
 	}
 }
 
@@ -183,17 +170,18 @@ TEST(patch_names_a_candidate_or_none)
 	};
 	const struct wire_sandbox_patch *patch;
 
-	begin();
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		api_request(client, "PATCH", SANDBOX, "", rows[i].body);
-		patch = api_expect(&api, &question, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
+		api_request(exchange.client, "PATCH", SANDBOX, "", rows[i].body);
+		patch = api_expect(
+			&exchange.api, &exchange.question, WIRE_API_SANDBOX_PATCH, sizeof(*patch));
 		CHECK_INT(patch->sandbox, 0xab);
 		CHECK_TEXT(patch->policy, rows[i].policy);
 		CHECK_TEXT(patch->shadow, rows[i].shadow);
-		api_answer_error(&api, &question, WIRE_CODE_CONFLICT, "not now");
+		api_answer_error(&exchange.api, &exchange.question, WIRE_CODE_CONFLICT, "not now");
 		reads(409, "not now");
 	}
-	end();
+	api_exchange_end(&exchange);
 }
 
 TEST(patch_that_changes_nothing_or_both_is_refused)
@@ -208,11 +196,11 @@ TEST(patch_that_changes_nothing_or_both_is_refused)
 		{"{\"shadows\":\"narrow\"}", "/shadows"},
 	};
 
-	begin();
+	api_exchange_begin(&exchange);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		api_request(client, "PATCH", SANDBOX, "", rows[i][0]);
+		api_request(exchange.client, "PATCH", SANDBOX, "", rows[i][0]);
 		reads(400, rows[i][1]);
-		CHECK(api_is_quiet(&api));
+		CHECK(api_is_quiet(&exchange.api));
 	}
-	end();
+	api_exchange_end(&exchange);
 }
