@@ -1,8 +1,6 @@
 /* POST /v1/sandboxes/{id}/code: source text in one of the languages of the templates. */
 #include <string.h>
 
-#include "api/http/respond.h"
-#include "api/v1/body.h"
 #include "api/v1/exec.h"
 #include "api/v1/routes.h"
 
@@ -58,21 +56,5 @@ static void read_code(struct fields *fields, struct wire_strings *tail)
 
 void code_run(struct request *request)
 {
-	_cleanup_json_ json_t *object = NULL;
-	struct exec_order order = {.exec = NULL};
-	struct wire_api_error error = {0};
-	struct fields fields;
-
-	if (!body_take_sandbox(request) || !body_parse(request, &object))
-		return;
-	order.exec = exec_new(request);
-	if (!order.exec)
-		return;
-	fields_begin(&fields, object, "", &error);
-	read_code(&fields, &order.tail);
-	exec_read_options(&fields, &order);
-	if (body_accept(request, &error))
-		exec_start(request, &order);
-	exec_free(order.exec);
-	wire_strings_fini(&order.tail);
+	exec_take(request, read_code);
 }

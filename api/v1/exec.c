@@ -66,7 +66,8 @@ static void read_cwd(struct fields *fields, struct wire_strings *tail)
 		fields_refuse(fields, "cwd", "is too long");
 }
 
-void exec_read_options(struct fields *fields, struct exec_order *order)
+/* All members but those that say what to run; ends `fields`. */
+static void read_options(struct fields *fields, struct exec_order *order)
 {
 	struct wire_exec_start *start = &order->start;
 	struct exec *exec = order->exec;
@@ -103,6 +104,28 @@ void exec_read_options(struct fields *fields, struct exec_order *order)
 		"send the bulk as stdin",
 		order->tail.size, WIRE_ARGV_BYTES_MAX);
 	fields->error->code = WIRE_CODE_TOO_LARGE;
+}
+
+void exec_take(struct request *request,
+	void (*read_program)(struct fields *fields, struct wire_strings *tail))
+{
+	_cleanup_json_ json_t *object = NULL;
+	struct exec_order order = {.exec = NULL};
+	struct wire_api_error error = {0};
+	struct fields fields;
+
+	if (!body_take_sandbox(request) || !body_parse(request, &object))
+		return;
+	order.exec = exec_new(request);
+	if (!order.exec)
+		return;
+	fields_begin(&fields, object, "", &error);
+	read_program(&fields, &order.tail);
+	read_options(&fields, &order);
+	if (body_accept(request, &error))
+		exec_start(request, &order);
+	exec_free(order.exec);
+	wire_strings_fini(&order.tail);
 }
 
 static bool read_argument(struct fields *fields, const json_t *argument, struct wire_strings *tail)
@@ -172,23 +195,7 @@ static void read_command(struct fields *fields, struct wire_strings *tail)
 
 void exec_run(struct request *request)
 {
-	_cleanup_json_ json_t *object = NULL;
-	struct exec_order order = {.exec = NULL};
-	struct wire_api_error error = {0};
-	struct fields fields;
-
-	if (!body_take_sandbox(request) || !body_parse(request, &object))
-		return;
-	order.exec = exec_new(request);
-	if (!order.exec)
-		return;
-	fields_begin(&fields, object, "", &error);
-	read_command(&fields, &order.tail);
-	exec_read_options(&fields, &order);
-	if (body_accept(request, &error))
-		exec_start(request, &order);
-	exec_free(order.exec);
-	wire_strings_fini(&order.tail);
+	exec_take(request, read_command);
 }
 
 static int on_killed(struct request *request, const struct answer *answer)

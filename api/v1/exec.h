@@ -69,15 +69,16 @@ struct exec {
 /* What is asked for, being read. Zeroed but `exec`. */
 struct exec_order {
 	struct wire_exec_start start;
-	struct wire_strings tail; /* argv; exec_read_options() adds env and cwd */
+	struct wire_strings tail; /* argv, env, cwd */
 	struct exec *exec;
 };
 
 struct exec *exec_new(struct request *request);
 /* Closes its pipes and frees it; what runs goes on running. Takes NULL, returns NULL. */
 struct exec *exec_free(struct exec *exec);
-/* Reads all members but those that say what to run; ends `fields`. */
-void exec_read_options(struct fields *fields, struct exec_order *order);
+/* Reads what is asked for, of which `read_program` reads what to run into `tail`, and starts it. */
+void exec_take(struct request *request,
+	void (*read_program)(struct fields *fields, struct wire_strings *tail));
 /* Sends it. Takes order->exec over; what is wrong is responded. */
 void exec_start(struct request *request, struct exec_order *order);
 
