@@ -91,25 +91,24 @@ struct policy_matcher *policy_matcher_free(struct policy_matcher *matcher)
 	return NULL;
 }
 
-static const struct prefix_row *find_longest(
-	const struct policy_matcher *matcher, const struct abi_address *address)
+const struct abi_cidr_value *policy_matcher_longest(
+	const struct policy_matcher *matcher, const struct abi_cidr_key *key)
 {
-	const struct abi_cidr_key whole = {128, *address};
 	size_t from = 0, to = matcher->n_prefixes, at;
 
-	/* The first that is behind the address. */
+	/* The first that is behind it. */
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 
-		if (prefix_compare(&matcher->prefixes[middle].key, &whole) <= 0)
+		if (prefix_compare(&matcher->prefixes[middle].key, key) <= 0)
 			from = middle + 1;
 		else
 			to = middle;
 	}
 	at = from > 0 ? from - 1 : NOTHING_AROUND;
-	while (at != NOTHING_AROUND && !prefix_contains(&matcher->prefixes[at].key, &whole))
+	while (at != NOTHING_AROUND && !prefix_contains(&matcher->prefixes[at].key, key))
 		at = matcher->prefixes[at].around;
-	return at == NOTHING_AROUND ? NULL : &matcher->prefixes[at];
+	return at == NOTHING_AROUND ? NULL : &matcher->prefixes[at].value;
 }
 
 uint16_t policy_matcher_find(const struct policy_matcher *matcher,
@@ -118,15 +117,16 @@ uint16_t policy_matcher_find(const struct policy_matcher *matcher,
 	const struct abi_exact_key key = {.address = *address, .port = port, .protocol = protocol};
 	const struct exact_row *exact = bsearch(
 		&key, matcher->exact, matcher->n_exact, sizeof(*matcher->exact), compare_exact);
-	const struct prefix_row *longest;
+	const struct abi_cidr_key whole = {128, *address};
+	const struct abi_cidr_value *longest;
 
 	if (exact)
 		return exact->rule < ABI_RULE_NONE ? (uint16_t)exact->rule : ABI_RULE_NONE;
-	longest = find_longest(matcher, address);
+	longest = policy_matcher_longest(matcher, &whole);
 	if (!longest)
 		return ABI_RULE_NONE;
-	return match_ranges(longest->value.ranges, longest->value.n_ranges, ABI_PORT_RANGES_MAX,
-		protocol, port);
+	return match_ranges(
+		longest->ranges, longest->n_ranges, ABI_PORT_RANGES_MAX, protocol, port);
 }
 
 struct decide_verdict policy_judge(const struct policy_matcher *matcher,

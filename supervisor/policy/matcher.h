@@ -17,6 +17,10 @@ struct policy_matcher *policy_matcher_free(struct policy_matcher *matcher);
 uint16_t policy_matcher_find(const struct policy_matcher *matcher,
 	const struct abi_address *address, uint16_t port, uint8_t protocol);
 
+/* The ranges of the longest prefix that holds all of `key`; NULL without. Borrowed. */
+const struct abi_cidr_value *policy_matcher_longest(
+	const struct policy_matcher *matcher, const struct abi_cidr_key *key);
+
 /* As judge_destination(): `facts->rule` is looked up and filled in. `matcher` NULL is an image
  * without rules. `ticket` is the one that is found under the address, NULL without. */
 struct decide_verdict policy_judge(const struct policy_matcher *matcher,

@@ -10,6 +10,7 @@
 #include "bpf/lib/match.h"
 #include "supervisor/base/cleanup.h"
 #include "supervisor/policy/diff/differ.h"
+#include "supervisor/policy/matcher.h"
 #include "supervisor/policy/network/port-set.h"
 #include "supervisor/policy/network/prefix.h"
 
@@ -33,6 +34,7 @@ struct level {
 struct walk {
 	const struct differ *differ;
 	struct policy_image *images[SIDES];
+	struct policy_matcher *matchers[SIDES];
 	struct abi_cidr_key *keys; /* of both, sorted, each once */
 	size_t n_keys;
 	struct level *levels; /* those around the present one, and it */
@@ -69,25 +71,6 @@ static int gather_keys(struct walk *walk)
 	return 0;
 }
 
-/* The longest prefix of the image that holds all of `key`: both images are sorted. */
-static const struct abi_cidr_value *find_longest(
-	const struct policy_image *image, const struct abi_cidr_key *key)
-{
-	size_t from = 0, to = image->n_cidr;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (prefix_compare(&image->cidr_keys[middle], key) <= 0)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	while (from > 0 && !prefix_contains(&image->cidr_keys[from - 1], key))
-		from--;
-	return from > 0 ? &image->cidr_values[from - 1] : NULL;
-}
-
 /* Exact rules are sorted by address. */
 static void add_exact(const struct policy_image *image, const struct abi_cidr_key *key,
 	uint8_t protocol, struct port_set *set)
@@ -113,17 +96,17 @@ static void add_exact(const struct policy_image *image, const struct abi_cidr_ke
 	}
 }
 
-static void fill_ports(const struct policy_image *image, const struct abi_cidr_key *key,
+static void fill_ports(const struct walk *walk, size_t side, const struct abi_cidr_key *key,
 	uint8_t protocol, struct port_set *ret_set)
 {
-	const struct abi_cidr_value *value = find_longest(image, key);
+	const struct abi_cidr_value *value = policy_matcher_longest(walk->matchers[side], key);
 
 	memset(ret_set, 0, sizeof(*ret_set));
 	for (uint32_t i = 0; value && i < value->n_ranges; i++)
 		if (value->ranges[i].protocol == protocol)
 			port_set_add(ret_set, value->ranges[i].first, value->ranges[i].last);
 	if (key->prefix_bits == 128)
-		add_exact(image, key, protocol, ret_set);
+		add_exact(walk->images[side], key, protocol, ret_set);
 }
 
 /* IPv4 lies in IPv6's space, but a rule for the one is none for the other. */
@@ -167,12 +150,23 @@ static void visit(struct walk *walk, const struct abi_cidr_key *key)
 	for (size_t i = 0; i < PROTOCOLS; i++) {
 		struct port_set before, after;
 
-		fill_ports(walk->images[0], key, protocols[i].number, &before);
-		fill_ports(walk->images[1], key, protocols[i].number, &after);
+		fill_ports(walk, 0, key, protocols[i].number, &before);
+		fill_ports(walk, 1, key, protocols[i].number, &after);
 		port_set_minus(&after, &before, &level->gained[i]);
 		port_set_minus(&before, &after, &level->lost[i]);
 		tell(walk, level, around, i);
 	}
+}
+
+static int prepare(struct walk *walk)
+{
+	int r;
+
+	walk->levels = calloc(DEPTH_MAX, sizeof(*walk->levels));
+	r = walk->levels ? gather_keys(walk) : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < SIDES; i++)
+		r = policy_matcher_new(walk->images[i], &walk->matchers[i]);
+	return r;
 }
 
 int diff_addresses(const struct differ *differ, struct failure *why)
@@ -183,8 +177,7 @@ int diff_addresses(const struct differ *differ, struct failure *why)
 	if (r == 0)
 		r = policy_compile(differ->after, &walk.images[1], why);
 	if (r == 0) {
-		walk.levels = calloc(DEPTH_MAX, sizeof(*walk.levels));
-		r = walk.levels ? gather_keys(&walk) : -ENOMEM;
+		r = prepare(&walk);
 		if (r < 0)
 			failure_set(why, r, "compare policies", "There is no memory left.");
 	}
@@ -192,7 +185,9 @@ int diff_addresses(const struct differ *differ, struct failure *why)
 		visit(&walk, &walk.keys[i]);
 	free(walk.levels);
 	free(walk.keys);
-	policy_image_free(walk.images[0]);
-	policy_image_free(walk.images[1]);
+	for (size_t i = 0; i < SIDES; i++) {
+		policy_matcher_free(walk.matchers[i]);
+		policy_image_free(walk.images[i]);
+	}
 	return r;
 }
