@@ -34,6 +34,20 @@ static size_t distance(const char *a, const char *b)
 	return row[length];
 }
 
+/* A word that was cut short ("mem") is one step away. Who mistypes more than one letter has still
+ * begun with the right one: "hash" is no "path". */
+static size_t steps(const char *text, const char *word)
+{
+	size_t length = strlen(text), d;
+
+	if (strlen(word) > WORD_MAX)
+		return WORD_MAX;
+	if (length >= 3 && strncmp(word, text, length) == 0)
+		return 1;
+	d = distance(text, word);
+	return d > 1 && text[0] != word[0] ? WORD_MAX : d;
+}
+
 const char *policy_nearest(const char *text, const char *const *words)
 {
 	const char *nearest = NULL;
@@ -42,7 +56,7 @@ const char *policy_nearest(const char *text, const char *const *words)
 	if (strlen(text) > WORD_MAX)
 		return NULL;
 	for (; *words; words++) {
-		size_t d = strlen(*words) <= WORD_MAX ? distance(text, *words) : WORD_MAX;
+		size_t d = steps(text, *words);
 
 		if (d <= least && (!nearest || d < least)) {
 			nearest = *words;
