@@ -111,8 +111,13 @@ int policy_read_rule(const struct policy_reader *reader, const struct policy_pla
 	const struct policy_place ports = {place, "ports", 0}, protocol = {place, "protocol", 0},
 				  description = {place, "description", 0};
 	const json_t *member;
-	int r = policy_check_keys(reader, place, value, keys);
+	int r;
 
+	if (json_is_string(value))
+		return policy_fail(reader, place, -EINVAL,
+			"A rule is an object: {\"name\": \"pypi.org\"}, or {\"cidr\": "
+			"\"203.0.113.0/24\"}.");
+	r = policy_check_keys(reader, place, value, keys);
 	if (r == 0)
 		r = read_what(reader, place, value, rule);
 	member = json_object_get(value, "ports");
