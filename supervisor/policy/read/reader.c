@@ -168,11 +168,50 @@ int policy_read_flag(const struct policy_reader *reader, const struct policy_pla
 	return 0;
 }
 
+static bool ends_with_comma(const char *text, size_t length)
+{
+	while (length > 0 && strchr(" \t\r\n", text[length - 1]))
+		length--;
+	return length > 0 && text[length - 1] == ',';
+}
+
+/* What to write in the place of what people write that is nearly JSON; "" for all else. jansson
+ * ends with the token that it did not expect: "string or '}' expected near '}'". */
+static const char *hint(const struct policy_source *source, const json_error_t *error)
+{
+	const char *near = strstr(error->text, " near '");
+	size_t end = error->position < 1 ? 0 : (size_t)error->position - 1;
+
+	if (source->size_bytes >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0)
+		return " Save the file without a byte order mark.";
+	if (!near || end > source->size_bytes)
+		return "";
+	switch (near[strlen(" near '")]) {
+	case '/':
+	case '#':
+		return " JSON has no comments: write a \"description\".";
+	case '\'':
+		return " JSON has text in double quotes.";
+	case '}':
+	case ']':
+		return ends_with_comma(source->text, end) ? " Take the comma before it away." : "";
+	case '"':
+	case '{':
+		return strstr(error->text, "' expected") && !strstr(error->text, "':'") &&
+				       !strstr(error->text, " or ")
+			       ? " Is a comma missing before it?"
+			       : "";
+	default:
+		return "";
+	}
+}
+
 int policy_fail_syntax(const struct policy_reader *reader, const json_error_t *error)
 {
 	if (!reader->why)
 		return -EINVAL;
-	failure_set(reader->why, -EINVAL, STAGE, "This is no JSON: %s.", error->text);
+	failure_set(reader->why, -EINVAL, STAGE, "This is no JSON: %s.%s", error->text,
+		hint(reader->source, error));
 	clean(reader->why->sentence);
 	/* An empty text has no line. */
 	failure_at(reader->why, "%s:%d:%d", reader->source->file, error->line < 1 ? 1 : error->line,
