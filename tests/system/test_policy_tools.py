@@ -42,7 +42,9 @@ def good_files_are_good_and_bad_ones_are_named():
     check_in(f"{bad}:2:2: /netwrok: ", errors, "the place")
     check_in('did you mean "network"?', errors, "the sentence")
     other = write("other.json", GOOD)
-    check_in('so its file must be "good.json"', policy("check", other)[2], "another name")
+    column = json.dumps(GOOD).index('"name"') + 1
+    check_in(f"{other}:1:{column}: /name: The policy's name is \"good\", so its file must be \"good.json\".",
+             policy("check", other)[2], "another name, and where")
     os.unlink(other)
     os.unlink(bad)
 
@@ -64,6 +66,8 @@ def every_bad_file_of_a_directory_is_named_for_programs_too():
     result = log["runs"][0]["results"][0]
     region = result["locations"][0]["physicalLocation"]["region"]
     check_equal((result["level"], region["startLine"]), ("error", 1), "a result")
+    result = json.loads(policy("check", f"{folder()}/none.json", "--sarif")[1])["runs"][0]["results"][0]
+    check("logicalLocations" not in result["locations"][0], "what has no pointer has no logical place")
     for name in ["b1.json", "b2.json", "notes.test.json"]:
         os.unlink(f"{folder()}/{name}")
 
@@ -415,8 +419,9 @@ def a_policy_that_learns_is_good_and_warned_of():
     path = write("good.json", LEARNER)
     code, out, errors = policy("check", path)
     check_equal((code, out), (0, "1 policy is good.\n"), "it is no error")
-    check_equal(errors, f'{path}: /mode: warning: The policy is in mode "learn": it denies nothing by itself. '
-                        'Take "mode" away to enforce it.\n', "the warning")
+    column = json.dumps(LEARNER).index('"mode"') + 1
+    check_equal(errors, f'{path}:1:{column}: /mode: warning: The policy is in mode "learn": it denies '
+                        'nothing by itself. Take "mode" away to enforce it.\n', "the warning")
     code, out, _ = policy("check", path, "--json")
     found = json.loads(out)["findings"]
     check_equal((code, [(f["pointer"], f["severity"]) for f in found]), (0, [("/mode", "warning")]), "for programs")

@@ -4,37 +4,57 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "supervisor/policy/read/reader.h"
 #include "tools/cloche/call.h"
 #include "tools/cloche/print.h"
 #include "tools/policy/file.h"
 #include "tools/policy/findings.h"
 
-/* The file's name must be the policy's: what reviewers read is what requests name. */
-static int check_name(const char *path, const struct policy *policy, struct failure *why)
+struct file {
+	const char *path, *text;
+	size_t size_bytes;
+	const struct policy *policy;
+};
+
+/* Completes `why` by "file:line:column: /key", of what the language takes and this file should not
+ * say all the same. */
+static int place_at_key(const struct file *file, const char *key, struct failure *why)
 {
-	_cleanup_free_ char *copy = strdup(path);
+	const struct policy_source source = {file->text, file->size_bytes, file->path, NULL};
+	const struct policy_reader reader = {&source, NULL, NULL, why};
+	const struct policy_place root = {NULL, NULL, 0}, place = {&root, key, 0};
+	char sentence[sizeof(why->sentence)];
+
+	snprintf(sentence, sizeof(sentence), "%s", why->sentence);
+	return policy_fail(&reader, &place, -EINVAL, "%s", sentence);
+}
+
+/* The file's name must be the policy's: what reviewers read is what requests name. */
+static int check_name(const struct file *file, struct failure *why)
+{
+	const char *name = file->policy->name;
+	_cleanup_free_ char *copy = strdup(file->path);
 	char expected[POLICY_NAME_SIZE + sizeof(".json")];
 
 	if (!copy)
 		return failure_set(why, -ENOMEM, "check policy", "There is no memory left.");
-	snprintf(expected, sizeof(expected), "%s.json", policy->name);
-	if (strcmp(path, "-") == 0 || strcmp(basename(copy), expected) == 0)
+	snprintf(expected, sizeof(expected), "%s.json", name);
+	if (strcmp(file->path, "-") == 0 || strcmp(basename(copy), expected) == 0)
 		return 0;
 	failure_set(why, -EINVAL, "check policy",
-		"The policy's name is \"%s\", so its file must be \"%s\".", policy->name, expected);
-	failure_at(why, "%s", path);
-	return -EINVAL;
+		"The policy's name is \"%s\", so its file must be \"%s\".", name, expected);
+	return place_at_key(file, "name", why);
 }
 
-static int warn_of_mode(struct findings *findings, const char *path)
+static int warn_of_mode(struct findings *findings, const struct file *file)
 {
 	struct failure why = {0};
 
 	failure_set(&why, 0, "check policy",
 		"The policy is in mode \"learn\": it denies nothing by itself. Take \"mode\" away "
 		"to enforce it.");
-	failure_at(&why, "%s: /mode", path);
-	return findings_warn(findings, path, &why);
+	place_at_key(file, "mode", &why);
+	return findings_warn(findings, file->path, &why);
 }
 
 static int check_file(const char *path, policy_file_reader read, void *userdata)
@@ -43,17 +63,19 @@ static int check_file(const char *path, policy_file_reader read, void *userdata)
 	struct findings *findings = userdata;
 	_cleanup_free_ char *text = NULL;
 	struct failure why = {0};
+	struct file file;
 	size_t size = 0;
 	int r = read(path, &text, &size, &why);
 
 	if (r == 0)
 		r = policy_file_parse(path, text, size, &policy, &why);
+	file = (struct file){path, text, size, policy};
 	findings->n_files++;
 	if (r == 0)
-		r = check_name(path, policy, &why);
+		r = check_name(&file, &why);
 	if (r < 0)
 		return findings_add(findings, path, &why);
-	return policy->mode == POLICY_MODE_LEARN ? warn_of_mode(findings, path) : 0;
+	return policy->mode == POLICY_MODE_LEARN ? warn_of_mode(findings, &file) : 0;
 }
 
 /* A directory without policies is a wrong one, and "0 policies are good" would pass every review.

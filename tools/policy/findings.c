@@ -76,14 +76,17 @@ static json_t *as_uri(const char *path)
 static json_t *as_sarif(const struct place *place, const char *severity, const struct failure *why)
 {
 	json_t *physical = json_pack("{s:{s:o}}", "artifactLocation", "uri", as_uri(place->file));
+	json_t *where = json_pack("{s:o}", "physicalLocation", physical);
 
 	if (place->line > 0)
 		json_object_set_new(physical, "region",
 			json_pack("{s:i, s:i}", "startLine", place->line, "startColumn",
 				place->column));
-	return json_pack("{s:s, s:s, s:{s:s}, s:[{s:o, s:[{s:s}]}]}", "ruleId", RULE_ID, "level",
-		severity, "message", "text", why->sentence, "locations", "physicalLocation",
-		physical, "logicalLocations", "fullyQualifiedName", place->pointer);
+	if (*place->pointer)
+		json_object_set_new(where, "logicalLocations",
+			json_pack("[{s:s}]", "fullyQualifiedName", place->pointer));
+	return json_pack("{s:s, s:s, s:{s:s}, s:[o]}", "ruleId", RULE_ID, "level", severity,
+		"message", "text", why->sentence, "locations", where);
 }
 
 static int note(struct findings *findings, const char *path, const char *severity,
