@@ -158,6 +158,12 @@ def explain_judges_acts():
     check_equal(code, 1, "one is denied")
     check_equal([(r["verdict"], r["layer"], r.get("rule")) for r in rows],
                 [("allow", "kernel", 0), ("deny", "kernel", None), ("deny", "resolver", None)], "rows")
+    rules = [{"name": "pypi.org", "description": "packages"}, {"cidr": "203.0.113.0/24"}]
+    out = policy("explain", write("told.json", {"version": 1, "name": "told", "network": {"allow": rules},
+                                                "budgets": {"bytes_out": "256MiB", "connections": 9}}))[1]
+    for part in ["at public addresses. (packages)\n", "  1. 203.0.113.0/24 tcp, all ports.\n",
+                 "  256MiB bytes out\n  9 connections\n", "at most 512MiB of memory, 256MiB of disk, 1 CPU"]:
+        check_in(part, out, "as the file has it")
     code, _, errors = policy("explain", path, "--would", "fly to mars")
     check_equal(code, 2, "no act")
     check_in("An act begins with connect", errors, "the sentence")

@@ -19,26 +19,32 @@ static void explain_mode(const struct policy *policy)
 	       "the rest is as written.\n");
 }
 
-static void explain_rule(const struct policy_rule *rule)
+/* `said`: the rule as the canonical form has it, which keeps what is for people. */
+static void explain_rule(const struct policy_rule *rule, const json_t *said)
 {
+	const char *description = json_string_value(json_object_get(said, "description"));
 	char what[POLICY_RULE_TEXT_SIZE];
 
 	printf("  %u. %s", rule->id, policy_rule_format(rule, what));
 	if (rule->kind == POLICY_RULE_NAME)
 		printf(": %s, at %s addresses", opinion_tls(rule->tls),
 			rule->is_private ? "public and private" : "public");
-	printf(".\n");
+	printf(".%s%s%s\n", description ? " (" : "", description ? description : "",
+		description ? ")" : "");
 }
 
 static void explain_network(const struct policy *policy)
 {
+	_cleanup_json_ json_t *canonical = json_loads(policy->canonical, 0, NULL);
+	const json_t *allow = json_object_get(json_object_get(canonical, "network"), "allow");
+
 	printf("\nNetwork: denied is the default.\n");
 	if (policy->n_rules == 0)
 		printf("  Nothing is allowed but the sandbox's own loopback.\n");
 	else
 		printf("  Allowed are the sandbox's own loopback, and:\n");
 	for (size_t i = 0; i < policy->n_rules; i++)
-		explain_rule(&policy->rules[i]);
+		explain_rule(&policy->rules[i], json_array_get(allow, policy->rules[i].id));
 	if (policy_has_names(policy))
 		printf("  The resolver answers for these names only.\n");
 	if (policy->n_inbound == 0)
@@ -69,18 +75,21 @@ static void explain_budgets(const struct policy *policy)
 		printf(", as long as it lives:\n");
 	for (size_t i = 0; i < ABI_BUDGET_COUNTERS; i++)
 		if (policy->budgets.limits[i])
-			printf("  %llu %s\n", (unsigned long long)policy->budgets.limits[i],
+			printf("  %s %s\n",
+				policy_term_format(POLICY_TERM_BYTES_OUT + (enum policy_term)i,
+					policy->budgets.limits[i], text),
 				names[i]);
 }
 
 static void explain_limits(const struct policy *policy)
 {
-	char memory[PRINT_CELL_SIZE], disk[PRINT_CELL_SIZE];
+	char memory[POLICY_TERM_TEXT_SIZE], disk[POLICY_TERM_TEXT_SIZE];
 	const struct policy_limits *limits = &policy->limits;
 
 	printf("\nResources: at most %s of memory, %s of disk, %g CPU, %u processes, %u open files "
 	       "each.\n",
-		print_bytes(memory, limits->memory_bytes), print_bytes(disk, limits->disk_bytes),
+		policy_term_format(POLICY_TERM_MEMORY, limits->memory_bytes, memory),
+		policy_term_format(POLICY_TERM_DISK, limits->disk_bytes, disk),
 		limits->cpu_millis / 1000.0, limits->pids, limits->open_files);
 }
 
