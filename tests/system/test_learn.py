@@ -88,6 +88,13 @@ def what_is_learnt_allows_the_run_and_no_more():
 
 
 @test
+def nothing_is_learnt_from_runs_that_are_not_in_the_log():
+    code, out, errors = policy("learn", "--from", "-", "--label", "run=lern", stdin=records())
+    check_equal((code, out), (1, ""), "no policy that allows nothing comes from a label that is misspelt")
+    check_in("are --label, --template and --sandbox right?", errors, "the sentence")
+
+
+@test
 def what_was_written_can_be_written_under_what_is_learnt_and_no_more():
     code, out, errors = policy("learn", "--from", "-", "--label", "run=learn", "--name", "relearnt", stdin=records())
     check_equal(code, 0, errors)

@@ -99,6 +99,13 @@ static int learn(const struct log_reading *reading, const struct learnt_options 
 	_cleanup_policy_ struct policy *policy = NULL;
 	uint64_t n_opened = 0;
 
+	if (reading->n_acts == 0) {
+		log_print_rest(reading, stderr);
+		return failure_set(why, -ENOENT, "learn policy",
+			"Nothing was done in its %" PRIu64 " records that a policy could be learnt "
+			"from; are --label, --template and --sandbox right?",
+			reading->n_records);
+	}
 	if (!compact)
 		return failure_set(why, -ENOMEM, "learn policy", "There is no memory left.");
 	r = policy_file_parse("learnt", compact, strlen(compact), &policy, why);
