@@ -33,6 +33,15 @@ def write(name, value):
 
 
 @test
+def help_for_files_has_no_daemon_and_no_key():
+    code, out, _ = policy("check", "--help")
+    check_equal(code, 0, "exit code")
+    check_in("It needs neither the daemon nor a key.", out, "files alone")
+    check("--key-file" not in out, "no key")
+    check_in("--key-file", policy("apply", "--help")[1], "its twin")
+
+
+@test
 def good_files_are_good_and_bad_ones_are_named():
     path = write("good.json", GOOD)
     check_equal(policy("check", path), (0, "1 policy is good.\n", ""), "a good file")

@@ -43,6 +43,8 @@ extern const struct command command_table[];
 extern const size_t command_table_size;
 /* Options that every command takes. */
 extern const struct option_form command_options[];
+/* The ones of these that mean something to commands that are offline; for --help alone. */
+extern const struct option_form offline_options[];
 
 /* Handlers; each returns the exit code of the program. */
 int command_run(struct client *client, const struct arguments *arguments);

@@ -27,6 +27,11 @@ static int help_command(const struct command *command)
 		printf("\nOptions:\n");
 		help_options(command->options);
 	}
+	if (command->offline) {
+		printf("\nIt needs neither the daemon nor a key. Also:\n");
+		help_options(offline_options);
+		return EXIT_CODE_DONE;
+	}
 	printf("\nFor every command:\n");
 	help_options(command_options);
 	return EXIT_CODE_DONE;

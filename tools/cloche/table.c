@@ -13,6 +13,12 @@ const struct option_form command_options[] = {
 	{0},
 };
 
+const struct option_form offline_options[] = {
+	{"json", NULL, "print for programs, where there is a form for them", false},
+	{"help", NULL, "say this", false},
+	{0},
+};
+
 static const struct option_form run_options[] = {
 	BODY_SANDBOX_OPTIONS,
 	BODY_ENV_OPTION,
