@@ -203,6 +203,10 @@ def the_client_applies_and_rolls_back():
     done = cloche("policy", "rollback", "web", first)
     check_equal((done.returncode, hash_of("web")), (0, first), "rollback")
     check_equal(cloche("policy", "rollback", "web", "0" * 64).returncode, 1, "an unknown hash")
+    for verb in ["rollback", "promote"]:
+        cut = cloche("policy", verb, "web", first[:12])
+        check_equal(cut.returncode, 2, "a hash that is cut short")
+        check_in("A hash is whole, 64 digits, as 'cloche policy versions NAME' prints it.", cut.stderr, "says so")
 
 
 if __name__ == "__main__":

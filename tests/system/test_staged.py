@@ -278,7 +278,7 @@ def the_client_stages_promotes_and_drops():
     with daemon().client.sandbox(policy="web") as sandbox:
         done = cloche("policy", "apply", path, "--stage", "shadow", "--if-match", before)
         check_equal((done.returncode, done.stderr), (0, ""), "stage")
-        check_in("asked for 1 sandboxes", done.stdout, "says whom")
+        check_in("asked for 1 sandbox (in force", done.stdout, "says whom")
         staged = hash_of("web", "?stage=shadow")
         connect(sandbox, 8000)
         check_in(staged, cloche("policy", "versions", "web").stdout, "listed")

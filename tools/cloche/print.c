@@ -168,6 +168,12 @@ const char *print_bytes(char cell[static PRINT_CELL_SIZE], uint64_t bytes)
 	return cell;
 }
 
+const char *print_sandboxes(char cell[static PRINT_CELL_SIZE], uint64_t n)
+{
+	snprintf(cell, PRINT_CELL_SIZE, "%" PRIu64 " sandbox%s", n, n == 1 ? "" : "es");
+	return cell;
+}
+
 const char *print_duration(char cell[static PRINT_CELL_SIZE], uint64_t ns)
 {
 	if (ns < 1000000)

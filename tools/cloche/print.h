@@ -45,6 +45,8 @@ static inline const char *print_or_dash(const char *text)
 
 /* Each writes into `cell` and returns it: "512.0 MiB", "1.250 s", "2026-11-21 21:40:00" (UTC). */
 const char *print_bytes(char cell[static PRINT_CELL_SIZE], uint64_t bytes);
+/* "1 sandbox", "2 sandboxes". */
+const char *print_sandboxes(char cell[static PRINT_CELL_SIZE], uint64_t n);
 const char *print_duration(char cell[static PRINT_CELL_SIZE], uint64_t ns);
 const char *print_count(char cell[static PRINT_CELL_SIZE], int64_t count);
 /* RFC 3339 text, shortened to seconds; "-" for NULL. */

@@ -43,17 +43,27 @@ static int read_condition(const struct arguments *arguments, struct condition *r
 	return 0;
 }
 
+/* "asked for 2 sandboxes"; and for how many it should be, and cannot. */
+static void print_asked(const json_t *staged)
+{
+	uint64_t not_asked = print_number(staged, "not_asked");
+	char asked[PRINT_CELL_SIZE];
+
+	printf("asked for %s", print_sandboxes(asked, print_number(staged, "asked")));
+	if (not_asked)
+		printf(", and not for %" PRIu64 " more that it would change something for",
+			not_asked);
+}
+
 static void print_change(const json_t *answer)
 {
 	const char *before = json_string_value(json_object_get(answer, "hash_before"));
 
-	if (strcmp(print_member(answer, "stage"), "shadow") == 0)
-		printf("%s %s is asked for %" PRIu64 " sandboxes, and is not for %" PRIu64
-		       " that it would change something for (in force: %s)\n",
-			print_member(answer, "name"), print_member(answer, "hash"),
-			print_number(answer, "asked"), print_number(answer, "not_asked"),
-			before ? before : "none");
-	else
+	if (strcmp(print_member(answer, "stage"), "shadow") == 0) {
+		printf("%s %s is ", print_member(answer, "name"), print_member(answer, "hash"));
+		print_asked(answer);
+		printf(" (in force: %s)\n", before ? before : "none");
+	} else
 		printf("%s %s (was %s)%s\n", print_member(answer, "name"),
 			print_member(answer, "hash"), before ? before : "not there",
 			strcmp(print_member(answer, "mode"), "learn") == 0
@@ -110,6 +120,8 @@ int command_policy_apply(struct client *client, const struct arguments *argument
 	return change(client, path, &condition, text);
 }
 
+#define MISUSED_HASH "A hash is whole, 64 digits, as 'cloche policy versions NAME' prints it."
+
 int command_policy_promote(struct client *client, const struct arguments *arguments)
 {
 	struct condition condition;
@@ -119,6 +131,8 @@ int command_policy_promote(struct client *client, const struct arguments *argume
 		return call_misused(client, "policy promote wants a policy's name and a hash.");
 	if (read_condition(arguments, &condition) < 0)
 		return call_misused(client, MISUSED_CONDITION);
+	if (strlen(arguments->words[1]) != 64)
+		return call_misused(client, MISUSED_HASH);
 	if (call_path(path, "/v1/policies/", arguments->words[0], NULL) < 0 ||
 		call_query(path, "stage", "enforce") < 0 ||
 		call_query(path, "hash", arguments->words[1]) < 0)
@@ -155,6 +169,8 @@ int command_policy_rollback(struct client *client, const struct arguments *argum
 		return call_misused(client, "policy rollback wants a policy's name and a hash.");
 	if (read_condition(arguments, &condition) < 0)
 		return call_misused(client, MISUSED_CONDITION);
+	if (strlen(arguments->words[1]) != 64)
+		return call_misused(client, MISUSED_HASH);
 	if (call_path(path, "/v1/policies/", arguments->words[0], "/rollback", NULL) < 0)
 		return call_misused(client, "That is no policy's name.");
 	body = json_pack("{s:s}", "hash", arguments->words[1]);
@@ -167,18 +183,18 @@ int command_policy_rollback(struct client *client, const struct arguments *argum
 static void print_staged(const json_t *staged)
 {
 	const char *error = json_string_value(json_object_get(staged, "error"));
+	const char *commit = json_string_value(json_object_get(staged, "commit"));
 
 	if (!json_is_object(staged))
 		return;
-	printf("staged: %s, since %s by %s of commit %s, ", print_member(staged, "hash"),
-		print_member(staged, "since"), print_member(staged, "by_key"),
-		print_member(staged, "commit"));
+	printf("staged: %s, since %s by %s", print_member(staged, "hash"),
+		print_member(staged, "since"), print_member(staged, "by_key"));
+	printf("%s%s, ", commit ? " of commit " : "", commit ? commit : "");
 	if (error)
-		printf("is not asked: %s\n", error);
+		printf("is not asked: %s", error);
 	else
-		printf("asked for %" PRIu64 " sandboxes, and not for %" PRIu64
-		       " that it would change something for\n",
-			print_number(staged, "asked"), print_number(staged, "not_asked"));
+		print_asked(staged);
+	printf("\n");
 }
 
 int command_policy_versions(struct client *client, const struct arguments *arguments)

@@ -116,6 +116,7 @@ static void sandbox_print(const json_t *sandbox)
 {
 	const json_t *limits = json_object_get(sandbox, "limits");
 	const json_t *policy = json_object_get(sandbox, "policy");
+	const json_t *shadow = json_object_get(sandbox, "shadow");
 	const char *expires = json_string_value(json_object_get(sandbox, "expires_at"));
 	const char *reason = json_string_value(json_object_get(sandbox, "reason"));
 	struct print_table table = {0};
@@ -136,6 +137,16 @@ static void sandbox_print(const json_t *sandbox)
 	print_row(&table, "policy", text, NULL);
 	if (json_object_get(policy, "judged_by"))
 		print_row(&table, "judged by", print_member(policy, "judged_by"), NULL);
+	if (json_is_object(shadow)) {
+		const char *hash = json_string_value(json_object_get(shadow, "hash"));
+
+		snprintf(text, sizeof(text), "%s (%s), %.16s%s", print_member(shadow, "name"),
+			print_member(shadow, "source"), hash ? hash : "cannot be asked",
+			hash ? "…" : "");
+		print_row(&table, "shadow", text, NULL);
+	} else if (json_is_false(shadow)) {
+		print_row(&table, "shadow", "none at all", NULL);
+	}
 	print_row(&table, "memory", print_bytes(cell, print_number(limits, "memory_bytes")), NULL);
 	print_row(&table, "disk", print_bytes(cell, print_number(limits, "disk_bytes")), NULL);
 	snprintf(cell, sizeof(cell), "%g", json_number_value(json_object_get(limits, "cpu")));

@@ -47,13 +47,14 @@ static int add_budgets(const struct arguments *arguments, json_t *body, struct f
 static void print_shadow(const json_t *answer)
 {
 	const json_t *shadow = json_object_get(answer, "shadow");
+	char asked[PRINT_CELL_SIZE];
 
 	if (!json_is_object(shadow)) {
 		printf("%s\n", print_member(answer, "name"));
 		return;
 	}
-	printf("%s: %s is asked for %" PRIu64 " sandboxes", print_member(answer, "name"),
-		print_member(shadow, "name"), print_number(shadow, "asked"));
+	printf("%s: %s is asked for %s", print_member(answer, "name"), print_member(shadow, "name"),
+		print_sandboxes(asked, print_number(shadow, "asked")));
 	if (print_number(shadow, "not_asked"))
 		printf(", and cannot be for %" PRIu64, print_number(shadow, "not_asked"));
 	printf("\n");
