@@ -330,6 +330,7 @@ def the_client_sets_and_shows():
         shown = cloche("policy", "shadow", "narrow")
         check_equal((shown.returncode, shown.stderr), (0, ""), "shadow")
         check_in("would_deny", shown.stdout, "the outcome")
+        check_in("Nothing was decided beside it yet", cloche("policy", "shadow", "deny-all").stdout, "its twin")
         check_in(f"connect {internet().v4}:8000", shown.stdout, "the example")
         raw = json.loads(cloche("policy", "shadow", "narrow", "--json").stdout)
         check_equal(raw["name"], "narrow", "as the API has it")

@@ -247,7 +247,7 @@ int command_policy_shadow(struct client *client, const struct arguments *argumen
 	_cleanup_json_ json_t *answer = NULL;
 	struct print_table table = {.right = 2};
 	char path[CALL_PATH_SIZE];
-	const json_t *staged;
+	const json_t *staged, *rules, *staged_rules;
 	int code;
 
 	if (arguments->n_words != 1 || arguments->n_rest)
@@ -258,10 +258,17 @@ int command_policy_shadow(struct client *client, const struct arguments *argumen
 	if (code || client->json)
 		return code;
 	staged = json_object_get(answer, "staged");
-	print_row(&table, "OUTCOME", "COUNT", "RULE", "OF", "CANDIDATE", "EXAMPLE", NULL);
-	add_sums(&table, json_object_get(answer, "rules"), "in force");
-	add_sums(&table, json_object_get(staged, "rules"), "staged");
-	print_table_end(&table);
+	rules = json_object_get(answer, "rules");
+	staged_rules = json_object_get(staged, "rules");
+	if (json_array_size(rules) + json_array_size(staged_rules) == 0) {
+		printf("Nothing was decided beside it yet: it was asked for no sandbox, or about "
+		       "nothing.\n");
+	} else {
+		print_row(&table, "OUTCOME", "COUNT", "RULE", "OF", "CANDIDATE", "EXAMPLE", NULL);
+		add_sums(&table, rules, "in force");
+		add_sums(&table, staged_rules, "staged");
+		print_table_end(&table);
+	}
 	print_staged(staged);
 	return EXIT_CODE_DONE;
 }
