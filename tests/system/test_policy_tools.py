@@ -115,6 +115,14 @@ def what_a_directory_or_a_base_leads_out_to_is_not_read():
                 check_in(f"{base}: ", errors, "the place")
                 check_in(sentence, errors, "why")
             os.unlink(base)
+        for make in [lambda: os.symlink("/etc/passwd", f"{made}/heir.test.json"),
+                     lambda: os.mkfifo(f"{made}/heir.test.json", 0o666)]:
+            make()
+            code, _, errors = policy("test", f"{made}/heir.json")
+            check_equal(code, 2, "cases")
+            check_in(f"{made}/heir.test.json: This is ", errors, "why")
+            check("passwd" not in errors and "JSON" not in errors, errors)
+            os.unlink(f"{made}/heir.test.json")
         os.symlink(".kept", base)
         check_in('base.json:1:2: /b: There is no key "b"', policy("check", f"{made}/heir.json")[2],
                  "a link that stays inside")

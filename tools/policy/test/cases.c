@@ -143,14 +143,15 @@ static int read_document(
 	return 0;
 }
 
-int cases_read(const char *path, struct cases *ret_cases, struct failure *why)
+int cases_read(
+	const char *path, policy_file_reader read, struct cases *ret_cases, struct failure *why)
 {
 	struct cases cases = {0};
 	_cleanup_free_ char *text = NULL;
 	json_error_t error;
 	json_t *document;
 	size_t size = 0;
-	int r = policy_file_read_text(path, &text, &size, why);
+	int r = read(path, &text, &size, why);
 
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "supervisor/policy/acts/trial.h"
+#include "tools/policy/file.h"
 
 struct cases_row {
 	struct policy_act act;
@@ -27,8 +28,10 @@ struct cases {
 	size_t n_rows;
 };
 
-/* Reads and checks a file. Returns 0, or -errno with `why`, whose location is "file: /pointer". */
-int cases_read(const char *path, struct cases *ret_cases, struct failure *why);
+/* Reads and checks a file, by `read`. Returns 0, or -errno with `why`, whose location is "file:
+ * /pointer". */
+int cases_read(
+	const char *path, policy_file_reader read, struct cases *ret_cases, struct failure *why);
 void cases_fini(struct cases *cases);
 
 /* True if the opinion is what the row says. */

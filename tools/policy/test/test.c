@@ -161,7 +161,9 @@ int command_policy_test(struct client *client, const struct arguments *arguments
 		return call_misused(client, "policy test wants a policy file and maybe its cases.");
 	if (cases_path(arguments->words[0], beside, sizeof(beside)) < 0)
 		return call_misused(client, "The path is too long.");
-	r = cases_read(arguments->n_words == 2 ? arguments->words[1] : beside, &cases, &why);
+	r = arguments->n_words == 2
+		    ? cases_read(arguments->words[1], policy_file_read_text, &cases, &why)
+		    : cases_read(beside, policy_file_read_found, &cases, &why);
 	if (r == 0)
 		r = run_cases(arguments->words[0], &cases, mutate, &run, &why);
 	if (r < 0) {
