@@ -352,6 +352,14 @@ TEST(a_full_ring_is_counted_and_leaves_the_other_alone)
 	kernel_sandbox_end(scene, &sandbox);
 }
 
+/* Where a flood takes long, as in a guest that is emulated, so much is let through that the ring is
+ * full as well. */
+static uint64_t lost_denials(const struct losses *losses)
+{
+	return losses->n[ABI_CLASS_SECURITY][ABI_LOSS_RATE_LIMITED] +
+	       losses->n[ABI_CLASS_SECURITY][ABI_LOSS_RING_FULL];
+}
+
 TEST(a_restart_tells_no_loss_twice_and_forgets_none)
 {
 	struct kernel_scene *scene = kernel_scene();
@@ -363,19 +371,17 @@ TEST(a_restart_tells_no_loss_twice_and_forgets_none)
 	make(scene, &sandbox);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_flood, REFUSED_ADDRESS), 0);
 	losses = losses_of(scene, &sandbox);
-	lost = losses.n[ABI_CLASS_SECURITY][ABI_LOSS_RATE_LIMITED];
+	lost = lost_denials(&losses);
 	CHECK(lost > 0);
 	CHECK(kernel_scene_reopen(scene));
 	losses = losses_of(scene, &sandbox);
-	CHECK_INT(losses.n[ABI_CLASS_SECURITY][ABI_LOSS_RATE_LIMITED], 0);
+	CHECK_INT(lost_denials(&losses), 0);
 	CHECK_INT(losses.n_others, 0);
 	CHECK_INT(kernel_sandbox_run(scene, &sandbox, act_flood, REFUSED_ADDRESS), 0);
 	CHECK(kernel_scene_reopen(scene));
 	losses = losses_of(scene, &sandbox);
 	read_all(scene, &reading);
-	CHECK_INT(reading.n[ABI_CLASS_SECURITY] + lost +
-			  losses.n[ABI_CLASS_SECURITY][ABI_LOSS_RATE_LIMITED],
-		2 * (FLOOD + 1));
+	CHECK_INT(reading.n[ABI_CLASS_SECURITY] + lost + lost_denials(&losses), 2 * (FLOOD + 1));
 	check_totals(scene);
 	kernel_sandbox_end(scene, &sandbox);
 }

@@ -28,7 +28,8 @@ BUILD = os.path.abspath(os.path.join(ROOT, os.environ.get("B", "build")))
 PYTHON = "/usr/bin/python3"
 EVENTS_BYTES_MAX = 4 << 20  # of one page (api/v1/events.c)
 # For anything that should take milliseconds; more on machines that are slow, as emulated ones.
-DEADLINE_S = 30.0 * float(os.environ.get("CLOCHE_TEST_PATIENCE", "1"))
+PATIENCE = float(os.environ.get("CLOCHE_TEST_PATIENCE", "1"))  # how many times slower the processor is, or so
+DEADLINE_S = 30.0 * PATIENCE
 
 DENY_ALL = {"version": 1, "name": "deny-all", "description": "Nothing leaves.",
             "network": {"allow": []}}
