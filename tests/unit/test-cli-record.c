@@ -80,6 +80,51 @@ TEST(record_says_what_happened_in_one_line)
 	check_lines(rows, ARRAY_SIZE(rows));
 }
 
+#define ARGUMENTS                                                                                  \
+	"\"arguments\":[\"0x2\",\"0x80003\",\"0x0\",\"0x0\",\"0x0\",\"0x0\"],\"process\":{"        \
+	"\"pid\":3,"                                                                               \
+	"\"exe\":\"/bin/a\"}}"
+#define BY " by pid 3 /bin/a"
+
+TEST(record_tells_calls_by_what_they_were_about)
+{
+	static const struct row rows[] = {
+		{"{" COMMON "\"type\":\"syscall.unlinkat\",\"result\":-2,\"error\":\"ENOENT\","
+		 "\"path\":\"a b\",\"directory\":\"/tmp\"," ARGUMENTS,
+			PREFIX "syscall.unlinkat  ENOENT \"a b\" in /tmp" BY},
+		{"{" COMMON "\"type\":\"syscall.rename\",\"result\":0,\"path\":\"/a\","
+		 "\"second_path\":\"b\",\"second_directory\":\"/c\"," ARGUMENTS,
+			PREFIX "syscall.rename   gave 0 /a b in /c" BY},
+		{"{" COMMON "\"type\":\"syscall.mount\",\"result\":-1,\"error\":\"EPERM\","
+		 "\"verdict\":\"deny\",\"refused_by\":\"seccomp\",\"path\":\"none\"," ARGUMENTS,
+			PREFIX "syscall.mount    DENIED by seccomp, EPERM none" BY},
+		{"{" COMMON "\"type\":\"syscall.ptrace\",\"verdict\":\"deny\","
+		 "\"refused_by\":\"seccomp, by a signal\"}",
+			PREFIX "syscall.ptrace   DENIED by seccomp, by a signal"},
+		{"{" COMMON "\"type\":\"syscall.socket\",\"result\":5," ARGUMENTS,
+			PREFIX "syscall.socket   gave 5 0x2, 0x80003" BY},
+		{"{" COMMON "\"type\":\"syscall.connect\",\"result\":-1,\"error\":\"EPERM\","
+		 "\"address\":\"192.0.2.1\",\"port\":80," ARGUMENTS,
+			PREFIX "syscall.connect  EPERM 192.0.2.1:80" BY},
+		{"{" COMMON "\"type\":\"file.open\",\"path\":\"/a\",\"writable\":true,"
+		 "\"created\":true," ARGUMENTS,
+			PREFIX "file.open        made /a" BY},
+		{"{" COMMON "\"type\":\"file.open\",\"path\":\"/a\",\"writable\":true,"
+		 "\"shadow\":{\"policy\":\"next\",\"verdict\":\"deny\",\"rule\":null,"
+		 "\"part\":\"files.read_only /a\"}," ARGUMENTS,
+			PREFIX "file.open        to write /a" BY
+			       "; next would deny, files.read_only /a"},
+		{"{" COMMON "\"type\":\"network.connect\",\"address\":\"192.0.2.1\",\"port\":80,"
+		 "\"protocol\":\"tcp\",\"verdict\":\"deny\",\"reason\":\"default\",\"rule\":null,"
+		 "\"shadow\":{\"policy\":\"next\",\"verdict\":\"allow\",\"rule\":1}}",
+			PREFIX
+			"network.connect  DENIED 192.0.2.1:80 tcp, default; next would allow, "
+			"rule 1"},
+	};
+
+	check_lines(rows, ARRAY_SIZE(rows));
+}
+
 TEST(record_tells_names_and_why_a_connection_ended)
 {
 	static const struct row rows[] = {

@@ -288,6 +288,79 @@ static void describe_exec(struct text *text, const json_t *record)
 			print_member(process, "exe"));
 }
 
+/* A path, and what it is relative to. */
+static void add_path(struct text *text, const json_t *record, const char *path, const char *around)
+{
+	text_add(text, " ");
+	add_word(text, print_member(record, path));
+	if (has_text(record, around))
+		text_add(text, " in %s", print_member(record, around));
+}
+
+/* As numbers, up to the last that is not 0. */
+static void add_arguments(struct text *text, const json_t *record)
+{
+	const json_t *arguments = json_object_get(record, "arguments");
+	size_t n = json_array_size(arguments);
+	const char *word;
+
+	while (n > 0 && (word = json_string_value(json_array_get(arguments, n - 1))) &&
+		strcmp(word, "0x0") == 0)
+		n--;
+	for (size_t i = 0; i < n; i++)
+		text_add(text, "%s%s", i ? ", " : " ",
+			print_or_dash(json_string_value(json_array_get(arguments, i))));
+}
+
+static void describe_syscall(struct text *text, const json_t *record)
+{
+	bool is_denied = text_is(record, "verdict", "deny");
+
+	if (is_denied)
+		text_add(text, "DENIED by %s", print_member(record, "refused_by"));
+	if (has_text(record, "error"))
+		text_add(text, "%s%s", is_denied ? ", " : "", print_member(record, "error"));
+	else if (!is_denied)
+		text_add(text, "gave %lld",
+			(long long)json_integer_value(json_object_get(record, "result")));
+	if (json_object_get(record, "address")) {
+		text_add(text, " ");
+		add_address(text, record);
+	} else if (json_object_get(record, "path")) {
+		add_path(text, record, "path", "directory");
+	} else {
+		add_arguments(text, record);
+	}
+	if (json_object_get(record, "second_path"))
+		add_path(text, record, "second_path", "second_directory");
+	add_process(text, record);
+}
+
+static void describe_open(struct text *text, const json_t *record)
+{
+	text_add(text, "%s",
+		json_is_true(json_object_get(record, "created"))    ? "made"
+		: json_is_true(json_object_get(record, "writable")) ? "to write"
+								    : "to read");
+	add_path(text, record, "path", "directory");
+	add_process(text, record);
+}
+
+/* What the candidate says otherwise. */
+static void add_shadow(struct text *text, const json_t *record)
+{
+	const json_t *shadow = json_object_get(record, "shadow");
+
+	if (!json_is_object(shadow))
+		return;
+	text_add(text, "; %s would %s", print_member(shadow, "policy"),
+		text_is(shadow, "verdict", "deny") ? "deny" : "allow");
+	if (has_text(shadow, "part"))
+		text_add(text, ", %s", print_member(shadow, "part"));
+	else if (json_is_integer(json_object_get(shadow, "rule")))
+		text_add(text, ", rule %" PRIu64, print_number(shadow, "rule"));
+}
+
 static void describe_call(struct text *text, const json_t *record)
 {
 	char cell[PRINT_CELL_SIZE];
@@ -353,6 +426,8 @@ static const struct {
 	{"exec.end", describe_outcome},
 	{"sandbox.create", describe_create},
 	{"api.call", describe_call},
+	{"file.open", describe_open},
+	{"syscall.", describe_syscall},
 	{"", describe_members},
 };
 
@@ -369,5 +444,7 @@ const char *record_describe(char *line, size_t size, const json_t *record)
 	while (strncmp(type, forms[i].type, strlen(forms[i].type)) != 0)
 		i++;
 	forms[i].describe(&text, record);
+	if (forms[i].describe != describe_members)
+		add_shadow(&text, record);
 	return line;
 }
