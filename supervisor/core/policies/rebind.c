@@ -85,6 +85,7 @@ void core_enforce_draft(struct core *core, struct policies_draft *draft)
 	policies_draft_enforce(core->policies, draft);
 	staged_remake(core);
 	sandbox_rebind_all(core);
+	shadow_sums_tidy(core);
 	rollout_keep_versions(core);
 }
 

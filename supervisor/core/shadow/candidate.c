@@ -154,8 +154,7 @@ int candidate_check_own(const struct sandbox *sandbox, struct refusal *why)
 	if (!sandbox->shadow_name[0])
 		return refuse(why, WIRE_CODE_CONFLICT,
 			"An administrator has said that no candidate is asked for this sandbox. "
-			"That "
-			"goes before its own until an administrator takes it back.");
+			"That goes before its own until an administrator takes it back.");
 	return refuse(why, WIRE_CODE_CONFLICT,
 		"The administrator's candidate \"%s\" %s goes before a sandbox's own until %s.",
 		sandbox->shadow_name, words[source].whose, words[source].until);

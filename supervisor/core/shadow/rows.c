@@ -63,7 +63,18 @@ static bool is_row(const struct shadow_row *row, const struct shadow_asked *aske
 	       strcmp(row->staged_hash, asked->staged_hash) == 0;
 }
 
-static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **bucket,
+static void link_row(struct shadow_rows *rows, struct shadow_row *row)
+{
+	struct shadow_row **bucket = &rows->buckets[row->bucket];
+
+	row->next_of_bucket = *bucket;
+	*bucket = row;
+	row->next = rows->first;
+	rows->first = row;
+	rows->n++;
+}
+
+static struct shadow_row *add(struct shadow_rows *rows, size_t bucket,
 	const struct shadow_asked *asked, const char *policy, enum abi_shadow_outcome outcome,
 	uint16_t rule, const char *part)
 {
@@ -80,11 +91,8 @@ static struct shadow_row *add(struct shadow_rows *rows, struct shadow_row **buck
 	row->sum.rule = rule;
 	snprintf(row->sum.part, sizeof(row->sum.part), "%s", part);
 	snprintf(row->sum.policy, sizeof(row->sum.policy), "%s", policy);
-	row->next_of_bucket = *bucket;
-	*bucket = row;
-	row->next = rows->first;
-	rows->first = row;
-	rows->n++;
+	row->bucket = bucket;
+	link_row(rows, row);
 	return row;
 }
 
@@ -94,14 +102,29 @@ struct shadow_row *shadow_rows_get(struct shadow_rows *rows, const struct shadow
 	bool is_any = rule == ABI_RULE_NONE && !part[0],
 	     is_beside = outcome == ABI_SHADOW_WOULD_DENY && !part[0];
 	const char *policy = is_beside ? asked->beside : asked->rules_of;
-	struct shadow_row **bucket = &rows->buckets[bucket_of(asked, policy, outcome, rule, part)];
+	size_t bucket = bucket_of(asked, policy, outcome, rule, part);
 
-	for (struct shadow_row *row = *bucket; row; row = row->next_of_bucket)
+	for (struct shadow_row *row = rows->buckets[bucket]; row; row = row->next_of_bucket)
 		if (is_row(row, asked, policy, outcome, rule, part))
 			return row;
 	if (rows->n < ROWS_MAX || (is_any && rows->n < ROWS_NONE_MAX))
 		return add(rows, bucket, asked, policy, outcome, rule, part);
 	return is_any ? NULL : shadow_rows_get(rows, asked, outcome, ABI_RULE_NONE, "");
+}
+
+void shadow_rows_drop(struct shadow_rows *rows,
+	bool (*keeps)(const struct shadow_row *row, void *userdata), void *userdata)
+{
+	struct shadow_row *all = rows->first, *next;
+
+	*rows = (struct shadow_rows){0};
+	for (struct shadow_row *row = all; row; row = next) {
+		next = row->next;
+		if (keeps(row, userdata))
+			link_row(rows, row);
+		else
+			free(row);
+	}
 }
 
 struct shadow_row *shadow_rows_first(const struct shadow_rows *rows)

@@ -18,6 +18,7 @@ struct shadow_asked {
 /* A row of one tenant, and of one candidate as it was when it was asked. */
 struct shadow_row {
 	struct shadow_row *next, *next_of_bucket;
+	size_t bucket;
 	uint32_t tenant;
 	char candidate[POLICY_NAME_SIZE], hash[POLICY_HASH_SIZE];
 	char staged[POLICY_NAME_SIZE], staged_hash[POLICY_HASH_SIZE];
@@ -33,5 +34,8 @@ struct shadow_rows *shadow_rows_free(struct shadow_rows *rows);
  * when there is no room even for that. `part` is policy_part()'s, or "": by rule. */
 struct shadow_row *shadow_rows_get(struct shadow_rows *rows, const struct shadow_asked *asked,
 	enum abi_shadow_outcome outcome, uint16_t rule, const char *part);
+/* Frees each that `keeps` says no to. */
+void shadow_rows_drop(struct shadow_rows *rows,
+	bool (*keeps)(const struct shadow_row *row, void *userdata), void *userdata);
 /* In a list, by `next`. */
 struct shadow_row *shadow_rows_first(const struct shadow_rows *rows);

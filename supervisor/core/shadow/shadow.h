@@ -85,6 +85,9 @@ struct shadow_sum {
 	uint64_t example_sandbox, example_ns;
 };
 
+/* After a change of policies: forgets what candidates said that are not those of now, and whose
+ * sums so nobody can read. */
+void shadow_sums_tidy(struct core *core);
 /* Takes the kernel's counts, all of them at once. 0, -EAGAIN when that was done a moment ago, or
  * -errno; counts are then what they were. */
 int shadow_sums_read(struct core *core);

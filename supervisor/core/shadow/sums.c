@@ -15,6 +15,7 @@
 
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
+#include "supervisor/core/policies/staged.h"
 #include "supervisor/core/sandbox/sandbox.h"
 #include "supervisor/core/shadow/rows.h"
 
@@ -206,6 +207,23 @@ static bool is_of(const struct shadow_row *row, const struct policy *candidate,
 	return strcmp(row->staged, candidate->name) == 0 &&
 	       strcmp(row->staged_hash, candidate->hash) == 0 && asked &&
 	       strcmp(row->hash, asked->hash) == 0;
+}
+
+static bool can_be_read(const struct shadow_row *row, void *userdata)
+{
+	const struct core *core = userdata;
+	const struct policy *policy = policies_find(core->policies, row->candidate);
+	const struct staged *staged = row->staged[0] ? staged_find(core, row->staged) : NULL;
+
+	if (staged && staged->draft)
+		return is_of(row, staged_policy(staged), staged->draft);
+	return policy && is_of(row, policy, NULL);
+}
+
+void shadow_sums_tidy(struct core *core)
+{
+	if (core->shadow_sums)
+		shadow_rows_drop(core->shadow_sums->rows, can_be_read, core);
 }
 
 int shadow_sums_read(struct core *core)
