@@ -151,8 +151,10 @@ def network_bytes_agree_with_the_transfer():
         after = sandbox.usage()
         for key, packets in (("bytes_sent", "packets_sent"), ("bytes_received", "packets_received")):
             counted = after[key] - before[key]
-            # IP bytes: of each packet 40 to 60 of headers, and packets without payload.
-            check(size <= counted <= size + 100 * (after[packets] - before[packets]), f"{key}: {counted} of {size}")
+            # IP bytes: of each packet 40 to 60 of headers, and packets without payload. On a busy
+            # machine TCP sends some segments twice, of up to 64 KiB here, and both were sent.
+            most = size + 100 * (after[packets] - before[packets]) + 4 * 65536
+            check(size <= counted <= most, f"{key}: {counted} of {size}")
 
 
 @test
