@@ -99,11 +99,11 @@ static int learn(const struct log_reading *reading, const struct learnt_options 
 	_cleanup_policy_ struct policy *policy = NULL;
 	uint64_t n_opened = 0;
 
-	if (reading->n_acts == 0) {
+	if (!reading->has_runs) {
 		log_print_rest(reading, stderr);
 		return failure_set(why, -ENOENT, "learn policy",
-			"Nothing was done in its %" PRIu64 " records that a policy could be learnt "
-			"from; are --label, --template and --sandbox right?",
+			"None of its %" PRIu64 " records is of a run that was asked for; are "
+			"--label, --template and --sandbox right?",
 			reading->n_records);
 	}
 	if (!compact)

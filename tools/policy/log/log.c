@@ -89,6 +89,7 @@ static int take_record(struct reader *reader, struct policy_recorded *record)
 	sandbox->says_other |= record->calls == POLICY_RECORDED_CALLS_OTHER;
 	if (reader->by_creation && !sandbox->chosen)
 		return 0;
+	reading->has_runs = true;
 	if (record->kind == POLICY_RECORDED_DIAL)
 		return tally_note_dial(&reading->tally, record);
 	return record->kind == POLICY_RECORDED_ACTS ? add_acts(reader, sandbox, record) : 0;

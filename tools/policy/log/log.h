@@ -16,6 +16,7 @@ struct log_reading {
 	uint64_t n_records, n_acts, n_malformed, n_lost;
 	uint64_t n_passed[POLICY_PASSED]; /* acts that no policy can be asked about, by reason */
 	uint64_t n_programs_unknown;      /* executions of what has no whole path */
+	bool has_runs;                    /* a record is of a sandbox that was asked for */
 	char fault[LOG_FAULT_SIZE];       /* the first line that is no record: where, and why */
 };
 
