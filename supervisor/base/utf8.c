@@ -1,6 +1,5 @@
 #include "supervisor/base/utf8.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* What may follow a first byte (Unicode 15, table 3-7). */
@@ -78,6 +77,27 @@ size_t utf8_valid_size(const char *bytes, size_t size, bool *ret_cut_short)
 		}
 		used += length;
 	}
+}
+
+size_t utf8_decode(const void *bytes, size_t size, uint32_t *ret_code_point)
+{
+	const unsigned char *next = bytes;
+	uint32_t code_point;
+	size_t length;
+
+	if (size == 0)
+		return 0;
+	if (next[0] < 0x80) {
+		*ret_code_point = next[0];
+		return 1;
+	}
+	if (sequence_size(next, size, &length) < length || length == 0)
+		return 0;
+	code_point = next[0] & (0xffU >> (length + 1));
+	for (size_t i = 1; i < length; i++)
+		code_point = code_point << 6 | (next[i] & 0x3f);
+	*ret_code_point = code_point;
+	return length;
 }
 
 bool utf8_is_valid(const char *bytes, size_t size)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "supervisor/base/plain.h"
+#include "supervisor/base/utf8.h"
 
 #define PRINT_TEXT_SIZE 1024
 
@@ -29,30 +30,6 @@ void print_verbatim(const char *data, size_t size)
 		putchar('\n');
 }
 
-/* Bytes of the UTF-8 character at `text`, 0 if it is none (RFC 3629: no overlong forms, no
- * surrogates). */
-static size_t character_size(const unsigned char *text)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t size = text[0] < 0x80       ? 1
-		      : text[0] >> 5 == 6  ? 2
-		      : text[0] >> 4 == 14 ? 3
-		      : text[0] >> 3 == 30 ? 4
-					   : 0;
-	uint32_t point = text[0] & (0xffU >> (size + 1));
-
-	if (size < 2)
-		return size;
-	for (size_t i = 1; i < size; i++) {
-		if (text[i] >> 6 != 2)
-			return 0;
-		point = point << 6 | (text[i] & 63);
-	}
-	if (point < least[size] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-		return 0;
-	return size;
-}
-
 void print_json(const json_t *value)
 {
 	/* jansson escapes control characters */
@@ -64,17 +41,19 @@ void print_json(const json_t *value)
 
 const char *print_plain(char *buffer, size_t size, const char *text)
 {
-	const unsigned char *in = (const unsigned char *)text;
+	const char *in = text;
+	uint32_t ignored;
 	size_t used = 0;
 
 	while (*in && used + 5 <= size) {
-		size_t n = character_size(in);
-		size_t n_bad = n == 0 ? 1 : plain_misleading((const char *)in);
+		size_t n = utf8_decode(in, strnlen(in, UTF8_SEQUENCE_MAX), &ignored);
+		size_t n_bad = n == 0 ? 1 : plain_misleading(in);
 
 		if (n_bad > 0 && used + 4 * n_bad >= size)
 			break;
 		for (size_t i = 0; i < n_bad; i++)
-			used += (size_t)snprintf(buffer + used, size - used, "\\x%02x", *in++);
+			used += (size_t)snprintf(
+				buffer + used, size - used, "\\x%02x", (unsigned char)*in++);
 		if (n_bad > 0)
 			continue;
 		memcpy(buffer + used, in, n);

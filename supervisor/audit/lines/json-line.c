@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "supervisor/audit/audit.h"
+#include "supervisor/base/utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -52,42 +53,6 @@ static void put(struct json_line *line, const void *bytes, size_t size_bytes)
 void json_line_raw(struct json_line *line, const char *text)
 {
 	put(line, text, strlen(text));
-}
-
-size_t utf8_decode(const unsigned char *bytes, size_t size_bytes, uint32_t *ret_code_point)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t code_point;
-	size_t length;
-
-	if (size_bytes == 0)
-		return 0;
-	if (bytes[0] < 0x80) {
-		*ret_code_point = bytes[0];
-		return 1;
-	}
-	if (bytes[0] >= 0xc2 && bytes[0] <= 0xdf)
-		length = 2;
-	else if ((bytes[0] & 0xf0) == 0xe0)
-		length = 3;
-	else if (bytes[0] >= 0xf0 && bytes[0] <= 0xf4)
-		length = 4;
-	else
-		return 0;
-	if (length > size_bytes)
-		return 0;
-	code_point = bytes[0] & (0xffU >> (length + 1));
-	for (size_t i = 1; i < length; i++) {
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-		code_point = code_point << 6 | (bytes[i] & 0x3f);
-	}
-	if (code_point < smallest[length] || code_point > 0x10ffff)
-		return 0;
-	if (code_point >= 0xd800 && code_point <= 0xdfff)
-		return 0;
-	*ret_code_point = code_point;
-	return length;
 }
 
 static void put_escaped(struct json_line *line, uint32_t code_point)

@@ -35,7 +35,3 @@ void json_line_add_field(
 	struct json_line *line, const char *key, const char *field, size_t size_bytes);
 void json_line_add_unsigned(struct json_line *line, const char *key, uint64_t value);
 void json_line_add_bool(struct json_line *line, const char *key, bool value);
-
-/* How many bytes the UTF-8 character at `bytes` takes, 0 if it is none (overlong forms, surrogates
- * and what is past U+10FFFF are none: RFC 3629); its code point. */
-size_t utf8_decode(const unsigned char *bytes, size_t size_bytes, uint32_t *ret_code_point);
