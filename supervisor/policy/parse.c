@@ -41,6 +41,14 @@ int policy_check_description(
 	return value ? policy_read_description(reader, &at, value, NULL) : 0;
 }
 
+int policy_check_section(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *section, const char *const *keys)
+{
+	int r = policy_check_keys(reader, place, section, keys);
+
+	return r < 0 ? r : policy_check_description(reader, place, section);
+}
+
 bool policy_name_valid(const char *name)
 {
 	size_t length = strlen(name);
@@ -98,10 +106,8 @@ static int read_inbound(const struct policy_reader *reader, const struct policy_
 	const struct policy_place at = {place, "ports", 0};
 	struct policy_rule list = {.kind = POLICY_RULE_CIDR};
 	const json_t *ports;
-	int r = policy_check_keys(reader, place, inbound, keys);
+	int r = policy_check_section(reader, place, inbound, keys);
 
-	if (r == 0)
-		r = policy_check_description(reader, place, inbound);
 	if (r < 0)
 		return r;
 	ports = json_object_get(inbound, "ports");
@@ -132,9 +138,7 @@ static int read_network(const struct policy_reader *reader, const struct policy_
 
 	if (!network)
 		return 0;
-	r = policy_check_keys(reader, &place, network, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, network);
+	r = policy_check_section(reader, &place, network, keys);
 	if (r < 0)
 		return r;
 	list = json_object_get(network, "allow");

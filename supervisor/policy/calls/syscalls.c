@@ -258,9 +258,7 @@ int policy_read_syscalls(const struct policy_reader *reader, const struct policy
 	policy->profile = POLICY_CALL_DEFAULT;
 	if (!syscalls)
 		return 0;
-	r = policy_check_keys(reader, &place, syscalls, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, syscalls);
+	r = policy_check_section(reader, &place, syscalls, keys);
 	member = json_object_get(syscalls, "profile");
 	if (r == 0 && member)
 		r = read_profile(reader, &profile, member, &policy->profile);

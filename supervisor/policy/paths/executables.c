@@ -125,9 +125,7 @@ static int read_program(const struct policy_reader *reader, const struct policy_
 			"\"path\" and the \"sha256\" of the file.");
 	if (json_is_object(value)) {
 		path = json_object_get(value, "path");
-		r = policy_check_keys(reader, at, value, keys);
-		if (r == 0)
-			r = policy_check_description(reader, at, value);
+		r = policy_check_section(reader, at, value, keys);
 		if (r == 0 && !path)
 			r = policy_fail(
 				reader, at, -EINVAL, "The \"path\" of the program is missing.");
@@ -274,9 +272,7 @@ int policy_read_executables(const struct policy_reader *reader, const struct pol
 	if (!value)
 		return 0;
 	executables->limited = true;
-	r = policy_check_keys(reader, &place, value, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, value);
+	r = policy_check_section(reader, &place, value, keys);
 	if (r == 0)
 		r = policy_read_flag(reader, &effort, json_object_get(value, "best_effort"),
 			&executables->best_effort);

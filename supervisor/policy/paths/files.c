@@ -178,9 +178,7 @@ static int read_element(const struct policy_reader *reader, const struct policy_
 	int r = 0;
 
 	if (json_is_object(value)) {
-		r = policy_check_keys(reader, at, value, keys);
-		if (r == 0)
-			r = policy_check_description(reader, at, value);
+		r = policy_check_section(reader, at, value, keys);
 		value = json_object_get(value, "path");
 	}
 	*ret_path = json_string_value(value);
@@ -228,9 +226,7 @@ int policy_read_files(const struct policy_reader *reader, const struct policy_pl
 
 	if (!value)
 		return 0;
-	r = policy_check_keys(reader, &place, value, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, value);
+	r = policy_check_section(reader, &place, value, keys);
 	if (r == 0)
 		r = policy_read_flag(reader, &effort, json_object_get(value, "best_effort"),
 			&policy->paths_best_effort);

@@ -91,6 +91,10 @@ bool policy_name_valid(const char *name);
 int policy_check_description(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *section);
 
+/* Both: that it has no other keys, and what it says to people. */
+int policy_check_section(const struct policy_reader *reader, const struct policy_place *place,
+	const json_t *section, const char *const *keys);
+
 /* True or false; a value that is not there (NULL) is false. */
 int policy_read_flag(const struct policy_reader *reader, const struct policy_place *place,
 	const json_t *value, bool *ret_flag);

@@ -88,9 +88,7 @@ int policy_read_audit(const struct policy_reader *reader, const struct policy_pl
 	audit->rate = POLICY_AUDIT_RATE;
 	if (!value)
 		return 0;
-	r = policy_check_keys(reader, &place, value, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, value);
+	r = policy_check_section(reader, &place, value, keys);
 	if (r == 0 && json_object_get(value, "syscalls"))
 		r = read_calls(reader, &syscalls, json_object_get(value, "syscalls"), audit);
 	if (r == 0 && json_object_get(value, "on_loss"))

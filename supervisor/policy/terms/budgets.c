@@ -50,9 +50,7 @@ int policy_read_budgets(const struct policy_reader *reader, const struct policy_
 
 	if (!value)
 		return 0;
-	r = policy_check_keys(reader, &place, value, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, value);
+	r = policy_check_section(reader, &place, value, keys);
 	for (unsigned int i = 0; r == 0 && i < ABI_BUDGET_COUNTERS; i++) {
 		const struct policy_place at = {&place, names[i], 0};
 

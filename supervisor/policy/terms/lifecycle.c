@@ -18,9 +18,7 @@ int policy_read_lifecycle(const struct policy_reader *reader, const struct polic
 
 	if (!value)
 		return 0;
-	r = policy_check_keys(reader, &place, value, keys);
-	if (r == 0)
-		r = policy_check_description(reader, &place, value);
+	r = policy_check_section(reader, &place, value, keys);
 	member = json_object_get(value, "time_to_live");
 	if (r == 0 && member)
 		r = policy_read_duration(
