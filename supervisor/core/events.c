@@ -11,9 +11,8 @@
  * is there now does not wait for ever for those who make more. */
 #define BATCHES_MAX 32
 
-static struct audit_subject subject_of(const struct core *core, uint64_t id, uint32_t tenant)
+static struct audit_subject subject_of(const struct sandbox *sandbox, uint64_t id, uint32_t tenant)
 {
-	const struct sandbox *sandbox = table_get(core->sandboxes, id);
 	struct audit_subject subject = {.sandbox = id, .tenant = tenant};
 
 	if (sandbox && sandbox->tenant)
@@ -31,25 +30,23 @@ static void count(struct core *core, const struct abi_event_header *event)
 }
 
 /* The name that the event's address stands for, in that sandbox and for as long as it lives. */
-static const char *host_of(const struct core *core, const struct abi_event_header *event)
+static const char *host_of(const struct sandbox *sandbox, const struct abi_event_header *event)
 {
 	const struct abi_network_event *network = (const struct abi_network_event *)event;
-	const struct sandbox *sandbox;
 
-	if (event->type != ABI_EVENT_NETWORK || event->size < sizeof(*network))
+	if (!sandbox || event->type != ABI_EVENT_NETWORK || event->size < sizeof(*network))
 		return NULL;
-	sandbox = table_get(core->sandboxes, event->sandbox);
-	return sandbox ? names_of_address(sandbox, &network->address) : NULL;
+	return names_of_address(sandbox, &network->address);
 }
 
 static void on_event(const struct abi_event_header *event, void *userdata)
 {
 	struct core *core = userdata;
 	const struct sandbox *sandbox = table_get(core->sandboxes, event->sandbox);
-	struct audit_subject subject = subject_of(core, event->sandbox, event->tenant);
+	struct audit_subject subject = subject_of(sandbox, event->sandbox, event->tenant);
 	struct shadow_opinion opinion;
 
-	subject.host = host_of(core, event);
+	subject.host = host_of(sandbox, event);
 	if (sandbox)
 		shadow_note_event(sandbox, event, &subject, &opinion);
 	count(core, event);
@@ -93,8 +90,8 @@ static void on_loss(
 	uint64_t id, enum abi_class class, enum abi_loss loss, uint64_t n, void *userdata)
 {
 	struct core *core = userdata;
-	const struct audit_subject subject = subject_of(core, id, 0);
 	struct sandbox *sandbox = table_get(core->sandboxes, id);
+	const struct audit_subject subject = subject_of(sandbox, id, 0);
 
 	audit_lost_events(core->audit, &subject, class, loss, n);
 	if (sandbox && class == ABI_CLASS_SECURITY)
