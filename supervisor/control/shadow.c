@@ -53,14 +53,18 @@ static void add_all(const struct request *request, const char *name, struct sums
 			add_sum, sums);
 }
 
+static bool is_known(const struct core *core, const char *name)
+{
+	return policies_find(core->policies, name) || staged_find(core, name);
+}
+
 /* By what was just read: 0 or -errno. */
 static void answer(struct request *request, const char *name, int r)
 {
-	const struct core *core = request->control->core;
 	struct wire_policy_staged staged;
 	struct sums sums = {.is_staged = false};
 
-	if (!policies_find(core->policies, name) && !staged_find(core, name)) {
+	if (!is_known(request->control->core, name)) {
 		request_fail(request, WIRE_CODE_NOT_FOUND,
 			"There is no such policy. GET /v1/policies lists those in force.");
 		return;
@@ -86,9 +90,10 @@ void handle_shadow_sums(struct request *request, const void *body, const char *t
 {
 	const struct wire_name_ref *ref = body;
 	const char *name = WIRE_TEXT_VALID(ref->name) ? ref->name : "";
-	int r = read_sums(request->control->core);
+	struct core *core = request->control->core;
+	int r = is_known(core, name) ? read_sums(core) : 0;
 
-	if (r == -EAGAIN && name[0])
+	if (r == -EAGAIN)
 		snprintf(request->sums_of, sizeof(request->sums_of), "%s", name);
 	else
 		answer(request, name, r);
