@@ -79,31 +79,28 @@ static int write_records(json_t *object, const struct policy_rule *rule)
 	return r | json_object_set_new(object, "records", policy_write_records(rule->records));
 }
 
+int policy_write_description(json_t *object, const json_t *section)
+{
+	json_t *description = json_object_get(section, "description");
+
+	return description ? json_object_set(object, "description", description) : 0;
+}
+
 static json_t *write_rule(const struct policy_rule *rule, const json_t *allow)
 {
-	json_t *object = json_object(), *description = NULL;
+	json_t *object = json_object();
 	int r = rule->kind == POLICY_RULE_RECORDS ? write_records(object, rule)
 						  : write_connections(object, rule);
 
 	if (allow)
-		description = json_object_get(json_array_get(allow, rule->id), "description");
+		r |= policy_write_description(object, json_array_get(allow, rule->id));
 	else
 		r |= json_object_set_new(object, "rule", json_integer(rule->id));
-	if (description)
-		r |= json_object_set(object, "description", description);
 	if (r < 0) {
 		json_decref(object);
 		return NULL;
 	}
 	return object;
-}
-
-/* The description of a section, where the document has one. */
-static int write_description(json_t *object, const json_t *section)
-{
-	json_t *description = json_object_get(section, "description");
-
-	return description ? json_object_set(object, "description", description) : 0;
 }
 
 /* Left out when nothing is open: hashes stay what they were before there were previews. */
@@ -113,7 +110,7 @@ static json_t *write_inbound(const struct policy *policy, const json_t *section)
 	int r = json_object_set_new(
 		inbound, "ports", write_ports(policy->inbound, policy->n_inbound));
 
-	r |= write_description(inbound, section);
+	r |= policy_write_description(inbound, section);
 	if (r < 0) {
 		json_decref(inbound);
 		return NULL;
@@ -133,7 +130,7 @@ static json_t *write_network(const struct policy *policy, const json_t *section)
 		r = json_object_set_new(network, "inbound",
 			write_inbound(policy, json_object_get(section, "inbound")));
 	if (r == 0)
-		r = write_description(network, section);
+		r = policy_write_description(network, section);
 	if (r < 0) {
 		json_decref(network);
 		return NULL;
@@ -156,7 +153,7 @@ static json_t *write_resources(const struct policy_limits *limits, const json_t 
 	r |= json_object_set_new(resources, "cpu", write_cpu(limits->cpu_millis));
 	r |= json_object_set_new(resources, "pids", json_integer(limits->pids));
 	r |= json_object_set_new(resources, "open_files", json_integer(limits->open_files));
-	r |= write_description(resources, section);
+	r |= policy_write_description(resources, section);
 	if (r < 0) {
 		json_decref(resources);
 		return NULL;
@@ -168,7 +165,7 @@ static json_t *write_syscalls(const struct policy *policy, const json_t *section
 {
 	json_t *syscalls = policy_write_syscalls(policy, section);
 
-	if (write_description(syscalls, section) < 0) {
+	if (policy_write_description(syscalls, section) < 0) {
 		json_decref(syscalls);
 		return NULL;
 	}
@@ -179,7 +176,7 @@ static json_t *write_lifecycle(const struct policy *policy, const json_t *sectio
 {
 	json_t *lifecycle = policy_write_lifecycle(&policy->lifecycle);
 
-	if (write_description(lifecycle, section) < 0) {
+	if (policy_write_description(lifecycle, section) < 0) {
 		json_decref(lifecycle);
 		return NULL;
 	}
@@ -190,7 +187,7 @@ static json_t *write_files(const struct policy *policy, const json_t *section)
 {
 	json_t *files = policy_write_files(policy);
 
-	if (write_description(files, section) < 0) {
+	if (policy_write_description(files, section) < 0) {
 		json_decref(files);
 		return NULL;
 	}

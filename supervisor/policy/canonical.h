@@ -6,6 +6,8 @@
 #include "supervisor/base/failure.h"
 #include "supervisor/policy/model.h"
 
+/* Gives `object` the description of `section`, where that has one. 0, or -1 without memory. */
+int policy_write_description(json_t *object, const json_t *section);
 /* The budgets as JSON, with the description of `section`, owned by the caller; NULL when there is
  * no memory. */
 json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t *section);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "supervisor/policy/calls/arguments.h"
+#include "supervisor/policy/canonical.h"
 
 static int check_condition(const struct policy_reader *reader, const struct policy_place *at,
 	const struct policy_call_rule *rule, size_t i)
@@ -194,14 +195,13 @@ int call_rules_check(const struct policy_reader *reader, const struct policy_pla
 json_t *call_rule_write(const struct policy_call_rule *rule, const json_t *object)
 {
 	json_t *written = json_object(), *list = json_array();
-	json_t *description = json_object_get(object, "description");
 	int r = json_object_set_new(written, "name", json_string(rule->name));
 
 	r |= json_object_set_new(written, "args", list);
 	for (size_t i = 0; r == 0 && i < rule->n_conditions; i++)
 		r = json_array_append_new(list, call_condition_write(&rule->conditions[i]));
-	if (r == 0 && description)
-		r = json_object_set(written, "description", description);
+	if (r == 0)
+		r = policy_write_description(written, object);
 	if (r < 0) {
 		json_decref(written);
 		return NULL;

@@ -345,7 +345,6 @@ json_t *policy_write_executables(
 	const struct policy_executables *executables, const json_t *section)
 {
 	json_t *object = json_object(), *allow = json_array(), *libraries = NULL;
-	json_t *description = json_object_get(section, "description");
 	int r = json_object_set_new(object, "allow", allow);
 
 	for (size_t i = 0; r == 0 && i < executables->n_programs; i++)
@@ -358,8 +357,8 @@ json_t *policy_write_executables(
 		r = json_array_append_new(libraries, json_string(executables->libraries[i].path));
 	if (r == 0 && executables->best_effort)
 		r = json_object_set_new(object, "best_effort", json_true());
-	if (r == 0 && description)
-		r = json_object_set(object, "description", description);
+	if (r == 0)
+		r = policy_write_description(object, section);
 	if (r < 0) {
 		json_decref(object);
 		return NULL;

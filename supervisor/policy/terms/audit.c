@@ -122,7 +122,7 @@ static json_t *write_calls(const struct policy_audit *audit)
 
 json_t *policy_write_audit(const struct policy_audit *audit, const json_t *section, bool *ret_usual)
 {
-	json_t *object, *description = json_object_get(section, "description");
+	json_t *object;
 	int r;
 
 	*ret_usual = audit->defaults && audit->n_calls == 0 && audit->rate == POLICY_AUDIT_RATE &&
@@ -134,8 +134,7 @@ json_t *policy_write_audit(const struct policy_audit *audit, const json_t *secti
 	r |= json_object_set_new(object, "on_loss", json_string(on_loss_names[audit->on_loss]));
 	if (audit->rate != POLICY_AUDIT_RATE)
 		r |= json_object_set_new(object, "rate", json_integer(audit->rate));
-	if (description)
-		r |= json_object_set(object, "description", description);
+	r |= policy_write_description(object, section);
 	if (r < 0) {
 		json_decref(object);
 		return NULL;

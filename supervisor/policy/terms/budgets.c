@@ -83,9 +83,7 @@ json_t *policy_write_budgets(const struct policy_budgets *budgets, const json_t 
 	if (budgets->per_seconds)
 		r |= json_object_set_new(
 			object, "per", json_sprintf("%us", (unsigned int)budgets->per_seconds));
-	if (json_object_get(section, "description"))
-		r |= json_object_set(
-			object, "description", json_object_get(section, "description"));
+	r |= policy_write_description(object, section);
 	if (r < 0) {
 		json_decref(object);
 		return NULL;
