@@ -10,27 +10,9 @@
 #include "api/v1/ids.h"
 #include "api/v1/signals.h"
 #include "supervisor/base/utf8.h"
+#include "supervisor/wire/exec-end.h"
 
 static const char *const stream_names[EXEC_N_STREAMS] = {"stdout", "stderr"};
-
-static const char *reason_of(uint32_t end)
-{
-	switch ((enum wire_exec_end)end) {
-	case WIRE_EXEC_END_EXIT:
-		return "exited";
-	case WIRE_EXEC_END_SIGNAL:
-		return "signaled";
-	case WIRE_EXEC_END_TIMEOUT:
-		return "timeout";
-	case WIRE_EXEC_END_OOM:
-		return "oom";
-	case WIRE_EXEC_END_KILLED:
-		return "killed";
-	case WIRE_EXEC_END_SANDBOX:
-		return "sandbox_ended";
-	}
-	return "exited";
-}
 
 static void write_identity(struct writer *writer, const struct exec *exec)
 {
@@ -43,6 +25,7 @@ static void write_identity(struct writer *writer, const struct exec *exec)
 
 static void write_end(struct writer *writer, const struct wire_exec_exited *end)
 {
+	const char *reason = wire_exec_end_name(end->end);
 	char name[SIGNAL_NAME_SIZE];
 
 	json_write_name(writer, "exit_code");
@@ -56,7 +39,7 @@ static void write_end(struct writer *writer, const struct wire_exec_exited *end)
 	} else {
 		json_write_null(writer, "signal");
 	}
-	json_write_text(writer, "reason", reason_of(end->end));
+	json_write_text(writer, "reason", reason ? reason : "exited");
 }
 
 static void write_usage(struct writer *writer, const struct wire_exec_exited *end)

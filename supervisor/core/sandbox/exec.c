@@ -13,6 +13,7 @@
 #include "supervisor/base/clock.h"
 #include "supervisor/base/log.h"
 #include "supervisor/core/sandbox/exec-message.h"
+#include "supervisor/wire/exec-end.h"
 #include "supervisor/wire/init.h"
 #include "supervisor/wire/strings.h"
 
@@ -290,27 +291,9 @@ static void settle_end(struct exec *exec, uint32_t status, struct wire_exec_exit
 		reply->end = WIRE_EXEC_END_OOM;
 }
 
-static const char *end_name(uint32_t end)
-{
-	switch ((enum wire_exec_end)end) {
-	case WIRE_EXEC_END_EXIT:
-		return "exited";
-	case WIRE_EXEC_END_SIGNAL:
-		return "signaled";
-	case WIRE_EXEC_END_TIMEOUT:
-		return "timeout";
-	case WIRE_EXEC_END_OOM:
-		return "oom";
-	case WIRE_EXEC_END_KILLED:
-		return "killed";
-	case WIRE_EXEC_END_SANDBOX:
-		return "sandbox_ended";
-	}
-	return "unknown";
-}
-
 static void finish(struct exec *exec, const struct wire_exec_exited *reply)
 {
+	const char *end = wire_exec_end_name(reply->end);
 	struct audit_subject subject;
 	char name[32];
 
@@ -318,7 +301,7 @@ static void finish(struct exec *exec, const struct wire_exec_exited *reply)
 	sandbox_subject(exec->sandbox, &subject);
 	audit_record(exec->core->audit, "exec.end", &subject,
 		json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I}", "exec", name, "reason",
-			end_name(reply->end), "code", reply->code, "signal", reply->signal,
+			end ? end : "unknown", "code", reply->code, "signal", reply->signal,
 			"user_us", (json_int_t)reply->user_us, "system_us",
 			(json_int_t)reply->system_us, "wall_us", (json_int_t)reply->wall_us));
 	if (!exec->abandoned)
